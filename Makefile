@@ -1,0 +1,99 @@
+# vfsd: make run mounts a store, make check passes the tests.
+# See README.  Everything is built below $(B); nothing is written elsewhere
+# except by make install.
+
+B ?= build
+PREFIX ?= /usr/local
+CC ?= cc
+CFLAGS ?= -O2 -g
+VERSION := 0.1
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wvla -Wundef
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVFSD_VERSION='"$(VERSION)"' $(WARN) \
+	-fno-strict-aliasing -pthread -MMD -MP $(CFLAGS) $(SAN_$(SAN)) $(PLANT)
+ALL_LDFLAGS = -pthread $(LDFLAGS) $(SAN_$(SAN))
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
+
+FUSE_CFLAGS = $(shell pkg-config --cflags fuse3)
+FUSE_LIBS = $(shell pkg-config --libs fuse3)
+LIBS := -llmdb -lxxhash
+
+# Sources: what a folder holds belongs to that folder's archive, so a new
+# file needs no line here.
+PROTOCOL := $(wildcard protocol/*.c)
+BACKENDS := $(wildcard backends/*.c backends/*/*.c)
+CORE := $(wildcard vfsd/core/*.c)
+ENGINE := $(wildcard vfsd/engine/*.c)
+FRONT := $(wildcard vfsd/front/*.c vfsd/front/*/*.c)
+PROGRAMS := vfsd/main.c vfsd/vfsctl.c
+DAEMON := $(filter-out $(PROGRAMS) $(wildcard vfsd/vfsctl*.c vfsd/ctl_*.c),$(wildcard vfsd/*.c))
+CTL := $(wildcard vfsd/ctl_*.c)
+UNIT := $(wildcard tests/unit/*.c tests/contract/*.c tests/crash/*.c)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+SERVER_A := $(B)/lib/libserver.a
+CORE_A := $(B)/lib/libcore.a
+ARCHIVES := $(B)/lib/libfront.a $(SERVER_A) $(B)/lib/libengine.a $(CORE_A) \
+	$(B)/lib/libbackends.a $(B)/lib/libprotocol.a
+LINK_A := -Wl,--start-group $(ARCHIVES) -Wl,--end-group
+
+BIN := $(patsubst vfsd/main,vfsd/vfsd,$(basename $(wildcard $(PROGRAMS))))
+BIN := $(patsubst vfsd/%,$(B)/bin/%,$(BIN))
+
+.PHONY: all run check bench install clean deps deps-check tidy tests
+.DELETE_ON_ERROR:
+all: $(BIN)
+
+$(B)/lib/libprotocol.a: $(call obj,$(PROTOCOL))
+$(B)/lib/libbackends.a: $(call obj,$(BACKENDS))
+$(CORE_A): $(call obj,$(CORE))
+$(B)/lib/libengine.a: $(call obj,$(ENGINE))
+$(SERVER_A): $(call obj,$(DAEMON))
+$(B)/lib/libfront.a: $(call obj,$(FRONT))
+$(B)/lib/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo CC $<
+	@$(CC) $(ALL_CFLAGS) $(if $(findstring front/,$<)$(findstring mount,$<)$(findstring main,$<),$(FUSE_CFLAGS)) -c -o $@ $<
+
+$(B)/bin/vfsd: $(call obj,vfsd/main.c) $(ARCHIVES)
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(LINK_A) $(LIBS) $(FUSE_LIBS)
+$(B)/bin/vfsctl: $(call obj,vfsd/vfsctl.c $(CTL)) $(ARCHIVES)
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_A) $(LIBS)
+
+# Tests: each file of tests/unit, tests/contract and tests/crash is one
+# program that prints TAP; shared fixtures are tests/*.c.
+FIXTURES := $(wildcard tests/*.c)
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT))
+$(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(FIXTURES)) $(ARCHIVES)
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(call obj,$(FIXTURES)) $(LINK_A) $(LIBS) -lcmocka $(TESTLIBS)
+tests: $(TESTS)
+
+deps:
+	@tests/deps.sh build
+deps-check:
+	@tests/deps.sh build check
+
+STORE ?= ./store
+MNT ?= ./mnt
+run: deps
+	@$(MAKE) --no-print-directory all
+	@tests/try.sh $(B)/bin $(STORE) $(MNT)
+
+check: deps-check
+	@tests/check.sh
+
+clean:
+	rm -rf $(B)
+
+-include $(shell test -d $(B) && find $(B) -name '*.d')

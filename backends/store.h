@@ -1,0 +1,85 @@
+/*
+ * store.h - what a row backend must provide
+ *
+ * A store is a durable ordered map from byte strings to byte strings,
+ * ordered as memcmp orders, shorter first.  It knows nothing of files.
+ * What changed since the last batch lives in the engine's tables and
+ * log, not here.
+ *
+ * Threads:   apply and reserve from one thread at a time; any number of
+ *            snapshots (at most STORE_SNAPS_MAX at once), each used by
+ *            one thread at a time, beside an apply.
+ * Lifetime:  what get and the cursor lend is good until the snapshot
+ *            ends (the mem store spoils it then, on purpose).
+ * Failure:   0 or a negative vfs_err; a failed apply has changed
+ *            nothing, and what it wrote may not be retried.
+ */
+#ifndef BACKENDS_STORE_H
+#define BACKENDS_STORE_H
+
+#include "../protocol/err.h"
+#include "../protocol/types.h"
+
+#define STORE_BATCH_MAX	30000u	/* rows of one apply */
+#define STORE_SNAPS_MAX	120u
+
+/* One change: val.p == NULL deletes (deleting what is absent is fine). */
+struct store_row {
+	struct vfs_slice key, val;
+};
+
+/* Rows sorted by key, each key once. */
+struct store_batch {
+	const struct store_row *rows;
+	size_t nrows;
+};
+
+struct store_usage {
+	uint64_t bytes_file;	/* size of what is on the host's disk */
+	uint64_t bytes_used;	/* of these, holding rows */
+	uint64_t rows;
+};
+
+struct store_ops {
+	const char *name;
+
+	/*
+	 * Open the store in the directory dirfd, creating it if create.
+	 * A creation is durable, directory entry included, on return.
+	 * rdonly: never write, not even a lock file.  Keeps no reference
+	 * to dirfd after it returns.
+	 */
+	int (*open)(int dirfd, bool create, bool rdonly, void **self);
+	void (*close)(void *self);
+
+	/* Put one sorted batch durably: all or nothing, through any crash. */
+	int (*apply)(void *self, const struct store_batch *b);
+
+	/*
+	 * Promise room for an apply that may dirty this many bytes, or
+	 * -VFS_NOSPC.  -VFS_UNSUPPORTED where the host cannot promise.
+	 */
+	int (*reserve)(void *self, uint64_t bytes);
+
+	int (*snap_begin)(void *self, void **snap);
+	void (*snap_end)(void *snap);
+
+	/* -VFS_NOENT where there is none. */
+	int (*get)(void *snap, struct vfs_slice key, struct vfs_slice *val);
+
+	/*
+	 * A cursor belongs to its snapshot and is closed before it.
+	 * seek stands on the first key >= the given one; next on the one
+	 * after; both lend key and val, or -VFS_NOENT at the end.
+	 */
+	int (*cur_open)(void *snap, void **cur);
+	int (*cur_seek)(void *cur, struct vfs_slice at,
+	    struct vfs_slice *key, struct vfs_slice *val);
+	int (*cur_next)(void *cur,
+	    struct vfs_slice *key, struct vfs_slice *val);
+	void (*cur_close)(void *cur);
+
+	int (*usage)(void *self, struct store_usage *out);
+};
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * limits.h - every named limit, in one place
+ *
+ * Tested at the limit and one past it; reported to clients in HELLO.
+ */
+#ifndef VFS_LIMITS_H
+#define VFS_LIMITS_H
+
+#define VFS_NAME_MAX		255u		/* bytes of one name */
+#define VFS_SYMLINK_MAX		4095u		/* bytes of a link's target */
+#define VFS_LINK_MAX		65000u		/* names of one object */
+#define VFS_XATTR_NAME_MAX	255u
+#define VFS_XATTR_SIZE_MAX	65536u		/* one value */
+#define VFS_XATTR_LIST_MAX	65536u		/* all names of an object */
+#define VFS_FILE_MAX		INT64_MAX	/* largest offset */
+#define VFS_IO_MAX		(1u << 20)	/* bytes of one read or write */
+#define VFS_BLOCK		4096u		/* unit of space and checksums */
+#define VFS_EXTENT_BLOCKS_MAX	256u		/* blocks of one extent row */
+#define VFS_INLINE_MAX		1536u		/* bytes kept in a row */
+#define VFS_SLOT_FIRST		16u		/* 1 is ".", 2 is ".." */
+#define VFS_SLOT_MAX		((1ull << 62) - 1)
+#define VFS_KEY_MAX		280u		/* longest row key */
+#define VFS_DIRBLK		65536u		/* st_blksize of directories */
+
+#endif

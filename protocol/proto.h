@@ -1,0 +1,134 @@
+/*
+ * proto.h - requests and replies, as every part of vfsd has them
+ *
+ * struct vfs_link { struct vfs_id dir; ... } and struct vfs_link_reply come
+ * from ops.def.  Fronts fill the first from their own wire form and put
+ * the second back into it; the core understands nothing else.
+ */
+#ifndef VFS_PROTO_H
+#define VFS_PROTO_H
+
+#include "err.h"
+#include "limits.h"
+#include "types.h"
+
+enum vfs_op {
+	VFS_OP_NONE,
+#define OP(n, NAME, name, mode, lock, req, rep) VFS_OP_##NAME,
+#include "ops.def"
+#undef OP
+	VFS_OP_COUNT	/* dense, for tables; the wire's numbers differ */
+};
+
+/* Room that the caller lends for a reply's bytes; n is set. */
+struct vfs_buf {
+	void *p;
+	size_t cap, n;
+};
+
+/* One name of a directory (or of an object, for PATHS_OF). */
+struct vfs_dirent {
+	struct vfs_id id, dir;
+	uint64_t cookie;		/* continue after this entry */
+	enum vfs_type type;
+	struct vfs_slice name;		/* good during the call only */
+	const struct vfs_attr *attr;	/* NULL unless wanted */
+};
+
+/* Takes entries one at a time; add returns false when it has no room
+ * (that entry was not taken and comes first next time). */
+struct vfs_sink {
+	bool (*add)(void *arg, const struct vfs_dirent *e);
+	void *arg;
+};
+
+/* CREATE flags */
+#define VFS_CREATE_EXCL		1u	/* -VFS_EXIST if there is one */
+#define VFS_CREATE_TRUNC	2u	/* cut one that exists (as a draft) */
+
+/* UNLINK flags; expect.n != 0 also asks for that very object */
+#define VFS_UNLINK_FILE		1u
+#define VFS_UNLINK_DIR		2u
+
+/* RENAME flags */
+#define VFS_RENAME_NOREPLACE	1u
+#define VFS_RENAME_EXCHANGE	2u
+
+/* SETATTR valid */
+#define VFS_SET_MODE		(1u << 0)
+#define VFS_SET_UID		(1u << 1)
+#define VFS_SET_GID		(1u << 2)
+#define VFS_SET_SIZE		(1u << 3)
+#define VFS_SET_ATIME		(1u << 4)
+#define VFS_SET_MTIME		(1u << 5)
+#define VFS_SET_ATIME_NOW	(1u << 6)
+#define VFS_SET_MTIME_NOW	(1u << 7)
+#define VFS_SET_KILL_SUIDGID	(1u << 8)	/* clear set-id bits, caps */
+
+/* ACCESS mask and granted, as access(2) */
+#define VFS_MAY_EXEC		1u
+#define VFS_MAY_WRITE		2u
+#define VFS_MAY_READ		4u
+
+/* DIR_READ want */
+#define VFS_WANT_ATTR		1u
+
+/* OPEN flags */
+#define VFS_OPEN_READ		1u
+#define VFS_OPEN_WRITE		2u
+#define VFS_OPEN_TRUNC		4u	/* the cut is part of the draft */
+#define VFS_OPEN_EXEC		8u
+#define VFS_OPEN_ATIME		16u	/* atime is due (relatime decides) */
+#define VFS_OPEN_KILL_SUIDGID	32u
+
+/* WRITE flags */
+#define VFS_WRITE_APPEND	1u	/* at the end, whatever off says */
+#define VFS_WRITE_KILL_SUIDGID	2u
+
+/* ALLOCATE flags */
+#define VFS_ALLOC_KEEP_SIZE	1u
+#define VFS_ALLOC_PUNCH		2u
+#define VFS_ALLOC_ZERO		4u
+#define VFS_ALLOC_KILL_SUIDGID	8u
+
+/* XATTR_SET flags */
+#define VFS_XATTR_CREATE	1u
+#define VFS_XATTR_REPLACE	2u
+#define VFS_XATTR_KILL_SGID	4u	/* an ACL was set by a non-member */
+
+/* SEEK whence */
+#define VFS_SEEK_DATA		1u
+#define VFS_SEEK_HOLE		2u
+
+/* SYNC flags */
+#define VFS_SYNC_DATA		1u	/* fdatasync: size and bytes only */
+
+#define REQ(...)	__VA_ARGS__
+#define REP(...)	__VA_ARGS__
+#define ID(f)		struct vfs_id f;
+#define U32(f)		uint32_t f;
+#define U64(f)		uint64_t f;
+#define TIME(f)		struct vfs_time f;
+#define ATTR(f)		struct vfs_attr f;
+#define NAME(f)		struct vfs_slice f;
+#define BYTES(f)	struct vfs_slice f;
+#define BUF(f)		struct vfs_buf f;
+#define SINK(f)		struct vfs_sink f;
+#define OP(n, N, name, mode, lock, req, rep) \
+	struct vfs_##name { req }; \
+	struct vfs_##name##_reply { rep };
+#include "ops.def"
+#undef OP
+#undef REQ
+#undef REP
+#undef ID
+#undef U32
+#undef U64
+#undef TIME
+#undef ATTR
+#undef NAME
+#undef BYTES
+#undef BUF
+#undef SINK
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * core.h - what a filesystem means: the operations over rows
+ *
+ * op_NAME(t, request, reply) for every row of ops.def with a mode.  It
+ * looks up, checks, puts rows and fills the reply; it never undoes.
+ *
+ * Operations that bring new file bytes have a step before it, prep_NAME:
+ * outside the serial point, under the object's lock, with a read txn; it
+ * writes the new blocks, to which nothing refers yet, and leaves a plan.
+ * The plan is freed by plan_drop whatever happens (which also gives back
+ * blocks that the commit did not take).
+ */
+#ifndef CORE_CORE_H
+#define CORE_CORE_H
+
+#include "../../protocol/proto.h"
+#include "txn.h"
+
+struct plan;
+
+#define OP(n, NAME, name, mode, lock, req, rep) CORE_##mode(name)
+#define CORE_READ(name) \
+	int op_##name(struct txn *, const struct vfs_##name *, \
+	    struct vfs_##name##_reply *);
+/* plan is NULL for operations without a prepare step */
+#define CORE_WRITE(name) \
+	int op_##name(struct txn *, const struct vfs_##name *, \
+	    struct plan *, struct vfs_##name##_reply *);
+#define CORE_NONE(name)
+#include "../../protocol/ops.def"
+#undef OP
+#undef CORE_READ
+#undef CORE_WRITE
+#undef CORE_NONE
+
+int prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out);
+int prep_setattr(struct txn *rt, const struct vfs_setattr *q,
+    struct plan **out);
+int prep_allocate(struct txn *rt, const struct vfs_allocate *q,
+    struct plan **out);
+int prep_copy_range(struct txn *rt, const struct vfs_copy_range *q,
+    struct plan **out);
+int prep_publish(struct txn *rt, const struct vfs_publish *q,
+    struct plan **out);
+void plan_drop(struct engine *e, struct plan *p, bool committed);
+
+/* The rows of an empty store: the root directory.  For engine_conf.
+ * arg: struct core_root. */
+struct core_root {
+	uint32_t uid, gid, mode;
+};
+int core_format(struct txn *t, const void *arg);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * record.h - rows: their keys and what their values hold
+ *
+ * A key is one byte for the kind of row and big-endian numbers, so that
+ * byte order is meaning.  A value is little-endian fields, fixed first.
+ * The engine appends and checks a checksum over key and value; what the
+ * core sees is the payload without it.  vfs-format(5) describes every
+ * byte.
+ *
+ * Decoders are pure functions of a bounded buffer; a row that does not
+ * decode is -VFS_CORRUPT.  Slices in decoded records borrow the row.
+ */
+#ifndef CORE_RECORD_H
+#define CORE_RECORD_H
+
+#include "../../protocol/err.h"
+#include "../../protocol/limits.h"
+#include "../../protocol/types.h"
+
+/* The kinds, in key order.  Volatile kinds never reach the row store. */
+enum row_kind {
+	ROW_META = 'A',		/* name -> format, uuid, marks */
+	ROW_INODE = 'B',	/* id */
+	ROW_NAME = 'C',		/* dir, name -> id, slot, type */
+	ROW_SLOT = 'D',		/* dir, slot -> id, type, name */
+	ROW_LINK = 'E',		/* id, dir, slot -> (empty) */
+	ROW_XATTR = 'F',	/* id, name -> value */
+	ROW_INLINE = 'G',	/* id -> the bytes of a small file */
+	ROW_EXTENT = 'H',	/* id, first block of file -> place, sums */
+	ROW_SHARE = 'I',	/* first block of space -> blocks, references */
+	ROW_ORPHAN = 'J',	/* id -> (empty): no name left, still open */
+	ROW_JOURNAL = 'K',	/* seq, index -> change record */
+	ROW_TXID = 'L',		/* 16 bytes -> commit seq, answer */
+	ROW_TOKEN = 'M',	/* grants */
+	ROW_DRAFT = 'a',	/* id -> inode with unpublished content */
+	ROW_DINLINE = 'b',	/* id -> unpublished bytes of a small file */
+	ROW_DEXTENT = 'c',	/* id, first block of file -> place, sums */
+};
+#define ROW_IS_VOLATILE(kind)	((kind) >= 'a')
+
+struct row_key {
+	uint8_t b[VFS_KEY_MAX];
+	size_t n;
+};
+
+static inline struct vfs_slice
+row_key_slice(const struct row_key *k)
+{
+	return (struct vfs_slice){ k->b, k->n };
+}
+
+/* Build keys.  _id: kind and one number; _id2: kind and two numbers. */
+void row_key_id(struct row_key *k, enum row_kind kind, uint64_t id);
+void row_key_id2(struct row_key *k, enum row_kind kind, uint64_t id,
+    uint64_t second);
+void row_key_link(struct row_key *k, struct vfs_id id, struct vfs_id dir,
+    uint64_t slot);
+void row_key_name(struct row_key *k, enum row_kind kind, struct vfs_id id,
+    struct vfs_slice name);		/* ROW_NAME, ROW_XATTR, ROW_META */
+
+/* Take keys apart: the kind, and how much of key was understood. */
+struct row_parts {
+	enum row_kind kind;
+	uint64_t a, b, c;		/* the numbers, as many as there are */
+	struct vfs_slice name;		/* of ROW_NAME, ROW_XATTR, ROW_META */
+};
+int row_key_parse(struct vfs_slice key, struct row_parts *out);
+
+enum {
+	INODE_INLINE = 1 << 0,		/* bytes are in ROW_INLINE */
+	INODE_HAS_XATTR = 1 << 1,	/* saves looking when there are none */
+	INODE_HAS_ACL = 1 << 2,		/* an access ACL is among them */
+	INODE_HAS_DEFACL = 1 << 3,
+	INODE_DRAFT_CUT = 1 << 4,	/* ROW_DRAFT only: see cut */
+};
+
+/* ROW_INODE, and ROW_DRAFT (same bytes). */
+struct rec_inode {
+	uint32_t mode, nlink, uid, gid;
+	uint32_t rdev_major, rdev_minor;
+	uint32_t flags;
+	uint64_t size;
+	uint64_t blocks;		/* of VFS_BLOCK, holes not counted */
+	struct vfs_time atime, mtime, ctime, btime;
+	uint64_t data_version, meta_version;
+	uint64_t parent;		/* directories: ".."; others: first dir */
+	uint64_t next_slot;		/* directories */
+	uint64_t entries;		/* directories: names, without . and .. */
+	uint64_t cut;			/* drafts with INODE_DRAFT_CUT: published
+					 * bytes from here on are hidden */
+};
+#define REC_INODE_MAX	192
+
+/* ROW_NAME */
+struct rec_name {
+	struct vfs_id id;
+	uint64_t slot;
+	enum vfs_type type;
+};
+
+/* ROW_SLOT */
+struct rec_slot {
+	struct vfs_id id;
+	enum vfs_type type;
+	struct vfs_slice name;
+};
+
+/*
+ * ROW_EXTENT, ROW_DEXTENT: nblocks file blocks from the key's block lie
+ * at place, each with a checksum.  place 0 is a hole that hides what a
+ * draft lies over, or (flag) space that was allocated and never written.
+ * sums borrows nblocks * 8 little-endian bytes.
+ */
+enum {
+	EXTENT_UNWRITTEN = 1 << 0,	/* reads as zeroes; place is reserved */
+	EXTENT_SHARED = 1 << 1,		/* look at ROW_SHARE before freeing */
+};
+struct rec_extent {
+	uint32_t nblocks;
+	uint32_t flags;
+	uint64_t place;			/* in blocks of the data file */
+	uint64_t gen;			/* DEXTENT: data_put's generation */
+	struct vfs_slice sums;
+};
+
+/* ROW_SHARE: nblocks from the key's place have refs owners, >= 2. */
+struct rec_share {
+	uint32_t nblocks, refs;
+};
+
+/* ROW_JOURNAL: one change.  Names borrow. */
+enum journal_kind {
+	JOURNAL_CREATE = 1,
+	JOURNAL_LINK = 2,
+	JOURNAL_UNLINK = 3,
+	JOURNAL_RENAME = 4,		/* parent/name -> parent2/name2 */
+	JOURNAL_EXCHANGE = 5,
+	JOURNAL_DATA = 6,		/* content published */
+	JOURNAL_META = 7,		/* mode, owner, times */
+	JOURNAL_XATTR = 8,
+	JOURNAL_DELETE = 9,		/* the object itself is gone */
+};
+struct rec_journal {
+	uint16_t kind, mask;
+	struct vfs_id id, parent, parent2;
+	uint64_t data_version, meta_version;
+	struct vfs_slice name, name2;
+};
+#define REC_JOURNAL_MAX	(64 + 2 * VFS_NAME_MAX)
+
+/* Encoders return the length; buf must have room (the _MAX above, or
+ * what is computed from the record). */
+size_t rec_inode_encode(const struct rec_inode *r, uint8_t *buf);
+int rec_inode_decode(struct vfs_slice val, struct rec_inode *r);
+size_t rec_name_encode(const struct rec_name *r, uint8_t *buf);
+int rec_name_decode(struct vfs_slice val, struct rec_name *r);
+size_t rec_slot_encode(const struct rec_slot *r, uint8_t *buf);
+int rec_slot_decode(struct vfs_slice val, struct rec_slot *r);
+size_t rec_extent_encode(const struct rec_extent *r, uint8_t *buf);
+int rec_extent_decode(struct vfs_slice val, struct rec_extent *r);
+#define REC_EXTENT_MAX	(32 + 8 * VFS_EXTENT_BLOCKS_MAX)
+size_t rec_share_encode(const struct rec_share *r, uint8_t *buf);
+int rec_share_decode(struct vfs_slice val, struct rec_share *r);
+size_t rec_journal_encode(const struct rec_journal *r, uint8_t *buf);
+int rec_journal_decode(struct vfs_slice val, struct rec_journal *r);
+
+/* The checksum of a block of file bytes, and of a row. */
+uint64_t sum_block(const void *p);		/* VFS_BLOCK bytes */
+uint64_t sum_row(struct vfs_slice key, struct vfs_slice val);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * txn.h - what the core asks of the engine
+ *
+ * A txn is one consistent view of the rows (a snapshot taken when it
+ * began, and its own writes over it).  Only the dispatcher begins,
+ * commits and aborts; an operation gets, seeks, puts and deletes, and
+ * returns 0 or a negative vfs_err.  A failed operation's writes are
+ * dropped, so it never undoes anything.
+ *
+ * Threads:   a txn belongs to one thread.  Writing txns run one at a time
+ *            (they hold the engine's serial point) and must not do I/O.
+ * Lifetime:  what get and the cursor lend is good until the txn ends or
+ *            writes the same key.
+ * Time, ids and credentials come from the request's env, so that equal
+ * input gives equal output.
+ */
+#ifndef CORE_TXN_H
+#define CORE_TXN_H
+
+#include "../../protocol/err.h"
+#include "../../protocol/limits.h"
+#include "../../protocol/types.h"
+
+struct txn;
+struct engine;
+
+enum txn_mode {
+	TXN_READ,
+	TXN_WRITE,
+};
+
+/* Who asks, and when.  Lives as long as the request. */
+struct req_env {
+	struct vfs_time now;		/* wall clock at the request's start */
+	uint32_t uid, gid, umask, pid;
+	const uint32_t *groups;		/* supplementary, wire and 9P only */
+	uint32_t ngroups;
+	bool kernel_checked;		/* FUSE: permissions were checked */
+	bool privileged;		/* may do what CAP_* lets root do */
+	uint64_t trace_id;		/* of this request; for fault records */
+};
+
+const struct req_env *txn_env(const struct txn *t);
+enum txn_mode txn_mode(const struct txn *t);
+
+/* --- rows --------------------------------------------------------- */
+
+/* Lends the row's payload; its checksum was verified.  -VFS_NOENT. */
+int txn_get(struct txn *t, struct vfs_slice key, struct vfs_slice *val);
+
+/* Put copies key and payload; del of an absent row is fine. */
+int txn_put(struct txn *t, struct vfs_slice key, struct vfs_slice val);
+int txn_del(struct txn *t, struct vfs_slice key);
+
+/*
+ * Walk rows in key order.  The cursor sees writes made before its seek;
+ * after a put or del of the same txn seek again.  At most
+ * TXN_CURSORS_MAX are open in one txn; the txn's end closes them.
+ */
+struct txn_cur;
+#define TXN_CURSORS_MAX	4
+
+int txn_cur_open(struct txn *t, struct txn_cur **c);
+int txn_cur_seek(struct txn_cur *c, struct vfs_slice at,
+    struct vfs_slice *key, struct vfs_slice *val);
+int txn_cur_next(struct txn_cur *c,
+    struct vfs_slice *key, struct vfs_slice *val);
+void txn_cur_close(struct txn_cur *c);
+
+/* --- what is handed out ------------------------------------------- */
+
+/* A new id, never used before; burnt if the txn fails. */
+int txn_new_id(struct txn *t, struct vfs_id *id);
+
+/* The sequence number this txn's commit will have (TXN_WRITE only). */
+struct vfs_seq txn_seq(const struct txn *t);
+
+/* Add one change record; the engine keeps them in order (see record.h). */
+struct rec_journal;
+int txn_journal(struct txn *t, const struct rec_journal *rec);
+
+/*
+ * This txn changed only volatile rows (drafts): it gets no sequence
+ * number and no journal record, is logged, and visible at once.
+ */
+void txn_set_draft(struct txn *t);
+
+/* --- file bytes --------------------------------------------------- */
+
+/*
+ * Blocks for new bytes, before the row that will refer to them: at most
+ * want, at least one, contiguous, near hint (0: anywhere).  Called in the
+ * prepare step, outside the serial point.  -VFS_NOSPC.  gen, from
+ * data_put, tells whether the bytes have since reached the disk.
+ */
+int data_alloc(struct engine *e, uint32_t want, uint64_t hint,
+    uint64_t *block, uint32_t *got);
+int data_put(struct engine *e, uint64_t block, const void *p, size_t n,
+    uint64_t *gen);
+int data_get(struct engine *e, uint64_t block, void *p, size_t n);
+
+/* Give back blocks that no row ever referred to (a failed prepare). */
+void data_unalloc(struct engine *e, uint64_t block, uint32_t n);
+
+/*
+ * At commit these blocks lose their last reference.  published: a row that
+ * was published refers to them, so they are reused only when a
+ * checkpoint without it is durable; both kinds wait for the readers.
+ */
+int txn_free_blocks(struct txn *t, uint64_t block, uint32_t n,
+    bool published);
+
+/*
+ * Carry bytes in this commit's record instead of flushing the data file:
+ * for a publication that is about to be synced (see op_publish).
+ */
+int txn_carry(struct txn *t, uint64_t block, const void *p, size_t n);
+bool data_is_synced(struct engine *e, uint64_t gen);
+
+/* Room: bytes free and in total for statfs; rows fit within too. */
+int engine_room(struct engine *e, uint64_t *total, uint64_t *free_);
+
+/* --- surprises ---------------------------------------------------- */
+
+/*
+ * Note the birthplace of an unexpected error (I/O, damage, memory)
+ * once; returns err.  what names the object: printf style.
+ */
+#define fault(t, err, ...) \
+	txn_fault(t, err, __FILE__, __LINE__, __VA_ARGS__)
+int txn_fault(struct txn *t, int err, const char *file, int line,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* The engine behind a txn, for the data_ functions. */
+struct engine *txn_engine(struct txn *t);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * engine.h - the transaction engine under one store
+ *
+ *   operation -> write set -> [serial point: append to log, insert]
+ *             -> active table -> frozen table -> row store
+ *   read = write set, active, frozen, store, merged in key order
+ *
+ * It owns the three backends, the tables, the redo log, space, the
+ * marks of ids and sequence numbers, and its background threads
+ * (checkpoint, and the syncer that keeps power loss under 5 s).  It knows
+ * rows and blocks; what they mean is core's business, except for the
+ * few kinds named in recover.c and space.c.
+ *
+ * Threads:   every function from any thread, a txn from one.  Each thread
+ *            that reads holds a reader slot for the length of its txn.
+ * Failure:   0 or a negative vfs_err.  The first failed write or sync (not
+ *            lack of space) latches the engine read-only: every later
+ *            TXN_WRITE fails with -VFS_ROFS... except that the failing
+ *            request itself gets the original error.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "../../backends/backends.h"
+#include "../core/txn.h"
+
+/* One surprise: where it was born and what it was about. */
+struct fault_rec {
+	uint64_t trace_id;
+	int err;			/* negative vfs_err; 0 for a notice */
+	const char *file;
+	int line;
+	struct vfs_time when;
+	char text[200];
+};
+
+struct engine_conf {
+	int dirfd;			/* the store's directory, kept open */
+	bool create;			/* make it when there is none */
+	bool rdonly;			/* recover into memory, write nothing */
+	bool sync_all;			/* durability=sync */
+	uint64_t log_bytes;		/* of a new store; 0: by the disk's room */
+	size_t table_bytes_max;		/* freeze the active table at; 0: 32 MiB */
+	size_t table_rows_max;		/* 0: 200,000 */
+	unsigned readers_max;		/* concurrent txns; 0: 64 */
+	bool no_threads;		/* tests: the caller runs engine_step() */
+	uint64_t boot[2];		/* the host's boot id */
+	struct vfs_time now;		/* wall clock, for the marks */
+	const struct store_ops *store;	/* NULL: the registry's first */
+	const struct log_ops *log;
+	const struct data_ops *data;
+	/* What the front's log does with a fault or a notice. */
+	void (*report)(void *arg, const struct fault_rec *f);
+	void *report_arg;
+	/* Makes the rows of an empty store (root directory); run once. */
+	int (*format)(struct txn *t, const void *arg);
+	const void *format_arg;
+};
+
+struct engine_status {
+	struct vfs_seq seq, seq_durable, seq_checkpoint;
+	struct vfs_id next_id;
+	uint8_t uuid[16];
+	uint64_t opens;			/* times the store was opened */
+	bool latched;
+	struct fault_rec latch;
+	uint64_t log_size, log_used;
+	uint64_t table_bytes, table_rows, frozen_rows;
+	uint64_t drafts;
+	uint64_t space_total, space_free, space_pending;
+	uint64_t checkpoints, log_syncs, data_syncs, waits;
+	uint64_t recovered_records, recovered_ms;
+	bool recovered_unclean, drafts_published, drafts_dropped;
+	struct store_usage rows;
+};
+
+int engine_open(const struct engine_conf *conf, struct engine **out);
+
+/* Publishes nothing by itself: the caller publishes drafts first.  Runs a
+ * last checkpoint and marks the store clean. */
+int engine_close(struct engine *e);
+
+/* Stop as kill -9 would: nothing is flushed, threads end.  For tests. */
+void engine_kill(struct engine *e);
+
+/* --- transactions: used by the dispatcher only --------------------- */
+
+int txn_begin(struct engine *e, enum txn_mode mode,
+    const struct req_env *env, struct txn **out);
+/* Appends to the log and inserts; 0 with the sequence in *seq (may be
+ * NULL; 0 if nothing was written).  Takes t whatever it returns. */
+int txn_commit(struct txn *t, struct vfs_seq *seq);
+void txn_abort(struct txn *t);
+
+/* --- waiting and durability ---------------------------------------- */
+
+/* Everything committed up to now is on stable media when it returns.
+ * Concurrent callers share one flush. */
+int engine_sync(struct engine *e);
+
+/* The same without waiting if a flush is under way: returns 1 and calls
+ * done(arg, err) later from the thread that leads the flush; 0 or an
+ * error when it was done by this caller (done is then not called). */
+int engine_sync_shared(struct engine *e,
+    void (*done)(void *arg, int err), void *arg);
+
+/* Freeze and write everything to the row store; waits for it. */
+int engine_checkpoint(struct engine *e);
+
+/* With no_threads: do one unit of background work, 0 if there was none. */
+int engine_step(struct engine *e);
+
+/* --- looking ------------------------------------------------------- */
+
+void engine_status(struct engine *e, struct engine_status *out);
+
+/* Ids with a live draft, ascending, from after: for the publisher. */
+int engine_drafts(struct engine *e, struct vfs_id after,
+    struct vfs_id *out, size_t cap, size_t *n);
+
+/* Recent faults, newest first; by trace id, or all if 0. */
+size_t engine_faults(struct engine *e, uint64_t trace_id,
+    struct fault_rec *out, size_t cap);
+
+#endif
