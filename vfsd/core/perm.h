@@ -1,0 +1,31 @@
+/*
+ * perm.h - may this request do that?
+ *
+ * The kernel checks FUSE requests (env->kernel_checked): then the
+ * functions say yes at once.  Wire and 9P sessions are checked here: mode,
+ * supplementary groups, access ACL, sticky directories.
+ */
+#ifndef CORE_PERM_H
+#define CORE_PERM_H
+
+#include "node.h"
+
+/* mask: VFS_MAY_*.  0 or -VFS_ACCESS. */
+int perm_check(struct txn *t, const struct node *n, uint32_t mask);
+
+/* What of mask is granted, whoever checked before. */
+int perm_granted(struct txn *t, const struct node *n, uint32_t mask,
+    uint32_t *granted);
+
+/* Owner (or privileged) only: chmod, utimes, ACLs.  0 or -VFS_PERM. */
+int perm_owner(const struct txn *t, const struct node *n);
+
+/* Take a name of victim out of dir: write, search, sticky.
+ * -VFS_ACCESS, -VFS_PERM. */
+int perm_remove(struct txn *t, const struct node *dir,
+    const struct node *victim);
+
+/* Is gid one of the caller's groups? */
+bool perm_in_group(const struct txn *t, uint32_t gid);
+
+#endif
