@@ -20,6 +20,8 @@
 #define VFS_SLOT_FIRST		16u		/* 1 is ".", 2 is ".." */
 #define VFS_SLOT_MAX		((1ull << 62) - 1)
 #define VFS_KEY_MAX		280u		/* longest row key */
+#define VFS_WALK_MAX		16u		/* names of one WALK */
+#define VFS_MSG_MAX		(VFS_IO_MAX + 65536u)	/* bytes of a message */
 #define VFS_DIRBLK		65536u		/* st_blksize of directories */
 
 #endif

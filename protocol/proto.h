@@ -42,6 +42,15 @@ struct vfs_sink {
 	void *arg;
 };
 
+/* CHECK actions, flags and states */
+#define VFS_CHECK_START		1u
+#define VFS_CHECK_POLL		2u	/* findings from number after on */
+#define VFS_CHECK_STOP		3u
+#define VFS_CHECK_DATA		1u	/* flag: read all file bytes too */
+#define VFS_CHECK_IDLE		0u
+#define VFS_CHECK_RUNNING	1u
+#define VFS_CHECK_DONE		2u	/* result: 0 or a vfs_err */
+
 /* CREATE flags */
 #define VFS_CREATE_EXCL		1u	/* -VFS_EXIST if there is one */
 #define VFS_CREATE_TRUNC	2u	/* cut one that exists (as a draft) */
