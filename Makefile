@@ -93,6 +93,16 @@ run: deps
 check: deps-check
 	@tests/check.sh
 
+# Measured side by side with the peers; see tests/bench/run.sh.
+BENCH := $(B)/bin/work $(B)/bin/loop
+$(BENCH): $(B)/bin/%: $(B)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $<
+bench:
+	@tests/deps.sh build bench
+	@$(MAKE) --no-print-directory all $(BENCH)
+	@tests/bench/run.sh $(B)/bin
+
 clean:
 	rm -rf $(B)
 

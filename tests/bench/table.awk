@@ -1,0 +1,86 @@
+# Lines "who what number unit" -> medians, ratios and goals.
+function median(s,   a, n, i, j, t) {
+	n = split(s, a, " ")
+	for (i = 2; i <= n; i++)
+		for (j = i; j > 1 && a[j] + 0 < a[j - 1] + 0; j--) {
+			t = a[j]; a[j] = a[j - 1]; a[j - 1] = t
+		}
+	return a[int((n + 1) / 2)]
+}
+# How many times better vfsd is than who at what.
+function times(what, who) {
+	if (!((who, what) in med) || !(("vfsd", what) in med))
+		return 0
+	if (unit[what] == "MiB/s")
+		return med["vfsd", what] / med[who, what]
+	return med[who, what] / med["vfsd", what]
+}
+function best_peer(what,   i, x, least) {
+	least = 0
+	for (i = 1; i <= np; i++) {
+		if (name[i] == "host" || name[i] == "loop" || name[i] == "vfsd")
+			continue
+		x = times(what, name[i])
+		if (x > 0 && (least == 0 || x < least))
+			least = x
+	}
+	return least
+}
+function goal(kind, text, x, least) {
+	if (x > 0)
+		printf "%-5s %-8s %-52s %6.2f (>= %.2f)\n", (x >= least ? "ok" : "MISS"), kind, text, x, least
+}
+{
+	all[$1, $2] = all[$1, $2] " " $3
+	unit[$2] = $4
+	if (!($2 in seen)) { seen[$2] = 1; what[++nw] = $2 }
+}
+END {
+	np = split(peers, name, " ")
+	printf "%-14s %-8s", "", "unit"
+	for (i = 1; i <= np; i++) printf " %14s", name[i]
+	print ""
+	for (w = 1; w <= nw; w++) {
+		printf "%-14s %-8s", what[w], unit[what[w]]
+		for (i = 1; i <= np; i++) {
+			if ((name[i], what[w]) in all) {
+				med[name[i], what[w]] = median(all[name[i], what[w]])
+				printf " %14.1f", med[name[i], what[w]]
+			} else
+				printf " %14s", "-"
+		}
+		print ""
+	}
+	print "\nvfsd is so many times better (ratio of medians):"
+	for (w = 1; w <= nw; w++) {
+		printf "%-14s %-8s", what[w], ""
+		for (i = 1; i <= np; i++) {
+			x = times(what[w], name[i])
+			if (x > 0) printf " %14.2f", x
+			else printf " %14s", "-"
+		}
+		print ""
+	}
+	print ""
+	goal("must", "create, of the best peer", best_peer("create"), 2)
+	goal("must", "rename, of the best peer", best_peer("rename"), 2)
+	goal("must", "unlink, of the best peer", best_peer("unlink"), 2)
+	goal("must", "create+4 KiB, of the best peer", best_peer("create_4k"), 2)
+	goal("must", "cold listing with stat, of the best peer", best_peer("list_cold"), 2)
+	goal("must", "cold stat, of an empty loop", times("stat_cold", "loop"), 1 / 1.2)
+	goal("must", "warm stat, of the host", times("stat_warm", "host"), 0.85)
+	goal("must", "fsync of a 4 KiB append, of the host", times("append_fsync", "host"), 1)
+	goal("must", "warm read, of the host", times("read_big_warm", "host"), 0.95)
+	goal("must", "warm mmap, of the host", times("mmap_warm", "host"), 0.95)
+	goal("to reach", "create, of an empty loop", times("create", "loop"), 0.8)
+	goal("to reach", "create+4 KiB, of an empty loop", times("create_4k", "loop"), 0.8)
+	goal("to reach", "rename, of an empty loop", times("rename", "loop"), 0.8)
+	goal("to reach", "cold read of a small file, of an empty loop", times("read_4k_cold", "loop"), 0.8)
+	goal("to reach", "unlink, of the host", times("unlink", "host"), 0.8)
+	goal("to reach", "cold listing with stat, of the host", times("list_cold", "host"), 1)
+	goal("to reach", "write of a new big file with fsync, of the host", times("write_big", "host"), 0.6)
+	goal("to reach", "cold sequential read, of the host", times("read_big_cold", "host"), 0.9)
+	goal("to reach", "16 fsyncers, of the host", times("fsync_16", "host"), 1.5)
+	if (("vfsd", "copy_range") in med)
+		goal("to reach", "copy_file_range of the big file: 10 ms /", 10 / med["vfsd", "copy_range"], 1)
+}
