@@ -12,6 +12,7 @@
 #define VFS_XATTR_NAME_MAX	255u
 #define VFS_XATTR_SIZE_MAX	65536u		/* one value */
 #define VFS_XATTR_LIST_MAX	65536u		/* all names of an object */
+#define VFS_ACL_MAX		512u		/* entries of one ACL */
 #define VFS_FILE_MAX		INT64_MAX	/* largest offset */
 #define VFS_IO_MAX		(1u << 20)	/* bytes of one read or write */
 #define VFS_BLOCK		4096u		/* unit of space and checksums */

@@ -20,7 +20,8 @@ enum vfs_op {
 	VFS_OP_COUNT	/* dense, for tables; the wire's numbers differ */
 };
 
-/* Room that the caller lends for a reply's bytes; n is set. */
+/* Room that the caller lends for a reply's bytes; n is set.  Operations
+ * on xattrs with cap == 0 only say how much there is. */
 struct vfs_buf {
 	void *p;
 	size_t cap, n;
@@ -53,7 +54,8 @@ struct vfs_sink {
 
 /* CREATE flags */
 #define VFS_CREATE_EXCL		1u	/* -VFS_EXIST if there is one */
-#define VFS_CREATE_TRUNC	2u	/* cut one that exists (as a draft) */
+#define VFS_CREATE_TRUNC	2u	/* created == 0: OPEN it with TRUNC next,
+					 * under its lock; CREATE does not cut */
 
 /* UNLINK flags; expect.n != 0 also asks for that very object */
 #define VFS_UNLINK_FILE		1u
