@@ -26,15 +26,15 @@ enum row_kind {
 	ROW_LINK = 'E',		/* id, dir, slot -> (empty) */
 	ROW_XATTR = 'F',	/* id, name -> value */
 	ROW_INLINE = 'G',	/* id -> the bytes of a small file */
-	ROW_EXTENT = 'H',	/* id, first block of file -> place, sums */
-	ROW_SHARE = 'I',	/* first block of space -> blocks, references */
+	ROW_EXTENT = 'H',	/* id, last block of file -> place, sums */
+	ROW_SHARE = 'I',	/* last block of space -> blocks, references */
 	ROW_ORPHAN = 'J',	/* id -> (empty): no name left, still open */
 	ROW_JOURNAL = 'K',	/* seq, index -> change record */
 	ROW_TXID = 'L',		/* 16 bytes -> commit seq, answer */
 	ROW_TOKEN = 'M',	/* grants */
 	ROW_DRAFT = 'a',	/* id -> inode with unpublished content */
 	ROW_DINLINE = 'b',	/* id -> unpublished bytes of a small file */
-	ROW_DEXTENT = 'c',	/* id, first block of file -> place, sums */
+	ROW_DEXTENT = 'c',	/* id, last block of file -> place, sums */
 };
 #define ROW_IS_VOLATILE(kind)	((kind) >= 'a')
 
@@ -106,10 +106,12 @@ struct rec_slot {
 };
 
 /*
- * ROW_EXTENT, ROW_DEXTENT: nblocks file blocks from the key's block lie
- * at place, each with a checksum.  place 0 is a hole that hides what a
- * draft lies over, or (flag) space that was allocated and never written.
- * sums borrows nblocks * 8 little-endian bytes.
+ * ROW_EXTENT, ROW_DEXTENT: nblocks file blocks, up to and with the key's,
+ * lie at place, each with a checksum.  The key names the *last* block, so
+ * that one seek to block b finds the row that covers b, or the next one.
+ * Rows of one kind and file never overlap; holes have no row; a draft's
+ * row hides what it lies over.  sums borrows nblocks * 8 little-endian
+ * bytes (none if unwritten).
  */
 enum {
 	EXTENT_UNWRITTEN = 1 << 0,	/* reads as zeroes; place is reserved */
@@ -123,7 +125,15 @@ struct rec_extent {
 	struct vfs_slice sums;
 };
 
-/* ROW_SHARE: nblocks from the key's place have refs owners, >= 2. */
+/*
+ * ROW_SHARE: the nblocks of space up to and with the key's last one have
+ * refs owners each.  An owner is a block of a ROW_EXTENT (drafts never share).
+ * Share rows do not overlap; refs >= 2, and blocks without a share row have
+ * one owner if any extent has them.  Every extent that covers a block with a
+ * share row has EXTENT_SHARED; one that has the flag may be alone again.
+ * So references to parts of an extent are exact, and extents without the
+ * flag are freed without looking.
+ */
 struct rec_share {
 	uint32_t nblocks, refs;
 };
