@@ -8,6 +8,7 @@
 #ifndef CORE_PERM_H
 #define CORE_PERM_H
 
+#include "../../protocol/proto.h"
 #include "node.h"
 
 /* mask: VFS_MAY_*.  0 or -VFS_ACCESS. */
