@@ -23,6 +23,7 @@ struct data_iov {
 struct data_ops {
 	const char *name;
 
+	/* Where there is none: make one, durably, if create; -VFS_NOENT. */
 	int (*open)(int dirfd, bool create, bool rdonly, void **self);
 	void (*close)(void *self);
 
@@ -32,7 +33,8 @@ struct data_ops {
 	/* Begin writing a range to the disk; a hint, never waits. */
 	void (*writeback)(void *self, uint64_t off, uint64_t n);
 
-	/* Every write that returned before the call is on stable media. */
+	/* Every write that returned before the call is on stable media;
+	 * after a failure every later sync returns the same error. */
 	int (*sync)(void *self);
 
 	/*
@@ -42,7 +44,8 @@ struct data_ops {
 	 */
 	int (*reserve)(void *self, uint64_t off, uint64_t n);
 
-	/* Give a range back to the host; it reads as zeroes afterwards. */
+	/* Give a range back to the host; it reads as zeroes afterwards.
+	 * -VFS_UNSUPPORTED where the host cannot. */
 	int (*discard)(void *self, uint64_t off, uint64_t n);
 
 	/* What the host has free, and its size, in bytes. */

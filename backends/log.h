@@ -13,7 +13,8 @@
  *
  * Threads:   append from one thread at a time, sync from any thread,
  *            beside it; head_put from one thread at a time.
- * Failure:   0 or a negative vfs_err.  A failed sync is never retried.
+ * Failure:   0 or a negative vfs_err.  A failed sync is never retried:
+ *            every later sync and head_put returns the same error.
  */
 #ifndef BACKENDS_LOG_H
 #define BACKENDS_LOG_H
@@ -28,8 +29,10 @@ struct log_ops {
 	const char *name;
 
 	/*
-	 * Open the ring in dirfd; create makes one of size bytes (a
-	 * multiple of 4096), every byte written, durable on return.
+	 * Open the ring in dirfd; where there is none, make one of size
+	 * bytes (a multiple of 4096) if create, else -VFS_NOENT.  size
+	 * means nothing to one that exists.  A creation is all or nothing,
+	 * every byte written (as zero), durable on return.
 	 */
 	int (*open)(int dirfd, bool create, bool rdonly, uint64_t size,
 	    void **self);

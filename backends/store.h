@@ -2,7 +2,8 @@
  * store.h - what a row backend must provide
  *
  * A store is a durable ordered map from byte strings to byte strings,
- * ordered as memcmp orders, shorter first.  It knows nothing of files.
+ * ordered as memcmp orders, shorter first.  Keys have 1 to VFS_KEY_MAX
+ * bytes, values any number.  It knows nothing of files.
  * What changed since the last batch lives in the engine's tables and
  * log, not here.
  *
@@ -44,15 +45,20 @@ struct store_ops {
 	const char *name;
 
 	/*
-	 * Open the store in the directory dirfd, creating it if create.
-	 * A creation is durable, directory entry included, on return.
+	 * Open the store in the directory dirfd; where there is none,
+	 * make one if create, else -VFS_NOENT.  A creation is all or
+	 * nothing and durable, directory entry included, on return.
 	 * rdonly: never write, not even a lock file.  Keeps no reference
 	 * to dirfd after it returns.
 	 */
 	int (*open)(int dirfd, bool create, bool rdonly, void **self);
 	void (*close)(void *self);
 
-	/* Put one sorted batch durably: all or nothing, through any crash. */
+	/*
+	 * Put one sorted batch durably: all or nothing, through any crash.
+	 * A failure to write or sync is final: every later apply returns it
+	 * too.  -VFS_NOSPC and -VFS_NOMEM are not.
+	 */
 	int (*apply)(void *self, const struct store_batch *b);
 
 	/*
@@ -61,6 +67,7 @@ struct store_ops {
 	 */
 	int (*reserve)(void *self, uint64_t bytes);
 
+	/* -VFS_BUSY past STORE_SNAPS_MAX. */
 	int (*snap_begin)(void *self, void **snap);
 	void (*snap_end)(void *snap);
 
@@ -69,8 +76,9 @@ struct store_ops {
 
 	/*
 	 * A cursor belongs to its snapshot and is closed before it.
-	 * seek stands on the first key >= the given one; next on the one
-	 * after; both lend key and val, or -VFS_NOENT at the end.
+	 * seek stands on the first key >= the given one (an empty one
+	 * precedes all), next on the one after; both lend key and val, or
+	 * -VFS_NOENT at the end, where next stays, and before any seek.
 	 */
 	int (*cur_open)(void *snap, void **cur);
 	int (*cur_seek)(void *cur, struct vfs_slice at,

@@ -1,0 +1,216 @@
+/*
+ * file/data.c - file bytes in one sparse file
+ *
+ * The host's page cache is our cache.  Offsets are the caller's; a part
+ * of the file that was never written, or was given back, is a hole.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "../backends.h"
+#include "../dir.h"
+
+#define FILE_NAME "data"
+
+struct data_file {
+	int fd;
+	bool rdonly;
+	/*
+	 * Guards failed, and keeps syncs apart: Linux tells of a lost
+	 * page once per descriptor, so of two syncs at once the wrong
+	 * one might hear of it.
+	 */
+	pthread_mutex_t lock;
+	int failed;
+};
+
+static int
+file_create(int dirfd)
+{
+	int fd, err = 0;
+
+	fd = openat(dirfd, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+	    0600);
+	if (fd < 0)
+		return vfs_err_from_os(errno);
+	if (fsync(fd) < 0)
+		err = vfs_err_from_os(errno);
+	if (err == 0)
+		err = be_dir_sync(dirfd);
+	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static void
+data_close(void *self)
+{
+	struct data_file *d = self;
+
+	if (!d)
+		return;
+	close(d->fd);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+static int
+data_open(int dirfd, bool create, bool rdonly, void **self)
+{
+	struct data_file *d;
+	int fd;
+
+	assert(!(create && rdonly));
+	fd = openat(dirfd, FILE_NAME, (rdonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (fd < 0) {
+		fd = vfs_err_from_os(errno);
+		if (fd == -VFS_NOENT && create)
+			fd = file_create(dirfd);
+		if (fd < 0)
+			return fd;
+	}
+	if (!(d = calloc(1, sizeof *d))) {
+		close(fd);
+		return -VFS_NOMEM;
+	}
+	pthread_mutex_init(&d->lock, NULL);
+	d->fd = fd;
+	d->rdonly = rdonly;
+	*self = d;
+	return 0;
+}
+
+static int
+data_read(void *self, uint64_t off, void *p, size_t n)
+{
+	struct data_file *d = self;
+	char *at = p;
+	ssize_t got;
+
+	while (n > 0) {
+		got = pread(d->fd, at, n, (off_t)off);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return vfs_err_from_os(errno);
+		if (got == 0) {		/* past the end: never written */
+			memset(at, 0, n);
+			break;
+		}
+		at += got;
+		off += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+static int
+data_write(void *self, uint64_t off, const void *p, size_t n)
+{
+	struct data_file *d = self;
+	const char *at = p;
+	ssize_t put;
+
+	if (d->rdonly)
+		return -VFS_ROFS;
+	while (n > 0) {
+		put = pwrite(d->fd, at, n, (off_t)off);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put < 0 ? vfs_err_from_os(errno) : -VFS_IO;
+		at += put;
+		off += (uint64_t)put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+static void
+data_writeback(void *self, uint64_t off, uint64_t n)
+{
+	struct data_file *d = self;
+
+	/* A hint: what goes wrong here, sync will tell. */
+	if (!d->rdonly)
+		(void)sync_file_range(d->fd, (off_t)off, (off_t)n,
+		    SYNC_FILE_RANGE_WRITE);
+}
+
+static int
+data_sync(void *self)
+{
+	struct data_file *d = self;
+	int err;
+
+	if (d->rdonly)
+		return 0;
+	pthread_mutex_lock(&d->lock);
+	if (d->failed == 0 && fdatasync(d->fd) < 0)
+		d->failed = vfs_err_from_os(errno);
+	err = d->failed;
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
+static int
+data_fallocate(struct data_file *d, int mode, uint64_t off, uint64_t n)
+{
+	if (d->rdonly)
+		return -VFS_ROFS;
+	if (n == 0)
+		return 0;
+	while (fallocate(d->fd, mode, (off_t)off, (off_t)n) < 0) {
+		if (errno != EINTR)
+			return vfs_err_from_os(errno);
+	}
+	return 0;
+}
+
+static int
+data_reserve(void *self, uint64_t off, uint64_t n)
+{
+	return data_fallocate(self, FALLOC_FL_KEEP_SIZE, off, n);
+}
+
+static int
+data_discard(void *self, uint64_t off, uint64_t n)
+{
+	return data_fallocate(self, FALLOC_FL_KEEP_SIZE |
+	    FALLOC_FL_PUNCH_HOLE, off, n);
+}
+
+static int
+data_room(void *self, uint64_t *room, uint64_t *total)
+{
+	struct data_file *d = self;
+	struct statvfs st;
+
+	if (fstatvfs(d->fd, &st) < 0)
+		return vfs_err_from_os(errno);
+	*room = (uint64_t)st.f_bavail * st.f_frsize;
+	*total = (uint64_t)st.f_blocks * st.f_frsize;
+	return 0;
+}
+
+const struct data_ops be_data_file = {
+	.name = "file",
+	.open = data_open,
+	.close = data_close,
+	.read = data_read,
+	.write = data_write,
+	.writeback = data_writeback,
+	.sync = data_sync,
+	.reserve = data_reserve,
+	.discard = data_discard,
+	.room = data_room,
+};

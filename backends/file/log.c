@@ -1,0 +1,433 @@
+/*
+ * file/log.c - the redo log's ring in one preallocated file
+ *
+ *	0	slot 0 of the header, 512 bytes
+ *	4096	slot 1
+ *	65536	the ring, mapped shared
+ *
+ * Every byte was written and synced when the file was made, so no append
+ * can want for space, and fdatasync has no metadata to write.  An append
+ * is a copy into the mapping: the page cache has it when this process
+ * dies.  log_append is the only function that writes to the mapping, so
+ * a crash test can put its own in its place.
+ *
+ * A header slot: u64 XXH3 of what follows, u64 generation, u64 size of
+ * the ring, u32 magic, u32 length, bytes; little-endian.  The newest slot
+ * that checks is the header; put overwrites the other one.  Generation 0
+ * is written at creation and means "never put".
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "../backends.h"
+#include "../dir.h"
+
+#define FILE_NAME	"log"
+#define FILE_NEW	"log.new"	/* a creation under way */
+#define SLOT_SIZE	512u
+#define SLOT_STEP	4096u
+#define SLOT_DATA	32u
+#define SLOT_MAGIC	0x676c6676u	/* "vflg" */
+#define RING_AT		65536u		/* page-aligned on every machine */
+#define CREATE_CHUNK	(1u << 20)
+
+_Static_assert(SLOT_DATA + LOG_HEAD_MAX == SLOT_SIZE, "a slot is full");
+
+struct slot {
+	uint64_t gen, size;
+	uint32_t n;
+	unsigned char data[LOG_HEAD_MAX];
+};
+
+struct log_file {
+	int fd;
+	bool rdonly;
+	unsigned char *ring;
+	uint64_t size;
+	/*
+	 * Guards failed, and keeps syncs apart: Linux tells of a lost
+	 * page once per descriptor, so of two syncs at once the wrong
+	 * one might hear of it.
+	 */
+	pthread_mutex_t lock;
+	int failed;
+	unsigned newest;	/* slot of the header; head_put's thread */
+	uint64_t gen;
+};
+
+/* --- bytes --------------------------------------------------------- */
+
+static void
+le_put(unsigned char *p, uint64_t v, unsigned n)
+{
+	while (n-- > 0) {
+		*p++ = (unsigned char)v;
+		v >>= 8;
+	}
+}
+
+static uint64_t
+le_get(const unsigned char *p, unsigned n)
+{
+	uint64_t v = 0;
+
+	while (n-- > 0)
+		v = v << 8 | p[n];
+	return v;
+}
+
+static int
+write_all(int fd, uint64_t off, const unsigned char *p, size_t n)
+{
+	ssize_t put;
+
+	while (n > 0) {
+		put = pwrite(fd, p, n, (off_t)off);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put < 0 ? vfs_err_from_os(errno) : -VFS_IO;
+		p += put;
+		off += (uint64_t)put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+/* The file's end is damage here: it was written whole. */
+static int
+read_all(int fd, uint64_t off, unsigned char *p, size_t n)
+{
+	ssize_t got;
+
+	while (n > 0) {
+		got = pread(fd, p, n, (off_t)off);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? vfs_err_from_os(errno) : -VFS_CORRUPT;
+		p += got;
+		off += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+/* --- header slots -------------------------------------------------- */
+
+static int
+slot_write(int fd, unsigned at, const struct slot *s)
+{
+	unsigned char b[SLOT_SIZE] = { 0 };
+
+	le_put(b + 8, s->gen, 8);
+	le_put(b + 16, s->size, 8);
+	le_put(b + 24, SLOT_MAGIC, 4);
+	le_put(b + 28, s->n, 4);
+	memcpy(b + SLOT_DATA, s->data, s->n);
+	le_put(b, XXH3_64bits(b + 8, sizeof b - 8), 8);
+	return write_all(fd, at * SLOT_STEP, b, sizeof b);
+}
+
+static int
+slot_read(int fd, unsigned at, struct slot *s)
+{
+	unsigned char b[SLOT_SIZE];
+	int err;
+
+	if ((err = read_all(fd, at * SLOT_STEP, b, sizeof b)) < 0)
+		return err;
+	s->gen = le_get(b + 8, 8);
+	s->size = le_get(b + 16, 8);
+	s->n = (uint32_t)le_get(b + 28, 4);
+	if (le_get(b, 8) != XXH3_64bits(b + 8, sizeof b - 8) ||
+	    le_get(b + 24, 4) != SLOT_MAGIC || s->n > LOG_HEAD_MAX)
+		return -VFS_CORRUPT;
+	memcpy(s->data, b + SLOT_DATA, s->n);
+	return 0;
+}
+
+/* The newest slot that checks. */
+static int
+slot_newest(int fd, struct slot *out, unsigned *at)
+{
+	struct slot s[2];
+	int err[2];
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		err[i] = slot_read(fd, i, &s[i]);
+		if (err[i] < 0 && err[i] != -VFS_CORRUPT)
+			return err[i];
+	}
+	if (err[0] < 0 && err[1] < 0)
+		return -VFS_CORRUPT;
+	i = err[0] < 0 || (err[1] == 0 && s[1].gen > s[0].gen);
+	*out = s[i];
+	*at = i;
+	return 0;
+}
+
+/* --- opening and creating ------------------------------------------ */
+
+static int
+fill(int fd, uint64_t size)
+{
+	struct slot s = { .size = size };
+	unsigned char *zero;
+	uint64_t off, end = RING_AT + size;
+	size_t n;
+	int err = 0;
+
+	if (!(zero = calloc(1, CREATE_CHUNK)))
+		return -VFS_NOMEM;
+	/* One long extent where the host can give it; else as it comes. */
+	(void)fallocate(fd, 0, 0, (off_t)end);
+	for (off = 0; err == 0 && off < end; off += n) {
+		n = end - off < CREATE_CHUNK ? end - off : CREATE_CHUNK;
+		err = write_all(fd, off, zero, n);
+	}
+	free(zero);
+	if (err == 0)
+		err = slot_write(fd, 0, &s);
+	if (err == 0)
+		err = slot_write(fd, 1, &s);
+	if (err == 0 && fsync(fd) < 0)
+		err = vfs_err_from_os(errno);
+	return err;
+}
+
+/* Under another name until it is whole. */
+static int
+file_create(int dirfd, uint64_t size)
+{
+	int fd, err;
+
+	if (size < LOG_SIZE_MIN || size % 4096 != 0 || size > INT64_MAX / 2)
+		return -VFS_INVAL;
+	fd = openat(dirfd, FILE_NEW, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    0600);
+	if (fd < 0)
+		return vfs_err_from_os(errno);
+	err = fill(fd, size);
+	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0)
+		err = vfs_err_from_os(errno);
+	if (err == 0)
+		err = be_dir_sync(dirfd);
+	if (err < 0) {
+		(void)unlinkat(dirfd, FILE_NEW, 0);
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int
+file_open(int dirfd, bool create, bool rdonly, uint64_t size)
+{
+	int fd;
+
+	fd = openat(dirfd, FILE_NAME, (rdonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT && create)
+		return file_create(dirfd, size);
+	return vfs_err_from_os(errno);
+}
+
+static int
+map(struct log_file *l)
+{
+	struct slot s;
+	struct stat st;
+	uint64_t size;
+	void *p;
+	int err;
+
+	if (fstat(l->fd, &st) < 0)
+		return vfs_err_from_os(errno);
+	size = (uint64_t)st.st_size - RING_AT;
+	if (st.st_size < RING_AT + LOG_SIZE_MIN || size % 4096 != 0)
+		return -VFS_CORRUPT;
+	err = slot_newest(l->fd, &s, &l->newest);
+	if (err < 0 && err != -VFS_CORRUPT)
+		return err;
+	if (err == 0 && s.size != size)
+		return -VFS_CORRUPT;
+	l->gen = err == 0 ? s.gen : 0;
+	p = mmap(NULL, size, PROT_READ | (l->rdonly ? 0 : PROT_WRITE),
+	    MAP_SHARED, l->fd, RING_AT);
+	if (p == MAP_FAILED)
+		return vfs_err_from_os(errno);
+	l->ring = p;
+	l->size = size;
+	return 0;
+}
+
+static void
+log_close(void *self)
+{
+	struct log_file *l = self;
+
+	if (!l)
+		return;
+	if (l->ring)
+		munmap(l->ring, l->size);
+	close(l->fd);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+static int
+log_open(int dirfd, bool create, bool rdonly, uint64_t size, void **self)
+{
+	struct log_file *l;
+	int fd, err;
+
+	assert(!(create && rdonly));
+	if ((fd = file_open(dirfd, create, rdonly, size)) < 0)
+		return fd;
+	if (!(l = calloc(1, sizeof *l))) {
+		close(fd);
+		return -VFS_NOMEM;
+	}
+	pthread_mutex_init(&l->lock, NULL);
+	l->fd = fd;
+	l->rdonly = rdonly;
+	if ((err = map(l)) < 0) {
+		log_close(l);
+		return err;
+	}
+	*self = l;
+	return 0;
+}
+
+static uint64_t
+log_size(void *self)
+{
+	return ((struct log_file *)self)->size;
+}
+
+/* --- the ring ------------------------------------------------------ */
+
+static int
+log_append(void *self, uint64_t pos, const void *p, size_t n)
+{
+	struct log_file *l = self;
+	uint64_t at = pos % l->size;
+	size_t head = l->size - at < n ? l->size - at : n;
+
+	assert(n <= l->size / 4);
+	if (l->rdonly)
+		return -VFS_ROFS;
+	memcpy(l->ring + at, p, head);
+	memcpy(l->ring, (const char *)p + head, n - head);
+	return 0;
+}
+
+/* By pread, not from the mapping: a bad sector is an error, no SIGBUS. */
+static int
+log_read(void *self, uint64_t pos, void *p, size_t n)
+{
+	struct log_file *l = self;
+	uint64_t at = pos % l->size;
+	size_t head = l->size - at < n ? l->size - at : n;
+	int err;
+
+	assert(n <= l->size);
+	if ((err = read_all(l->fd, RING_AT + at, p, head)) < 0)
+		return err;
+	return read_all(l->fd, RING_AT, (unsigned char *)p + head, n - head);
+}
+
+/* The caller holds l->lock. */
+static int
+sync_locked(struct log_file *l)
+{
+	if (l->failed == 0 && fdatasync(l->fd) < 0)
+		l->failed = vfs_err_from_os(errno);
+	return l->failed;
+}
+
+static int
+log_sync(void *self)
+{
+	struct log_file *l = self;
+	int err;
+
+	if (l->rdonly)
+		return 0;
+	pthread_mutex_lock(&l->lock);
+	err = sync_locked(l);
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
+/* --- the header ---------------------------------------------------- */
+
+static int
+log_head_put(void *self, const void *p, size_t n)
+{
+	struct log_file *l = self;
+	struct slot s = { .gen = l->gen + 1, .size = l->size };
+	int err;
+
+	assert(n <= LOG_HEAD_MAX);
+	if (l->rdonly)
+		return -VFS_ROFS;
+	s.n = (uint32_t)n;
+	memcpy(s.data, p, n);
+	pthread_mutex_lock(&l->lock);
+	err = l->failed;
+	if (err == 0)
+		err = l->failed = slot_write(l->fd, !l->newest, &s);
+	if (err == 0)
+		err = sync_locked(l);
+	pthread_mutex_unlock(&l->lock);
+	if (err < 0)
+		return err;
+	l->newest = !l->newest;
+	l->gen = s.gen;
+	return 0;
+}
+
+static int
+log_head_get(void *self, void *p, size_t cap, size_t *n)
+{
+	struct log_file *l = self;
+	struct slot s;
+	unsigned at;
+	int err;
+
+	if ((err = slot_newest(l->fd, &s, &at)) < 0)
+		return err;
+	if (s.gen == 0)
+		return -VFS_NOENT;
+	if (s.n > cap)
+		return -VFS_RANGE;
+	memcpy(p, s.data, s.n);
+	*n = s.n;
+	return 0;
+}
+
+const struct log_ops be_log_file = {
+	.name = "file",
+	.open = log_open,
+	.close = log_close,
+	.size = log_size,
+	.append = log_append,
+	.sync = log_sync,
+	.read = log_read,
+	.head_put = log_head_put,
+	.head_get = log_head_get,
+};

@@ -1,0 +1,502 @@
+/*
+ * lmdb/store.c - rows in LMDB
+ *
+ * One file, rows.mdb, one database, LMDB's default sync mode: a commit
+ * writes its pages, calls fdatasync, then writes the meta page with
+ * O_DSYNC.  Beside it lies rows.mdb-lock with LMDB's reader table, which
+ * the next opener resets; it holds nothing that must survive.
+ *
+ * LMDB wants path names, we have a directory's descriptor: /proc/self/fd
+ * turns one into the other.
+ *
+ * Not used, on purpose: MDB_NORDAHEAD (a cold start scans the rows, and
+ * stores are smaller than memory as a rule), MDB_NOMEMINIT (old heap
+ * bytes would reach the disk), and everything that loosens a sync.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <lmdb.h>
+
+#include "../../protocol/limits.h"
+#include "../backends.h"
+#include "../dir.h"
+
+#define FILE_NAME	"rows.mdb"
+#define FILE_NEW	"rows.mdb.new"	/* a creation under way */
+#define MAP_SIZE	(1ull << 40)	/* address space only */
+#define RESERVE_STEP	(1u << 20)	/* reserve a little more than asked */
+
+struct lmdb_store {
+	MDB_env *env;
+	MDB_dbi dbi;
+	bool rdonly;
+	unsigned page;
+	atomic_uint snaps;
+	int failed;		/* first failure to write; applier's thread */
+	uint64_t reserved;	/* blocks up to here are ours; same thread */
+};
+
+struct lmdb_snap {
+	struct lmdb_store *s;
+	MDB_txn *txn;
+};
+
+struct lmdb_cur {
+	MDB_cursor *c;
+	bool on;		/* stands on a row; LMDB would start over */
+};
+
+/* The only place where LMDB's codes become ours. */
+static int
+lmdb_err(int rc)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return 0;
+	case MDB_NOTFOUND:
+		return -VFS_NOENT;
+	case MDB_MAP_FULL:
+		return -VFS_NOSPC;
+	case MDB_READERS_FULL:
+		return -VFS_BUSY;
+	case MDB_BAD_VALSIZE:
+		return -VFS_INVAL;
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+		return -VFS_CORRUPT;
+	default:
+		return rc > 0 ? vfs_err_from_os(rc) : -VFS_IO;
+	}
+}
+
+static MDB_val
+val_of(struct vfs_slice s)
+{
+	return (MDB_val){ .mv_size = s.n, .mv_data = (void *)s.p };
+}
+
+static struct vfs_slice
+slice_of(const MDB_val *v)
+{
+	return (struct vfs_slice){ v->mv_data, v->mv_size };
+}
+
+/* --- opening and creating ------------------------------------------ */
+
+static int
+env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
+{
+	char path[64];
+	MDB_env *env = NULL;
+	int rc;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
+	rc = mdb_env_create(&env);
+	if (rc == 0)
+		rc = mdb_env_set_mapsize(env, MAP_SIZE);
+	if (rc == 0)	/* one more: reserve reads the free list */
+		rc = mdb_env_set_maxreaders(env, STORE_SNAPS_MAX + 1);
+	if (rc == 0)
+		rc = mdb_env_open(env, path, flags | MDB_NOSUBDIR | MDB_NOTLS,
+		    0600);
+	if (rc != 0) {
+		if (env)
+			mdb_env_close(env);
+		return lmdb_err(rc);
+	}
+	*out = env;
+	return 0;
+}
+
+/*
+ * LMDB writes the first meta pages and syncs neither them nor the
+ * directory, and cannot read back a half-written pair.  So the file is
+ * made under another name and gets its own when it is whole.
+ */
+static int
+store_create(int dirfd)
+{
+	MDB_env *env;
+	int err;
+
+	if (unlinkat(dirfd, FILE_NEW, 0) < 0 && errno != ENOENT)
+		return vfs_err_from_os(errno);
+	if ((err = env_open(dirfd, FILE_NEW, MDB_NOLOCK, &env)) < 0)
+		return err;
+	err = lmdb_err(mdb_env_sync(env, 1));
+	mdb_env_close(env);
+	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0)
+		err = vfs_err_from_os(errno);
+	if (err == 0)
+		err = be_dir_sync(dirfd);
+	return err;
+}
+
+/* A store exists if its file does; LMDB itself would create one. */
+static int
+store_find(int dirfd, bool create)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, FILE_NAME, &st, 0) == 0)
+		return st.st_size > 0 ? 0 : -VFS_CORRUPT;
+	if (errno != ENOENT)
+		return vfs_err_from_os(errno);
+	return create ? store_create(dirfd) : -VFS_NOENT;
+}
+
+static int
+dbi_open(struct lmdb_store *s)
+{
+	MDB_txn *txn = NULL;
+	MDB_stat st;
+	int rc;
+
+	rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+	if (rc == 0)
+		rc = mdb_dbi_open(txn, NULL, 0, &s->dbi);
+	if (rc == 0)
+		rc = mdb_stat(txn, s->dbi, &st);
+	if (rc == 0)
+		s->page = st.ms_psize;
+	if (txn)
+		mdb_txn_abort(txn);
+	return lmdb_err(rc);
+}
+
+static void
+lmdb_close(void *self)
+{
+	struct lmdb_store *s = self;
+
+	if (!s)
+		return;
+	assert(atomic_load(&s->snaps) == 0);
+	if (s->env)
+		mdb_env_close(s->env);
+	free(s);
+}
+
+static int
+lmdb_open(int dirfd, bool create, bool rdonly, void **self)
+{
+	struct lmdb_store *s;
+	int err;
+
+	assert(!(create && rdonly));
+	if ((err = store_find(dirfd, create)) < 0)
+		return err;
+	if (!(s = calloc(1, sizeof *s)))
+		return -VFS_NOMEM;
+	s->rdonly = rdonly;
+	err = env_open(dirfd, FILE_NAME,
+	    rdonly ? MDB_RDONLY | MDB_NOLOCK : 0, &s->env);
+	if (err == 0)
+		err = dbi_open(s);
+	if (err < 0) {
+		lmdb_close(s);
+		return err;
+	}
+	*self = s;
+	return 0;
+}
+
+/* --- writing ------------------------------------------------------- */
+
+/* The largest key there is, copied: puts move the pages it lies in. */
+static int
+last_key(MDB_cursor *c, unsigned char *buf, size_t cap, MDB_val *out)
+{
+	MDB_val k, v;
+	int rc;
+
+	rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
+	if (rc == MDB_NOTFOUND)
+		k.mv_size = 0;
+	else if (rc != 0)
+		return rc;
+	if (k.mv_size > cap)
+		return MDB_CORRUPTED;
+	if (k.mv_size > 0)
+		memcpy(buf, k.mv_data, k.mv_size);
+	*out = (MDB_val){ .mv_size = k.mv_size, .mv_data = buf };
+	return 0;
+}
+
+/* Rows beyond the last key fill pages to the brim (MDB_APPEND). */
+static int
+put_rows(MDB_txn *txn, MDB_dbi dbi, const struct store_batch *b)
+{
+	unsigned char buf[512];
+	MDB_cursor *c;
+	MDB_val k, v, last;
+	bool append = false;
+	size_t i;
+	int rc;
+
+	if ((rc = mdb_cursor_open(txn, dbi, &c)) != 0)
+		return rc;
+	rc = last_key(c, buf, sizeof buf, &last);
+	for (i = 0; rc == 0 && i < b->nrows; i++) {
+		k = val_of(b->rows[i].key);
+		v = val_of(b->rows[i].val);
+		if (!append)
+			append = mdb_cmp(txn, dbi, &k, &last) > 0;
+		if (v.mv_data) {
+			rc = mdb_cursor_put(c, &k, &v, append ? MDB_APPEND : 0);
+		} else if (!append) {
+			rc = mdb_del(txn, dbi, &k, NULL);
+			if (rc == MDB_NOTFOUND)
+				rc = 0;
+		}
+	}
+	mdb_cursor_close(c);
+	return rc;
+}
+
+/*
+ * LMDB goes on committing after a failed fdatasync; we do not.  Lack of
+ * space is no such failure: whatever was written belongs to no commit,
+ * and the next try writes each of its pages again.
+ */
+static int
+lmdb_apply(void *self, const struct store_batch *b)
+{
+	struct lmdb_store *s = self;
+	MDB_txn *txn = NULL;
+	int rc, err;
+
+	assert(b->nrows <= STORE_BATCH_MAX);
+	if (s->rdonly)
+		return -VFS_ROFS;
+	if (s->failed)
+		return s->failed;
+	rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+	if (rc == 0)
+		rc = put_rows(txn, s->dbi, b);
+	if (rc == 0) {
+		rc = mdb_txn_commit(txn);
+		txn = NULL;		/* consumed, whatever it returned */
+	}
+	if (txn)
+		mdb_txn_abort(txn);
+	err = lmdb_err(rc);
+	if (err < 0 && err != -VFS_NOSPC && err != -VFS_INVAL &&
+	    err != -VFS_NOMEM)
+		s->failed = err;
+	return err;
+}
+
+/* --- room ---------------------------------------------------------- */
+
+static int
+reserve_to(struct lmdb_store *s, int fd, uint64_t end)
+{
+	struct statvfs vfs;
+	struct stat st;
+	uint64_t have;
+
+	/* A fallocate that fails keeps what it got, so ask first. */
+	if (fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
+		return vfs_err_from_os(errno);
+	have = (uint64_t)st.st_blocks * 512 +
+	    (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	if (end > have)
+		return -VFS_NOSPC;
+	/* From 0 the first time: a copied store may have holes. */
+	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)s->reserved,
+	    (off_t)(end - s->reserved)) < 0) {
+		if (errno != EINTR)
+			return vfs_err_from_os(errno);
+	}
+	s->reserved = end;
+	return 0;
+}
+
+static int
+lmdb_reserve(void *self, uint64_t bytes)
+{
+	struct lmdb_store *s = self;
+	MDB_envinfo info;
+	uint64_t end;
+	int fd, rc, err;
+
+	if (s->rdonly)
+		return -VFS_ROFS;
+	if (bytes > MAP_SIZE)
+		return -VFS_NOSPC;
+	if ((rc = mdb_env_info(s->env, &info)) != 0 ||
+	    (rc = mdb_env_get_fd(s->env, &fd)) != 0)
+		return lmdb_err(rc);
+	end = ((uint64_t)info.me_last_pgno + 1) * s->page + bytes;
+	if (end <= s->reserved)
+		return 0;
+	err = reserve_to(s, fd, (end + RESERVE_STEP - 1) / RESERVE_STEP *
+	    RESERVE_STEP);
+	if (err == -VFS_NOSPC)
+		err = reserve_to(s, fd, end);
+	return err;
+}
+
+static int
+lmdb_usage(void *self, struct store_usage *out)
+{
+	struct lmdb_store *s = self;
+	struct stat st;
+	MDB_stat ms;
+	int fd, rc;
+
+	if ((rc = mdb_env_stat(s->env, &ms)) != 0 ||
+	    (rc = mdb_env_get_fd(s->env, &fd)) != 0)
+		return lmdb_err(rc);
+	if (fstat(fd, &st) < 0)
+		return vfs_err_from_os(errno);
+	out->bytes_file = (uint64_t)st.st_blocks * 512;
+	out->bytes_used = (uint64_t)ms.ms_psize * (ms.ms_branch_pages +
+	    ms.ms_leaf_pages + ms.ms_overflow_pages);
+	out->rows = ms.ms_entries;
+	return 0;
+}
+
+/* --- reading ------------------------------------------------------- */
+
+static int
+lmdb_snap_begin(void *self, void **snap)
+{
+	struct lmdb_store *s = self;
+	struct lmdb_snap *p;
+	int rc;
+
+	if (atomic_fetch_add(&s->snaps, 1) >= STORE_SNAPS_MAX) {
+		atomic_fetch_sub(&s->snaps, 1);
+		return -VFS_BUSY;
+	}
+	rc = ENOMEM;
+	if ((p = calloc(1, sizeof *p)) != NULL) {
+		p->s = s;
+		rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &p->txn);
+	}
+	if (rc != 0) {
+		free(p);
+		atomic_fetch_sub(&s->snaps, 1);
+		return lmdb_err(rc);
+	}
+	*snap = p;
+	return 0;
+}
+
+static void
+lmdb_snap_end(void *snap)
+{
+	struct lmdb_snap *p = snap;
+
+	if (!p)
+		return;
+	mdb_txn_abort(p->txn);
+	atomic_fetch_sub(&p->s->snaps, 1);
+	free(p);
+}
+
+static int
+lmdb_get(void *snap, struct vfs_slice key, struct vfs_slice *val)
+{
+	struct lmdb_snap *p = snap;
+	MDB_val k = val_of(key), v;
+	int rc;
+
+	if ((rc = mdb_get(p->txn, p->s->dbi, &k, &v)) != 0)
+		return lmdb_err(rc);
+	*val = slice_of(&v);
+	return 0;
+}
+
+static int
+lmdb_cur_open(void *snap, void **cur)
+{
+	struct lmdb_snap *p = snap;
+	struct lmdb_cur *c;
+	int rc;
+
+	if (!(c = calloc(1, sizeof *c)))
+		return -VFS_NOMEM;
+	if ((rc = mdb_cursor_open(p->txn, p->s->dbi, &c->c)) != 0) {
+		free(c);
+		return lmdb_err(rc);
+	}
+	*cur = c;
+	return 0;
+}
+
+static int
+cur_move(struct lmdb_cur *c, MDB_val *k, MDB_cursor_op op,
+    struct vfs_slice *key, struct vfs_slice *val)
+{
+	MDB_val v;
+	int rc;
+
+	rc = mdb_cursor_get(c->c, k, &v, op);
+	c->on = rc == 0;
+	if (rc != 0)
+		return lmdb_err(rc);
+	*key = slice_of(k);
+	*val = slice_of(&v);
+	return 0;
+}
+
+static int
+lmdb_cur_seek(void *cur, struct vfs_slice at,
+    struct vfs_slice *key, struct vfs_slice *val)
+{
+	MDB_val k = val_of(at);
+
+	/* LMDB refuses the empty key, which stands before all others. */
+	return cur_move(cur, &k, at.n > 0 ? MDB_SET_RANGE : MDB_FIRST,
+	    key, val);
+}
+
+static int
+lmdb_cur_next(void *cur, struct vfs_slice *key, struct vfs_slice *val)
+{
+	struct lmdb_cur *c = cur;
+	MDB_val k;
+
+	return c->on ? cur_move(c, &k, MDB_NEXT, key, val) : -VFS_NOENT;
+}
+
+static void
+lmdb_cur_close(void *cur)
+{
+	struct lmdb_cur *c = cur;
+
+	if (!c)
+		return;
+	mdb_cursor_close(c->c);
+	free(c);
+}
+
+const struct store_ops be_store_lmdb = {
+	.name = "lmdb",
+	.open = lmdb_open,
+	.close = lmdb_close,
+	.apply = lmdb_apply,
+	.reserve = lmdb_reserve,
+	.snap_begin = lmdb_snap_begin,
+	.snap_end = lmdb_snap_end,
+	.get = lmdb_get,
+	.cur_open = lmdb_cur_open,
+	.cur_seek = lmdb_cur_seek,
+	.cur_next = lmdb_cur_next,
+	.cur_close = lmdb_cur_close,
+	.usage = lmdb_usage,
+};
