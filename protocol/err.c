@@ -1,16 +1,15 @@
-#include <errno.h>
 #include <stddef.h>
 
 #include "err.h"
 
 struct err_row {
-	int code, os;
+	int code;
 	const char *name, *text;
 };
 
 static const struct err_row rows[] = {
-	{ 0, 0, "OK", "success" },
-#define ERR(n, name, os, text) { n, os, #name, text },
+	{ 0, "OK", "success" },
+#define ERR(n, name, os, text) { n, #name, text },
 #include "err.def"
 #undef ERR
 };
@@ -44,23 +43,4 @@ vfs_err_name(int err)
 	const struct err_row *r = find(err);
 
 	return r ? r->name : "UNKNOWN";
-}
-
-int
-vfs_err_errno(int err)
-{
-	const struct err_row *r = find(err);
-
-	return r ? r->os : EIO;
-}
-
-int
-vfs_err_from_os(int os)
-{
-	size_t i;
-
-	for (i = 0; i < NROWS; i++)
-		if (rows[i].os == os)
-			return -rows[i].code;
-	return -VFS_IO;
 }
