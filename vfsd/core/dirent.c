@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dirent.h"
+#include "perm.h"
 
 #define NAME_VALUE_MAX	32u
 #define SLOT_VALUE_MAX	(16u + VFS_NAME_MAX)
@@ -16,6 +17,18 @@ dirent_name_check(struct vfs_slice name)
 	    memchr(name.p, '\0', name.n) != NULL)
 		return -VFS_NAME;
 	return 0;
+}
+
+int
+dirent_parent(struct txn *t, struct vfs_id id, struct node *dir)
+{
+	int err;
+
+	if ((err = node_get_dir(t, id, dir)) < 0)
+		return err;
+	if (dir->in.nlink == 0)
+		return -VFS_NOENT;	/* removed, and still held */
+	return perm_check(t, dir, VFS_MAY_WRITE | VFS_MAY_EXEC);
 }
 
 int

@@ -28,6 +28,9 @@ dirent_is_dotdot(struct vfs_slice name)
 	    ((const char *)name.p)[1] == '.';
 }
 
+/* The directory to put a name into: there, not removed, permitted. */
+int dirent_parent(struct txn *t, struct vfs_id id, struct node *dir);
+
 /* -VFS_NOENT if there is no such name. */
 int dirent_find(struct txn *t, struct vfs_id dir, struct vfs_slice name,
     struct rec_name *out);

@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "draft.h"
 #include "node.h"
 
 #define MODE_SETUID	04000u
@@ -142,6 +143,41 @@ node_touch(struct txn *t, struct node *n, unsigned what)
 		n->in.data_version = txn_seq(t).n;
 	if (what & NODE_META)
 		n->in.meta_version = txn_seq(t).n;
+}
+
+int
+node_journal(struct txn *t, const struct node *n, struct rec_journal rec)
+{
+	rec.id = n->id;
+	rec.data_version = n->in.data_version;
+	rec.meta_version = n->in.meta_version;
+	return txn_journal(t, &rec);
+}
+
+int
+node_orphan(struct txn *t, const struct node *n)
+{
+	struct row_key k;
+
+	row_key_id(&k, ROW_ORPHAN, n->id.n);
+	return txn_put(t, row_key_slice(&k), (struct vfs_slice){ "", 0 });
+}
+
+int
+node_unlinked(struct txn *t, struct node *n)
+{
+	int err;
+
+	if ((err = draft_publish(t, n)) < 0)
+		return err;
+	if (n->in.nlink == 0)
+		return fault(t, -VFS_CORRUPT, "object %" PRIu64
+		    " has more names than it counts", n->id.n);
+	n->in.nlink = node_is_dir(n) ? 0 : n->in.nlink - 1;
+	node_touch(t, n, NODE_META);
+	if ((err = node_put(t, n)) < 0)
+		return err;
+	return n->in.nlink == 0 ? node_orphan(t, n) : 0;
 }
 
 static uint64_t

@@ -48,6 +48,16 @@ enum {
 };
 void node_touch(struct txn *t, struct node *n, unsigned what);
 
+/* Add a change record: rec has kind, mask and names, n gives the rest. */
+int node_journal(struct txn *t, const struct node *n,
+    struct rec_journal rec);
+
+/* No name is left: ROW_ORPHAN, until somebody reclaims it. */
+int node_orphan(struct txn *t, const struct node *n);
+
+/* One name less (a directory: its only one).  Publishes and puts n. */
+int node_unlinked(struct txn *t, struct node *n);
+
 void node_attr(const struct node *n, struct vfs_attr *out);
 
 /* Clear set-user-id, and set-group-id of group executables, as a write

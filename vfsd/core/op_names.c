@@ -1,0 +1,222 @@
+/* LOOKUP, LINK, UNLINK, RECLAIM: names come and go. */
+#include <assert.h>
+
+#include "core.h"
+#include "dirent.h"
+#include "draft.h"
+#include "perm.h"
+#include "xattr.h"
+
+/* "." is any object itself, ".." the directory above (at the root: the
+ * root); whoever exports ids needs both. */
+static int
+lookup_dots(struct txn *t, const struct vfs_lookup *q, struct node *out)
+{
+	struct node dir;
+	int err;
+
+	if (dirent_is_dot(q->name))
+		return node_get(t, q->dir, out);
+	if ((err = node_get_dir(t, q->dir, &dir)) < 0)
+		return err;
+	if ((err = perm_check(t, &dir, VFS_MAY_EXEC)) < 0)
+		return err;
+	return node_get_dir(t, (struct vfs_id){ dir.in.parent }, out);
+}
+
+/* The kernel has checked the directory; it need not be read at all unless
+ * the name is missing. */
+static int
+lookup_name(struct txn *t, const struct vfs_lookup *q, struct node *out)
+{
+	struct node dir;
+	struct rec_name e;
+	int err, found;
+
+	found = dirent_find(t, q->dir, q->name, &e);
+	if (found < 0 || !txn_env(t)->kernel_checked) {
+		if ((err = node_get_dir(t, q->dir, &dir)) < 0)
+			return err;
+		if ((err = perm_check(t, &dir, VFS_MAY_EXEC)) < 0)
+			return err;
+	}
+	return found < 0 ? found : dirent_node(t, q->dir, &e, out);
+}
+
+int
+op_lookup(struct txn *t, const struct vfs_lookup *q,
+    struct vfs_lookup_reply *r)
+{
+	struct node n;
+	int err;
+
+	if (dirent_is_dot(q->name) || dirent_is_dotdot(q->name))
+		err = lookup_dots(t, q, &n);
+	else if ((err = dirent_name_check(q->name)) == 0)
+		err = lookup_name(t, q, &n);
+	if (err < 0)
+		return err;
+	node_attr(&n, &r->attr);
+	return 0;
+}
+
+/* One more name for n, which may have had none (a tmpfile). */
+static int
+link_added(struct txn *t, struct node *n, const struct node *dir)
+{
+	struct row_key k;
+	int err;
+
+	if (n->in.nlink == 0) {
+		row_key_id(&k, ROW_ORPHAN, n->id.n);
+		if ((err = txn_del(t, row_key_slice(&k))) < 0)
+			return err;
+		n->in.parent = dir->id.n;
+	}
+	n->in.nlink++;
+	node_touch(t, n, NODE_META);
+	return node_put(t, n);
+}
+
+static int
+link_name(struct txn *t, const struct vfs_link *q, struct node *dir,
+    struct node *n)
+{
+	struct rec_journal j = {
+		.kind = JOURNAL_LINK, .mask = node_type(n),
+		.parent = dir->id, .name = q->name,
+	};
+	int err;
+
+	if ((err = draft_publish(t, n)) < 0 ||
+	    (err = link_added(t, n, dir)) < 0 ||
+	    (err = dirent_add(t, dir, q->name, n->id, node_type(n))) < 0)
+		return err;
+	node_touch(t, dir, NODE_DATA);
+	if ((err = node_put(t, dir)) < 0)
+		return err;
+	return node_journal(t, n, j);
+}
+
+int
+op_link(struct txn *t, const struct vfs_link *q, struct plan *p,
+    struct vfs_link_reply *r)
+{
+	struct node dir, n;
+	struct rec_name e;
+	int err;
+
+	(void)p;
+	assert(txn_mode(t) == TXN_WRITE);
+	if ((err = dirent_name_check(q->name)) < 0 ||
+	    (err = dirent_parent(t, q->dir, &dir)) < 0 ||
+	    (err = node_get(t, q->target, &n)) < 0)
+		return err;
+	err = dirent_find(t, q->dir, q->name, &e);
+	if (err != -VFS_NOENT)
+		return err == 0 ? -VFS_EXIST : err;
+	if (node_is_dir(&n))
+		return -VFS_PERM;
+	if (n.in.nlink >= VFS_LINK_MAX)
+		return -VFS_MLINK;
+	if ((err = link_name(t, q, &dir, &n)) < 0)
+		return err;
+	node_attr(&n, &r->attr);
+	return 0;
+}
+
+/* May the entry e go, with these flags? */
+static int
+unlink_check(struct txn *t, const struct vfs_unlink *q,
+    const struct node *dir, const struct node *n)
+{
+	bool is_dir = node_is_dir(n);
+	int err;
+
+	if ((err = perm_remove(t, dir, n)) < 0)
+		return err;
+	if (q->expect.n != 0 && q->expect.n != n->id.n)
+		return -VFS_PRECOND;
+	if (is_dir && (q->flags & VFS_UNLINK_FILE))
+		return -VFS_ISDIR;
+	if (!is_dir && (q->flags & VFS_UNLINK_DIR))
+		return -VFS_NOTDIR;
+	return is_dir && n->in.entries > 0 ? -VFS_NOTEMPTY : 0;
+}
+
+static int
+unlink_name(struct txn *t, const struct vfs_unlink *q, struct node *dir,
+    const struct rec_name *e, struct node *n)
+{
+	struct rec_journal j = {
+		.kind = JOURNAL_UNLINK, .mask = node_type(n),
+		.parent = dir->id, .name = q->name,
+	};
+	bool is_dir = node_is_dir(n);
+	int err;
+
+	if ((err = dirent_del(t, dir, q->name, e)) < 0 ||
+	    (err = node_unlinked(t, n)) < 0)
+		return err;
+	if (is_dir)
+		dir->in.nlink--;
+	node_touch(t, dir, NODE_DATA | (is_dir ? NODE_META : 0));
+	if ((err = node_put(t, dir)) < 0)
+		return err;
+	return node_journal(t, n, j);
+}
+
+int
+op_unlink(struct txn *t, const struct vfs_unlink *q, struct plan *p,
+    struct vfs_unlink_reply *r)
+{
+	struct node dir, n;
+	struct rec_name e;
+	int err;
+
+	(void)p;
+	assert(txn_mode(t) == TXN_WRITE);
+	if ((q->flags & ~(VFS_UNLINK_FILE | VFS_UNLINK_DIR)) != 0 ||
+	    q->flags == (VFS_UNLINK_FILE | VFS_UNLINK_DIR))
+		return -VFS_INVAL;
+	if ((err = dirent_name_check(q->name)) < 0 ||
+	    (err = node_get_dir(t, q->dir, &dir)) < 0 ||
+	    (err = perm_check(t, &dir, VFS_MAY_EXEC)) < 0 ||
+	    (err = dirent_find(t, q->dir, q->name, &e)) < 0 ||
+	    (err = dirent_node(t, q->dir, &e, &n)) < 0 ||
+	    (err = unlink_check(t, q, &dir, &n)) < 0 ||
+	    (err = unlink_name(t, q, &dir, &e, &n)) < 0)
+		return err;
+	r->id = n.id;
+	r->nlink = n.in.nlink;
+	return 0;
+}
+
+/* The object without names, and whatever belonged to it, goes away.  One
+ * that has got a name again meanwhile (link), or is gone, is left. */
+int
+op_reclaim(struct txn *t, const struct vfs_reclaim *q, struct plan *p,
+    struct vfs_reclaim_reply *r)
+{
+	struct rec_journal j = { .kind = JOURNAL_DELETE };
+	struct row_key inode, orphan;
+	struct node n;
+	int err;
+
+	(void)p;
+	assert(txn_mode(t) == TXN_WRITE);
+	r->reclaimed = 0;
+	err = node_get(t, q->id, &n);
+	if (err == -VFS_NO_SUCH_ID || (err == 0 && n.in.nlink > 0))
+		return 0;
+	row_key_id(&inode, ROW_INODE, n.id.n);
+	row_key_id(&orphan, ROW_ORPHAN, n.id.n);
+	if (err < 0 || (err = content_delete(t, &n)) < 0 ||
+	    (err = xattr_del_all(t, &n)) < 0 ||
+	    (err = txn_del(t, row_key_slice(&inode))) < 0 ||
+	    (err = txn_del(t, row_key_slice(&orphan))) < 0)
+		return err;
+	j.mask = node_type(&n);
+	r->reclaimed = 1;
+	return node_journal(t, &n, j);
+}
