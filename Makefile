@@ -77,7 +77,22 @@ TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT))
 $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(FIXTURES)) $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(call obj,$(FIXTURES)) $(LINK_A) $(LIBS) -lcmocka $(TESTLIBS)
+
+# Crash tests put a simulated disk below our code and LMDB: tests/crash/rig.
+WRAP := open openat close dup fcntl pwrite pwritev write writev pread \
+	ftruncate fallocate posix_fallocate fsync fdatasync sync_file_range \
+	msync unlink unlinkat rename renameat mkdir mkdirat mmap munmap \
+	nanosleep clock_nanosleep usleep getrandom
+RIG := $(wildcard tests/crash/rig/*.c)
+$(B)/tests/crash/%: $(B)/obj/tests/crash/%.o $(call obj,$(RIG)) $(ARCHIVES)
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) $(WRAP:%=-Wl,--wrap=%) -o $@ $< $(PLANTED) \
+	    $(call obj,$(RIG)) $(LINK_A) -l:liblmdb.a -lxxhash -lcmocka
 tests: $(TESTS)
+
+# Repeat a random crash workload exactly: make replay SEED=...
+replay: $(B)/tests/crash/power
+	@SEED=$(SEED) $(B)/tests/crash/power
 
 deps:
 	@tests/deps.sh build
