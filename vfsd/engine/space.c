@@ -1,0 +1,344 @@
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "freemap.h"
+#include "space.h"
+
+#define CHUNK_MAX	(SPACE_CHUNK_MAX / VFS_BLOCK)
+#define DISCARD_MIN	(1024u * 1024 / VFS_BLOCK)
+
+/* A freed range that waits. */
+struct freed {
+	uint64_t block, n, tick;
+};
+
+/* First in, first out; ticks only grow. */
+struct queue {
+	struct freed *ring;
+	size_t cap, head, n;
+	uint64_t blocks;
+};
+
+struct space {
+	const struct data_ops *ops;
+	void *data;
+	bool rdonly;
+	pthread_mutex_t mu;	/* guards all below */
+	struct freemap *ready;	/* free, and the host has promised room */
+	struct freemap *bare;	/* free, nothing promised */
+	uint64_t end;		/* everything from here on was never used */
+	struct queue published, drafts;
+};
+
+int
+space_new(const struct data_ops *ops, void *data, bool rdonly,
+    struct space **out)
+{
+	struct space *s = calloc(1, sizeof *s);
+	int err;
+
+	if (s == NULL)
+		return -VFS_NOMEM;
+	s->ops = ops;
+	s->data = data;
+	s->rdonly = rdonly;
+	s->end = 1;
+	pthread_mutex_init(&s->mu, NULL);
+	if ((err = freemap_new(&s->ready)) < 0 ||
+	    (err = freemap_new(&s->bare)) < 0) {
+		space_free(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void
+space_free(struct space *s)
+{
+	if (s == NULL)
+		return;
+	freemap_free(s->ready);
+	freemap_free(s->bare);
+	free(s->published.ring);
+	free(s->drafts.ring);
+	pthread_mutex_destroy(&s->mu);
+	free(s);
+}
+
+/* Take what is still free of a range, whoever has the rest. */
+static int
+claim_rest(struct space *s, uint64_t block, uint64_t n)
+{
+	uint64_t at = block, start, len, end = block + n;
+	int err;
+
+	while (at < end && freemap_next(s->bare, at, &start, &len) == 0 &&
+	    start < end) {
+		if (start < at) {
+			len -= at - start;
+			start = at;
+		}
+		if (len > end - start)
+			len = end - start;
+		if ((err = freemap_del(s->bare, start, len)) < 0)
+			return err;
+		at = start + len;
+	}
+	return 0;
+}
+
+int
+space_claim(struct space *s, uint64_t block, uint64_t n, bool shared)
+{
+	uint64_t old;
+	int err = 0;
+
+	if (block == 0 || n == 0 || block > UINT64_MAX / VFS_BLOCK - n)
+		return -VFS_CORRUPT;
+	pthread_mutex_lock(&s->mu);
+	old = s->end;
+	if (block + n > old) {
+		err = freemap_add(s->bare, old, block + n - old);
+		if (err == 0)
+			s->end = block + n;
+	}
+	if (err == 0)
+		err = shared ? claim_rest(s, block, n) :
+		    freemap_del(s->bare, block, n);
+	pthread_mutex_unlock(&s->mu);
+	return err;
+}
+
+/* Ask the host for room in [start, start + *n), or for less of it. */
+static int
+promise(struct space *s, uint64_t start, uint64_t *n, uint32_t want)
+{
+	int err;
+
+	for (;;) {
+		err = s->ops->reserve(s->data, start * VFS_BLOCK,
+		    *n * VFS_BLOCK);
+		if (err == -VFS_UNSUPPORTED)
+			err = 0;
+		if (err != -VFS_NOSPC || *n <= 1)
+			return err;
+		*n = *n > 2 * (uint64_t)want ? *n / 4 : *n / 2;
+	}
+}
+
+/* Make some blocks ready, near hint if that is possible. */
+static int
+refill(struct space *s, uint32_t want, uint64_t hint)
+{
+	uint64_t start, n;
+	int err;
+
+	if (freemap_find(s->bare, hint, CHUNK_MAX, &start, &n) == 0) {
+		if ((err = promise(s, start, &n, want)) < 0)
+			return err;
+		if ((err = freemap_del(s->bare, start, n)) < 0)
+			return err;
+		return freemap_add(s->ready, start, n);
+	}
+	n = CHUNK_MAX;
+	if ((err = promise(s, s->end, &n, want)) < 0)
+		return err;
+	if ((err = freemap_add(s->ready, s->end, n)) < 0)
+		return err;
+	s->end += n;
+	return 0;
+}
+
+int
+space_alloc(struct space *s, uint32_t want, uint64_t hint, uint64_t *block,
+    uint32_t *got)
+{
+	uint64_t start = 0, n = 0;
+	int err;
+
+	assert(want > 0);
+	if (s->rdonly)
+		return -VFS_ROFS;
+	pthread_mutex_lock(&s->mu);
+	err = freemap_find(s->ready, hint, want, &start, &n);
+	if (err < 0 || n < want) {
+		int more = refill(s, want, hint);
+
+		if (more == 0)
+			err = freemap_find(s->ready, hint, want, &start, &n);
+		else if (err < 0)
+			err = more;
+	}
+	if (err == 0)
+		err = freemap_del(s->ready, start, n);
+	pthread_mutex_unlock(&s->mu);
+	if (err < 0)
+		return err;
+	*block = start;
+	*got = (uint32_t)n;
+	return 0;
+}
+
+int
+space_unalloc(struct space *s, uint64_t block, uint64_t n)
+{
+	int err;
+
+	pthread_mutex_lock(&s->mu);
+	err = freemap_add(s->ready, block, n);
+	pthread_mutex_unlock(&s->mu);
+	return err;
+}
+
+static int
+push(struct queue *q, struct freed f)
+{
+	size_t i, cap;
+	struct freed *ring;
+
+	if (q->n > 0) {			/* often the next of the same run */
+		struct freed *last = &q->ring[(q->head + q->n - 1) % q->cap];
+
+		if (last->tick == f.tick && last->block + last->n == f.block) {
+			last->n += f.n;
+			q->blocks += f.n;
+			return 0;
+		}
+	}
+	if (q->n == q->cap) {
+		cap = q->cap ? 2 * q->cap : 64;
+		ring = malloc(cap * sizeof *ring);
+		if (ring == NULL)
+			return -VFS_NOMEM;
+		for (i = 0; i < q->n; i++)
+			ring[i] = q->ring[(q->head + i) % q->cap];
+		free(q->ring);
+		q->ring = ring;
+		q->cap = cap;
+		q->head = 0;
+	}
+	q->ring[(q->head + q->n++) % q->cap] = f;
+	q->blocks += f.n;
+	return 0;
+}
+
+int
+space_defer(struct space *s, uint64_t block, uint64_t n, uint64_t tick,
+    bool published)
+{
+	struct queue *q = published ? &s->published : &s->drafts;
+	int err;
+
+	pthread_mutex_lock(&s->mu);
+	err = push(q, (struct freed){ block, n, tick });
+	pthread_mutex_unlock(&s->mu);
+	return err;
+}
+
+static int
+settle_queue(struct space *s, struct queue *q, uint64_t upto)
+{
+	int err;
+
+	while (q->n > 0 && q->ring[q->head].tick <= upto) {
+		struct freed *f = &q->ring[q->head];
+
+		if ((err = freemap_add(s->ready, f->block, f->n)) < 0)
+			return err;
+		q->blocks -= f->n;
+		q->head = (q->head + 1) % q->cap;
+		q->n--;
+	}
+	return 0;
+}
+
+/*
+ * Give one long free range back, outside the lock: it is in neither map
+ * meanwhile, so nobody can take it.  1 if there may be more.
+ */
+static int
+discard_one(struct space *s)
+{
+	uint64_t start = 0, n = 0;
+	int err = 0, more = 0;
+
+	pthread_mutex_lock(&s->mu);
+	if (freemap_total(s->ready) > SPACE_SLACK / VFS_BLOCK &&
+	    freemap_find(s->ready, 1, UINT64_MAX, &start, &n) == 0 &&
+	    n >= DISCARD_MIN)
+		more = 1;
+	if (more && n > CHUNK_MAX)
+		n = CHUNK_MAX;
+	if (more)
+		err = freemap_del(s->ready, start, n);
+	pthread_mutex_unlock(&s->mu);
+	if (!more || err < 0)
+		return err;
+	(void)s->ops->discard(s->data, start * VFS_BLOCK, n * VFS_BLOCK);
+	pthread_mutex_lock(&s->mu);
+	err = freemap_add(s->bare, start, n);
+	pthread_mutex_unlock(&s->mu);
+	return err < 0 ? err : 1;
+}
+
+int
+space_settle(struct space *s, uint64_t readers_tick, uint64_t durable_tick)
+{
+	uint64_t upto = readers_tick < durable_tick ? readers_tick :
+	    durable_tick;
+	int err;
+
+	pthread_mutex_lock(&s->mu);
+	err = settle_queue(s, &s->drafts, readers_tick);
+	if (err == 0)
+		err = settle_queue(s, &s->published, upto);
+	pthread_mutex_unlock(&s->mu);
+	while (err == 0 && (err = discard_one(s)) == 1)
+		err = 0;
+	return err;
+}
+
+void
+space_usage(struct space *s, struct space_usage *out)
+{
+	pthread_mutex_lock(&s->mu);
+	out->end = s->end;
+	out->pending = s->published.blocks + s->drafts.blocks;
+	out->free = freemap_total(s->ready) + freemap_total(s->bare);
+	out->used = s->end - 1 - out->free - out->pending;
+	pthread_mutex_unlock(&s->mu);
+}
+
+static bool
+in_queue(const struct queue *q, uint64_t block, uint64_t n)
+{
+	size_t i;
+
+	for (i = 0; i < q->n; i++) {
+		const struct freed *f = &q->ring[(q->head + i) % q->cap];
+
+		if (f->block <= block && block + n <= f->block + f->n)
+			return true;
+	}
+	return false;
+}
+
+bool
+space_is_free(struct space *s, uint64_t block, uint64_t n)
+{
+	uint64_t start, len;
+	bool yes;
+
+	pthread_mutex_lock(&s->mu);
+	yes = block >= s->end ||
+	    (freemap_next(s->ready, block, &start, &len) == 0 &&
+	    start <= block && block + n <= start + len) ||
+	    (freemap_next(s->bare, block, &start, &len) == 0 &&
+	    start <= block && block + n <= start + len) ||
+	    in_queue(&s->published, block, n) || in_queue(&s->drafts, block, n);
+	pthread_mutex_unlock(&s->mu);
+	return yes;
+}
