@@ -33,6 +33,19 @@ struct plan;
 #undef CORE_WRITE
 #undef CORE_NONE
 
+/*
+ * Some writes mostly change nothing.  A peek answers the request in a
+ * read txn and returns 1, or returns 0: it has to be run.  rdonly: it
+ * cannot be run, so do without what is only nice to have (atime).
+ */
+int peek_open(struct txn *rt, const struct vfs_open *q, bool rdonly,
+    struct vfs_open_reply *r);
+int peek_publish(struct txn *rt, const struct vfs_publish *q, bool rdonly,
+    struct vfs_publish_reply *r);
+int peek_reclaim(struct txn *rt, const struct vfs_reclaim *q, bool rdonly,
+    struct vfs_reclaim_reply *r);
+
+/* An operation whose plan no longer fits returns -VFS_AGAIN: prepare again. */
 int prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out);
 int prep_setattr(struct txn *rt, const struct vfs_setattr *q,
     struct plan **out);
@@ -42,6 +55,7 @@ int prep_copy_range(struct txn *rt, const struct vfs_copy_range *q,
     struct plan **out);
 int prep_publish(struct txn *rt, const struct vfs_publish *q,
     struct plan **out);
+/* NULL is fine. */
 void plan_drop(struct engine *e, struct plan *p, bool committed);
 
 /* The rows of an empty store: the root directory.  For engine_conf.

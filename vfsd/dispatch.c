@@ -1,0 +1,656 @@
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/core.h"
+#include "core/record.h"
+#include "dispatch.h"
+#include "engine/engine.h"
+#include "holders.h"
+#include "publisher.h"
+
+#define LOCKS		1024u		/* stripes of object locks */
+#define TRIES_MAX	64u		/* stale plans in a row */
+#define BATCH		256u		/* ids of drafts or orphans at a time */
+#define CARRY_MAX	65536u		/* bytes that travel in the log */
+
+struct count {
+	_Atomic uint64_t calls, errors, ns_total, ns_max;
+};
+
+struct server {
+	struct engine *engine;
+	bool sync_all;
+	struct holders *holders;
+	struct publisher *publisher;
+	pthread_mutex_t locks[LOCKS];	/* content of the ids of a stripe */
+	struct count counts[VFS_OP_COUNT];
+};
+
+/* --- the table ---------------------------------------------------------- */
+
+typedef int run_fn(struct txn *, const void *, struct plan *, void *);
+typedef int prep_fn(struct txn *, const void *, struct plan **);
+typedef int peek_fn(struct txn *, const void *, bool, void *);
+typedef void after_fn(struct server *, const void *, const void *);
+
+enum op_mode { MODE_NONE, MODE_READ, MODE_WRITE };
+#define NO_ID	SIZE_MAX
+
+struct op_row {
+	run_fn *run;			/* NULL: not the core's */
+	enum op_mode mode;
+	size_t lock;			/* where the request has the id */
+};
+
+/* The core's functions have the request's types; a table needs one. */
+#define OP(n, NAME, name, mode, lock, req, rep) RUN_##mode(name)
+#define RUN_READ(name) \
+	static int \
+	call_##name(struct txn *t, const void *q, struct plan *p, void *r) \
+	{ \
+		(void)p; \
+		return op_##name(t, q, r); \
+	}
+#define RUN_WRITE(name) \
+	static int \
+	call_##name(struct txn *t, const void *q, struct plan *p, void *r) \
+	{ \
+		return op_##name(t, q, p, r); \
+	}
+#define RUN_NONE(name)
+#include "../protocol/ops.def"
+#undef OP
+
+#define FN_READ(name)	call_##name
+#define FN_WRITE(name)	call_##name
+#define FN_NONE(name)	NULL
+#define LOCK_NOLOCK(name)	NO_ID
+#define LOCK_id(name)	offsetof(struct vfs_##name, id)
+#define LOCK_dst(name)	offsetof(struct vfs_##name, dst)
+
+static const struct op_row ops[VFS_OP_COUNT] = {
+#define OP(n, NAME, name, mode, lock, req, rep) \
+	[VFS_OP_##NAME] = { FN_##mode(name), MODE_##mode, LOCK_##lock(name) },
+#include "../protocol/ops.def"
+#undef OP
+};
+
+/* What only a few operations have. */
+struct op_extra {
+	peek_fn *peek;
+	prep_fn *prep;
+	after_fn *after;		/* it was committed */
+	size_t lock2;			/* + 1; the other object's id */
+	bool drafts;			/* without a sequence number it wrote
+					 * a draft of the locked object */
+};
+
+#define PEEK(name) \
+	static int \
+	peek_##name##_(struct txn *t, const void *q, bool rdonly, void *r) \
+	{ \
+		return peek_##name(t, q, rdonly, r); \
+	}
+PEEK(open)
+PEEK(publish)
+PEEK(reclaim)
+
+#define PREP(name) \
+	static int \
+	prep_##name##_(struct txn *t, const void *q, struct plan **p) \
+	{ \
+		return prep_##name(t, q, p); \
+	}
+PREP(write)
+PREP(setattr)
+PREP(allocate)
+PREP(copy_range)
+PREP(publish)
+
+static after_fn after_unlink, after_rename, after_tmpfile;
+
+static const struct op_extra extras[VFS_OP_COUNT] = {
+	[VFS_OP_OPEN] = { .peek = peek_open_, .drafts = true },
+	[VFS_OP_WRITE] = { .prep = prep_write_, .drafts = true },
+	[VFS_OP_SETATTR] = { .prep = prep_setattr_ },
+	[VFS_OP_ALLOCATE] = { .prep = prep_allocate_ },
+	[VFS_OP_COPY_RANGE] = { .prep = prep_copy_range_,
+	    .lock2 = offsetof(struct vfs_copy_range, src) + 1 },
+	[VFS_OP_PUBLISH] = { .peek = peek_publish_, .prep = prep_publish_ },
+	[VFS_OP_RECLAIM] = { .peek = peek_reclaim_ },
+	[VFS_OP_UNLINK] = { .after = after_unlink },
+	[VFS_OP_RENAME] = { .after = after_rename },
+	[VFS_OP_TMPFILE] = { .after = after_tmpfile },
+};
+
+/* --- object locks ------------------------------------------------------- */
+
+static unsigned
+stripe(uint64_t id)
+{
+	return (unsigned)((id * 0x9e3779b97f4a7c15ull) >> 54) % LOCKS;
+}
+
+static uint64_t
+field_id(const void *q, size_t off)
+{
+	struct vfs_id id;
+
+	memcpy(&id, (const char *)q + off, sizeof id);
+	return id.n;
+}
+
+/* Stripes a request needs, ascending. */
+struct held {
+	unsigned n, at[2];
+};
+
+static void
+lock_objects(struct server *s, enum vfs_op op, const void *q, struct held *h)
+{
+	unsigned a, b;
+
+	h->n = 0;
+	if (ops[op].lock == NO_ID)
+		return;
+	a = stripe(field_id(q, ops[op].lock));
+	h->at[h->n++] = a;
+	if (extras[op].lock2 != 0 &&
+	    (b = stripe(field_id(q, extras[op].lock2 - 1))) != a) {
+		h->at[0] = a < b ? a : b;
+		h->at[h->n++] = a < b ? b : a;
+	}
+	for (a = 0; a < h->n; a++)
+		pthread_mutex_lock(&s->locks[h->at[a]]);
+}
+
+static void
+unlock_objects(struct server *s, struct held *h)
+{
+	while (h->n > 0)
+		pthread_mutex_unlock(&s->locks[h->at[--h->n]]);
+}
+
+/* --- running one -------------------------------------------------------- */
+
+static int
+run_read(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, void *r)
+{
+	struct txn *t;
+	int err;
+
+	if ((err = txn_begin(s->engine, TXN_READ, env, &t)) < 0)
+		return err;
+	err = ops[op].run(t, q, NULL, r);
+	txn_abort(t);
+	return err;
+}
+
+static int
+peek(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, bool rdonly, void *r)
+{
+	struct txn *t;
+	int err;
+
+	if ((err = txn_begin(s->engine, TXN_READ, env, &t)) < 0)
+		return err;
+	err = extras[op].peek(t, q, rdonly, r);
+	txn_abort(t);
+	return err;
+}
+
+static int
+prepare(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, struct plan **p)
+{
+	struct txn *t;
+	int err;
+
+	*p = NULL;
+	if (extras[op].prep == NULL)
+		return 0;
+	if ((err = txn_begin(s->engine, TXN_READ, env, &t)) < 0)
+		return err;
+	err = extras[op].prep(t, q, p);
+	txn_abort(t);
+	return err;
+}
+
+static int
+try_write(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, void *r, struct vfs_seq *seq)
+{
+	struct plan *p;
+	struct txn *t;
+	int err;
+
+	if ((err = prepare(s, op, env, q, &p)) < 0)
+		return err;
+	err = txn_begin(s->engine, TXN_WRITE, env, &t);
+	if (err == 0) {
+		err = ops[op].run(t, q, p, r);
+		if (err == 0)
+			err = txn_commit(t, seq);
+		else
+			txn_abort(t);
+	}
+	plan_drop(s->engine, p, err == 0);
+	return err;
+}
+
+static int
+run_write(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, void *r)
+{
+	struct vfs_seq seq = { 0 };
+	struct held held;
+	unsigned tries = 0;
+	int err;
+
+	if (extras[op].peek != NULL &&
+	    (err = peek(s, op, env, q, false, r)) != 0)
+		return err < 0 ? err : 0;
+	lock_objects(s, op, q, &held);
+	do
+		err = try_write(s, op, env, q, r, &seq);
+	while (err == -VFS_AGAIN && ++tries < TRIES_MAX);
+	if (err == 0 && extras[op].drafts && seq.n == 0)
+		publisher_wrote(s->publisher,
+		    (struct vfs_id){ field_id(q, ops[op].lock) });
+	unlock_objects(s, &held);
+
+	if (extras[op].peek != NULL && (err == -VFS_ROFS || err == -VFS_NOSPC)
+	    && peek(s, op, env, q, true, r) == 1)
+		return 0;
+	if (err < 0)
+		return err;
+	if (extras[op].after != NULL)
+		extras[op].after(s, q, r);
+	if (!s->sync_all)
+		return 0;
+	if (extras[op].drafts && seq.n == 0)
+		return dispatch_sync(s, env,
+		    (struct vfs_id){ field_id(q, ops[op].lock) }, 0,
+		    NULL, NULL);
+	return engine_sync(s->engine);
+}
+
+static uint64_t
+clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void
+count(struct server *s, enum vfs_op op, uint64_t start, int err)
+{
+	struct count *c = &s->counts[op];
+	uint64_t ns = clock_ns() - start, max;
+
+	atomic_fetch_add_explicit(&c->calls, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&c->ns_total, ns, memory_order_relaxed);
+	if (err < 0)
+		atomic_fetch_add_explicit(&c->errors, 1,
+		    memory_order_relaxed);
+	max = atomic_load_explicit(&c->ns_max, memory_order_relaxed);
+	while (ns > max && !atomic_compare_exchange_weak_explicit(&c->ns_max,
+	    &max, ns, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+/* SYNC is the one operation that is no txn of its own. */
+static int
+run_none(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, void *r)
+{
+	const struct vfs_sync *sync = q;
+	struct engine_status st;
+	int err;
+
+	if (op != VFS_OP_SYNC)
+		return -VFS_UNKNOWN_OP;
+	err = dispatch_sync(s, env, sync->id, sync->flags, NULL, NULL);
+	if (err < 0)
+		return err;
+	engine_status(s->engine, &st);
+	((struct vfs_sync_reply *)r)->seq = st.seq_durable.n;
+	return 0;
+}
+
+int
+dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, void *r)
+{
+	static int (*const by_mode[])(struct server *, enum vfs_op,
+	    const struct req_env *, const void *, void *) = {
+		[MODE_NONE] = run_none,
+		[MODE_READ] = run_read,
+		[MODE_WRITE] = run_write,
+	};
+	uint64_t start;
+	int err;
+
+	if (op <= VFS_OP_NONE || op >= VFS_OP_COUNT)
+		return -VFS_UNKNOWN_OP;
+	start = clock_ns();
+	err = by_mode[ops[op].mode](s, op, env, q, r);
+	if (op != VFS_OP_SYNC)
+		count(s, op, start, err);
+	return err;
+}
+
+/* --- publishing --------------------------------------------------------- */
+
+static void
+own_env(struct req_env *env)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	*env = (struct req_env){
+		.now = { ts.tv_sec, (uint32_t)ts.tv_nsec },
+		.kernel_checked = true, .privileged = true,
+	};
+}
+
+static int
+publish(struct server *s, const struct req_env *env, struct vfs_id id,
+    uint32_t carry_max)
+{
+	struct vfs_publish q = { .id = id, .carry_max = carry_max };
+	struct vfs_publish_reply r;
+	int err = dispatch(s, VFS_OP_PUBLISH, env, &q, &r);
+
+	return err == -VFS_NO_SUCH_ID ? 0 : err;
+}
+
+static int
+publish_all(struct server *s, const struct req_env *env)
+{
+	struct vfs_id ids[BATCH], after = { 0 };
+	int err, first = 0;
+	size_t i, n;
+
+	do {
+		err = engine_drafts(s->engine, after, ids, BATCH, &n);
+		if (err < 0)
+			return err;
+		for (i = 0; i < n; i++) {
+			publisher_forget(s->publisher, ids[i]);
+			err = publish(s, env, ids[i], 0);
+			if (err < 0 && first == 0)
+				first = err;
+			after = ids[i];
+		}
+	} while (n == BATCH);
+	return first;
+}
+
+/*
+ * The publisher's thread.  A write that the kernel has split is not cut
+ * in half: its object is locked, or was written a moment ago.
+ */
+static int
+publish_quiet(void *arg, struct vfs_id id, bool late)
+{
+	struct server *s = arg;
+	pthread_mutex_t *lock = &s->locks[stripe(id.n)];
+	struct req_env env;
+	int err = -VFS_BUSY;
+
+	own_env(&env);
+	if (late)
+		pthread_mutex_lock(lock);
+	else if (pthread_mutex_trylock(lock) != 0)
+		return -VFS_BUSY;
+	if (late || publisher_is_quiet(s->publisher, id))
+		err = publish(s, &env, id, 0);
+	pthread_mutex_unlock(lock);
+	return err;
+}
+
+void
+server_released(struct server *s, struct vfs_id id)
+{
+	struct req_env env;
+
+	if (!publisher_forget(s->publisher, id))
+		return;
+	own_env(&env);
+	if (publish(s, &env, id, 0) < 0)
+		publisher_wrote(s->publisher, id);	/* later, then */
+}
+
+int
+dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
+    uint32_t flags, void (*done)(void *arg, int err), void *arg)
+{
+	uint64_t start = clock_ns();
+	int err;
+
+	(void)flags;			/* size and times travel together */
+	if (id.n == 0) {
+		err = publish_all(s, env);
+	} else {
+		publisher_forget(s->publisher, id);
+		err = publish(s, env, id, CARRY_MAX);
+		if (err < 0)
+			publisher_wrote(s->publisher, id);
+	}
+	if (err == 0)
+		err = done != NULL ?
+		    engine_sync_shared(s->engine, done, arg) :
+		    engine_sync(s->engine);
+	count(s, VFS_OP_SYNC, start, err);
+	return err;
+}
+
+/* --- what nobody names or holds any more -------------------------------- */
+
+/* In steps: a huge file does not fit one commit. */
+static int
+reclaim(struct server *s, struct vfs_id id)
+{
+	struct vfs_reclaim q = { .id = id };
+	struct vfs_reclaim_reply r;
+	struct req_env env;
+	int err;
+
+	own_env(&env);
+	do {
+		r.reclaimed = 1;
+		err = dispatch(s, VFS_OP_RECLAIM, &env, &q, &r);
+	} while (err == 0 && r.reclaimed == 0);
+	if (err == 0)
+		publisher_forget(s->publisher, id);
+	return err;
+}
+
+static void
+orphaned(struct server *s, struct vfs_id id, bool keep)
+{
+	if (holders_orphan(s->holders, id, keep))
+		(void)reclaim(s, id);	/* else the next open does it */
+}
+
+static void
+after_unlink(struct server *s, const void *q, const void *r)
+{
+	const struct vfs_unlink_reply *u = r;
+
+	(void)q;
+	if (u->nlink == 0)
+		orphaned(s, u->id, false);
+}
+
+static void
+after_rename(struct server *s, const void *q, const void *r)
+{
+	const struct vfs_rename_reply *u = r;
+
+	(void)q;
+	if (u->replaced.n != 0 && u->replaced_nlink == 0)
+		orphaned(s, u->replaced, false);
+}
+
+static void
+after_tmpfile(struct server *s, const void *q, const void *r)
+{
+	const struct vfs_tmpfile_reply *u = r;
+
+	(void)q;
+	orphaned(s, u->attr.id, true);
+}
+
+void
+server_hold(struct server *s, struct vfs_id id, uint64_t n)
+{
+	(void)holders_add(s->holders, id, n);
+}
+
+void
+server_drop(struct server *s, struct vfs_id id, uint64_t n)
+{
+	if (holders_drop(s->holders, id, n))
+		(void)reclaim(s, id);
+}
+
+/* Ids of up to BATCH orphans after the given one. */
+static int
+list_orphans(struct server *s, struct vfs_id after, struct vfs_id *ids,
+    size_t *n)
+{
+	struct vfs_slice key, val;
+	struct row_parts parts;
+	struct txn_cur *c;
+	struct req_env env;
+	struct row_key k;
+	struct txn *t;
+	int err;
+
+	*n = 0;
+	own_env(&env);
+	if ((err = txn_begin(s->engine, TXN_READ, &env, &t)) < 0)
+		return err;
+	row_key_id(&k, ROW_ORPHAN, after.n + 1);
+	if ((err = txn_cur_open(t, &c)) < 0)
+		goto out;
+	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	while (err == 0 && *n < BATCH &&
+	    (err = row_key_parse(key, &parts)) == 0 &&
+	    parts.kind == ROW_ORPHAN) {
+		ids[(*n)++].n = parts.a;
+		err = txn_cur_next(c, &key, &val);
+	}
+out:
+	txn_abort(t);
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+static int
+reclaim_all(struct server *s)
+{
+	struct vfs_id ids[BATCH], after = { 0 };
+	size_t i, n;
+	int err;
+
+	do {
+		if ((err = list_orphans(s, after, ids, &n)) < 0)
+			return err;
+		for (i = 0; i < n; i++) {
+			if ((err = reclaim(s, ids[i])) < 0)
+				return err;
+			after = ids[i];
+		}
+	} while (n == BATCH);
+	return 0;
+}
+
+/* --- start and end ------------------------------------------------------ */
+
+/* Drafts that recovery kept, and objects that lost their holders with the
+ * last daemon.  A store that cannot be written is served as it is. */
+static int
+settle(struct server *s)
+{
+	struct req_env env;
+	int err;
+
+	own_env(&env);
+	if ((err = publish_all(s, &env)) == 0)
+		err = reclaim_all(s);
+	return err == -VFS_ROFS || err == -VFS_NOSPC ? 0 : err;
+}
+
+int
+server_new(const struct server_conf *conf, struct server **out)
+{
+	struct server *s = calloc(1, sizeof *s);
+	unsigned i;
+	int err;
+
+	if (s == NULL)
+		return -VFS_NOMEM;
+	s->engine = conf->engine;
+	for (i = 0; i < LOCKS; i++)
+		pthread_mutex_init(&s->locks[i], NULL);
+	if ((err = holders_new(&s->holders)) < 0 ||
+	    (err = publisher_new(publish_quiet, s, &s->publisher)) < 0 ||
+	    (err = settle(s)) < 0)
+		goto out;
+	s->sync_all = conf->sync_all;
+	*out = s;
+	s = NULL;
+out:
+	server_free(s);
+	return err;
+}
+
+void
+server_free(struct server *s)
+{
+	struct req_env env;
+	unsigned i;
+
+	if (s == NULL)
+		return;
+	if (s->publisher != NULL) {
+		own_env(&env);
+		(void)publish_all(s, &env);
+	}
+	publisher_free(s->publisher);
+	holders_free(s->holders);
+	for (i = 0; i < LOCKS; i++)
+		pthread_mutex_destroy(&s->locks[i]);
+	free(s);
+}
+
+struct engine *
+server_engine(struct server *s)
+{
+	return s->engine;
+}
+
+void
+server_counts(struct server *s, struct op_count out[VFS_OP_COUNT])
+{
+	unsigned i;
+
+	for (i = 0; i < VFS_OP_COUNT; i++) {
+		struct count *c = &s->counts[i];
+
+		out[i].calls = atomic_load(&c->calls);
+		out[i].errors = atomic_load(&c->errors);
+		out[i].ns_total = atomic_load(&c->ns_total);
+		out[i].ns_max = atomic_load(&c->ns_max);
+	}
+}

@@ -1,0 +1,37 @@
+/*
+ * holders.h - who may still use an object that has no name
+ *
+ * A compact table id -> count of holders outside (kernel lookups, open
+ * handles), and a mark on those that lost their last name.  Whoever takes
+ * the last hold of a marked object reclaims it; an object that nobody holds
+ * is reclaimed by whoever takes its last name.
+ *
+ * Threads:   any.
+ */
+#ifndef VFSD_HOLDERS_H
+#define VFSD_HOLDERS_H
+
+#include "../protocol/types.h"
+
+struct holders;
+
+int holders_new(struct holders **out);
+void holders_free(struct holders *h);
+
+/* -VFS_NOMEM: not counted. */
+int holders_add(struct holders *h, struct vfs_id id, uint64_t n);
+
+/* true: nobody holds it any more and it was marked (it no longer is). */
+bool holders_drop(struct holders *h, struct vfs_id id, uint64_t n);
+
+/*
+ * The object has no name left.  true: nobody holds it, reclaim it now;
+ * else it is marked.  keep marks it even if nobody holds it yet (a
+ * TMPFILE, whose creator is about to).
+ */
+bool holders_orphan(struct holders *h, struct vfs_id id, bool keep);
+
+/* Ids in the table, for status. */
+uint64_t holders_count(struct holders *h);
+
+#endif
