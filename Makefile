@@ -43,7 +43,7 @@ LINK_A := -Wl,--start-group $(ARCHIVES) -Wl,--end-group
 BIN := $(patsubst vfsd/main,vfsd/vfsd,$(basename $(wildcard $(PROGRAMS))))
 BIN := $(patsubst vfsd/%,$(B)/bin/%,$(BIN))
 
-.PHONY: all run check bench install clean deps deps-check tidy tests
+.PHONY: all run check bench install clean deps deps-check tidy tests fuzz
 .DELETE_ON_ERROR:
 all: $(BIN)
 
@@ -117,6 +117,19 @@ bench:
 	@tests/deps.sh build bench
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/run.sh $(B)/bin
+
+# libFuzzer with ASan and UBSan; new inputs stay below $(B).
+FUZZ_SECONDS ?= 30
+FUZZERS := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(wildcard fuzz/*.c))
+$(B)/fuzz/%: fuzz/%.c $(PROTOCOL)
+	@mkdir -p $(B)/fuzz/corpus/$*
+	clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-sanitize-recover=all \
+	    -fsanitize=fuzzer,address,undefined -o $@ $< $(PROTOCOL)
+fuzz: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+		$(B)/fuzz/corpus/$${f##*/} fuzz/corpus/$${f##*/} || exit 1; \
+	done
 
 clean:
 	rm -rf $(B)

@@ -1,0 +1,55 @@
+#!/bin/bash
+# The codec builds for a host without a C library: nothing but mem* from
+# outside, and at most 16 KiB of text at -Os.  err_os.c is the part for
+# hosts that have an errno.
+cd "$(dirname "$0")/../.." || exit 1
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+check() {	# NAME COMMAND...
+	local name=$1
+	shift
+	n=$((n + 1))
+	if "$@"; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+	fi
+}
+src=$(ls protocol/*.c | grep -v '/err_os\.c$')
+flags="-std=c11 -Wall -Wextra -Werror -ffreestanding -nostdlib -fno-builtin
+	-fno-pie -fno-stack-protector -Os"
+
+# shellcheck disable=SC2086
+build() {
+	gcc $flags -r -o "$tmp/codec.o" $src
+}
+only_mem() {
+	local u
+	u=$(nm -u "$tmp/codec.o" | awk '{ print $2 }' |
+	    grep -vxE 'mem(cpy|move|set|cmp)')
+	[ -z "$u" ] || { echo "# undefined: $u"; return 1; }
+}
+small() {
+	local text
+	text=$(size "$tmp/codec.o" | awk 'NR == 2 { print $1 }')
+	echo "# $text bytes of text"
+	[ "$text" -le 16384 ]
+}
+headers() {
+	! grep -h '#include <' protocol/*.[ch] | grep -vE \
+	    'stdint|stddef|stdbool|errno'
+}
+# shellcheck disable=SC2086
+words32() {
+	local f
+	for f in $src; do
+		gcc -m32 $flags -c -o /dev/null "$f" || return 1
+	done
+}
+echo 1..5
+check builds build
+check undefined only_mem
+check size small
+check includes headers
+check m32 words32
