@@ -1,0 +1,49 @@
+/*
+ * fuse.h - the FUSE front: requests of a mounted kernel become operations
+ *
+ * It reads /dev/fuse with threads of its own, one for each CPU and pinned
+ * there, each on its own clone of the descriptor; decodes, calls
+ * dispatch(), replies.  Mounting and unmounting are mount.h's business.
+ * Any descriptor that gives one message for each read will do, which is
+ * how tests feed it hostile bytes.
+ *
+ * Threads:   start, wait, stop from one thread; the rest from any.
+ * Failure:   0 or a negative vfs_err.  The session's end is no failure.
+ */
+#ifndef FRONT_FUSE_H
+#define FRONT_FUSE_H
+
+#include "../dispatch.h"
+
+#define FUSE_THREADS_MAX	64u
+
+struct fuse_front;
+
+struct fuse_front_conf {
+	struct server *server;
+	const int *fds;			/* one for each thread; closed by stop */
+	unsigned nfds;			/* 1 to FUSE_THREADS_MAX */
+	bool pin;			/* thread i to the i-th CPU we may use */
+	const char *store;		/* its path, for ADDR_XATTR */
+	bool direct;			/* every write(2) arrives whole */
+	bool shared_locks;		/* fcntl and flock locks are kept here */
+	bool atime;			/* opens for reading may set atime */
+	/* Called once, by a thread of the front, when INIT was answered;
+	 * err is why the kernel was refused. */
+	void (*ready)(void *arg, int err);
+	/* Called by the last thread that ends. */
+	void (*ended)(void *arg);
+	void *arg;
+};
+
+int fuse_front_start(const struct fuse_front_conf *conf,
+    struct fuse_front **out);
+
+/* Ends the threads even if the kernel would go on, answers what still
+ * waits, and frees everything; NULL is fine. */
+void fuse_front_stop(struct fuse_front *f);
+
+/* How many threads, so how many descriptors, this machine wants. */
+unsigned fuse_front_threads(void);
+
+#endif

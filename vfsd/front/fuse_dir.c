@@ -1,0 +1,139 @@
+/*
+ * fuse_dir.c - directory streams
+ *
+ * A stream's position is an entry's cookie, and its end (the fence) is
+ * fixed when it starts, so names made during a scan cannot keep it from
+ * ending.  The fence lives in the handle; offset 0 starts a new scan.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fuse_req.h"
+
+int
+fuse_do_opendir(struct freq *q)
+{
+	const struct fuse_open_in *in = (const void *)q->body;
+	struct fuse_open_out out = { 0 };
+	int err;
+
+	err = fuse_handle_add(q->f->handles, freq_id(q), in->flags, &out.fh);
+	if (err < 0)
+		return err;
+	if (!freq_reply(q, &out, sizeof out))
+		fuse_handle_del(q->f->handles, out.fh);
+	return 0;
+}
+
+int
+fuse_do_releasedir(struct freq *q)
+{
+	const struct fuse_release_in *in = (const void *)q->body;
+
+	if (fuse_handle_find(q->f->handles, in->fh, freq_id(q)) != NULL)
+		fuse_handle_del(q->f->handles, in->fh);
+	freq_reply(q, NULL, 0);
+	return 0;
+}
+
+/* Entries on their way into the caller's buffer. */
+struct pack {
+	uint8_t *p;
+	size_t cap, n;
+	bool plus;
+};
+
+static bool
+is_dots(struct vfs_slice name)
+{
+	return name.n <= 2 && memcmp(name.p, "..", name.n) == 0;
+}
+
+static bool
+pack_add(void *arg, const struct vfs_dirent *e)
+{
+	struct pack *k = arg;
+	size_t head = k->plus ? sizeof(struct fuse_entry_out) : 0;
+	size_t size = head + FUSE_DIRENT_SIZE(e->name.n);
+	struct fuse_dirent *d;
+
+	if (size > k->cap - k->n)
+		return false;
+	memset(k->p + k->n, 0, size);
+	if (k->plus && e->attr != NULL)
+		fuse_entry_fill((void *)(k->p + k->n), e->attr);
+	/* The kernel counts no lookup of "." and "..". */
+	if (k->plus && is_dots(e->name))
+		((struct fuse_entry_out *)(void *)(k->p + k->n))->nodeid = 0;
+	d = (void *)(k->p + k->n + head);
+	d->ino = e->id.n;
+	d->off = e->cookie;
+	d->namelen = (uint32_t)e->name.n;
+	d->type = e->type;
+	memcpy(d->name, e->name.p, e->name.n);
+	k->n += size;
+	return true;
+}
+
+typedef void each_fn(struct server *s, struct vfs_id id, uint64_t n);
+
+/* hold or drop all that a READDIRPLUS hands over */
+static void
+pack_each(const struct pack *k, struct server *s, each_fn *fn)
+{
+	const struct fuse_entry_out *e;
+	const struct fuse_dirent *d;
+	size_t at;
+
+	for (at = 0; at < k->n;
+	    at += sizeof *e + FUSE_DIRENT_SIZE(d->namelen)) {
+		e = (const void *)(k->p + at);
+		d = (const void *)(e + 1);
+		if (e->nodeid != 0)
+			fn(s, (struct vfs_id){ e->nodeid }, 1);
+	}
+}
+
+static int
+read_dir(struct freq *q, bool plus)
+{
+	const struct fuse_read_in *in = (const void *)q->body;
+	struct server *s = q->f->conf.server;
+	struct fuse_handle *h;
+	struct pack k = { .p = q->w->out, .plus = plus };
+	struct vfs_dir_read dq = {
+		.dir = freq_id(q), .cookie = in->offset,
+		.want = plus ? VFS_WANT_ATTR : 0,
+	};
+	struct vfs_dir_read_reply r = { .entries = { pack_add, &k } };
+	int err;
+
+	h = fuse_handle_find(q->f->handles, in->fh, dq.dir);
+	if (h == NULL)
+		return -VFS_BAD_HANDLE;
+	k.cap = in->size < VFS_IO_MAX ? in->size : VFS_IO_MAX;
+	if (in->offset != 0)
+		dq.fence = atomic_load(&h->fence);
+	if ((err = freq_dispatch(q, VFS_OP_DIR_READ, &dq, &r)) < 0)
+		return err;
+	if (k.n == 0 && !r.eof)
+		return -VFS_INVAL;	/* not even one entry fits */
+	atomic_store(&h->fence, r.fence);
+	if (plus)
+		pack_each(&k, s, server_hold);
+	if (!freq_reply(q, k.p, k.n) && plus)
+		pack_each(&k, s, server_drop);
+	return 0;
+}
+
+int
+fuse_do_readdir(struct freq *q)
+{
+	return read_dir(q, false);
+}
+
+int
+fuse_do_readdirplus(struct freq *q)
+{
+	return read_dir(q, true);
+}

@@ -1,0 +1,356 @@
+/*
+ * fuse_file.c - open files: create, read, write, sync, space
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fuse_lock.h"
+#include "fuse_req.h"
+
+#define COPY_MAX	0x7ffff000u	/* what a 32-bit count can say */
+
+static struct fuse_handle *
+handle_of(const struct freq *q, uint64_t fh)
+{
+	return fuse_handle_find(q->f->handles, fh, freq_id(q));
+}
+
+static bool
+for_writing(uint32_t flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/*
+ * Pages are kept: all that changes bytes passes through the kernel that
+ * has them, or through a front that tells it.  NOFLUSH saves a request at
+ * each close, but a forwarded fcntl lock must go when any descriptor is
+ * closed, and only FLUSH tells.
+ */
+static uint32_t
+open_flags(const struct fuse_front *f)
+{
+	uint32_t fl = FOPEN_KEEP_CACHE;
+
+	if (f->conf.direct)
+		fl = FOPEN_DIRECT_IO;
+	if (!f->conf.shared_locks)
+		fl |= FOPEN_NOFLUSH;
+	return fl;
+}
+
+int
+fuse_do_open(struct freq *q)
+{
+	const struct fuse_open_in *in = (const void *)q->body;
+	struct vfs_open oq = { .id = freq_id(q) };
+	struct vfs_open_reply r = { 0 };
+	struct fuse_open_out out = { .open_flags = open_flags(q->f) };
+	bool trunc = in->flags & O_TRUNC;
+	int err;
+
+	if ((in->flags & O_ACCMODE) != O_WRONLY)
+		oq.flags |= VFS_OPEN_READ;
+	if (for_writing(in->flags))
+		oq.flags |= VFS_OPEN_WRITE;
+	if (oq.flags & VFS_OPEN_READ && q->f->conf.atime &&
+	    !(in->flags & O_NOATIME))
+		oq.flags |= VFS_OPEN_ATIME;
+	if (trunc)
+		oq.flags |= VFS_OPEN_TRUNC;
+	if (in->open_flags & FUSE_OPEN_KILL_SUIDGID)
+		oq.flags |= VFS_OPEN_KILL_SUIDGID;
+	if ((err = freq_dispatch(q, VFS_OP_OPEN, &oq, &r)) < 0)
+		return err;
+	err = fuse_handle_add(q->f->handles, oq.id, in->flags, &out.fh);
+	if (err < 0)
+		return err;
+	if (trunc)
+		atomic_store(&handle_of(q, out.fh)->wrote, true);
+	if (!freq_reply(q, &out, sizeof out)) {
+		fuse_handle_del(q->f->handles, out.fh);
+		if (trunc)
+			server_released(q->f->conf.server, oq.id);
+	}
+	return 0;
+}
+
+/* A new file, and a handle on it, in one reply. */
+static int
+reply_created(struct freq *q, const struct vfs_attr *a, uint32_t flags)
+{
+	struct fuse_entry_out e;
+	struct fuse_open_out o = { .open_flags = open_flags(q->f) };
+	int err;
+
+	err = fuse_handle_add(q->f->handles, a->id, flags, &o.fh);
+	if (err < 0)
+		return err;
+	fuse_entry_fill(&e, a);
+	server_hold(q->f->conf.server, a->id, 1);
+	if (!freq_reply2(q, &e, sizeof e, &o, sizeof o)) {
+		fuse_handle_del(q->f->handles, o.fh);
+		server_drop(q->f->conf.server, a->id, 1);
+	}
+	return 0;
+}
+
+int
+fuse_do_create(struct freq *q)
+{
+	const struct fuse_create_in *in = (const void *)q->body;
+	struct vfs_create cq = {
+		.dir = freq_id(q), .flags = VFS_CREATE_EXCL,
+		.mode = S_IFREG | (in->mode & VFS_MODE_PERM),
+	};
+	struct vfs_create_reply r = { 0 };
+	size_t off = sizeof *in;
+	int err;
+
+	q->env.umask = in->umask;
+	if ((err = freq_name(q, &off, &cq.name)) < 0)
+		return err;
+	err = freq_dispatch(q, VFS_OP_CREATE, &cq, &r);
+	/* Another front was first: the kernel has not asked whether this
+	 * file may be opened.  ESTALE makes it walk again and ask. */
+	if (err == -VFS_EXIST && !(in->flags & O_EXCL))
+		return freq_errno(q, ESTALE);
+	return err < 0 ? err : reply_created(q, &r.attr, in->flags);
+}
+
+int
+fuse_do_tmpfile(struct freq *q)
+{
+	const struct fuse_create_in *in = (const void *)q->body;
+	struct vfs_tmpfile tq = {
+		.dir = freq_id(q),
+		.mode = S_IFREG | (in->mode & VFS_MODE_PERM),
+	};
+	struct vfs_tmpfile_reply r = { 0 };
+	int err;
+
+	q->env.umask = in->umask;
+	err = freq_dispatch(q, VFS_OP_TMPFILE, &tq, &r);
+	return err < 0 ? err : reply_created(q, &r.attr, in->flags);
+}
+
+int
+fuse_do_read(struct freq *q)
+{
+	const struct fuse_read_in *in = (const void *)q->body;
+	struct vfs_read rq = { .id = freq_id(q), .off = in->offset };
+	struct vfs_read_reply r = { .data = { q->w->out, VFS_IO_MAX, 0 } };
+	int err;
+
+	rq.count = in->size < VFS_IO_MAX ? in->size : VFS_IO_MAX;
+	r.data.cap = rq.count;
+	if ((err = freq_dispatch(q, VFS_OP_READ, &rq, &r)) < 0)
+		return err;
+	freq_reply(q, r.data.p, r.data.n);
+	return 0;
+}
+
+int
+fuse_do_write(struct freq *q)
+{
+	const struct fuse_write_in *in = (const void *)q->body;
+	struct vfs_write wq = { .id = freq_id(q), .off = in->offset };
+	struct vfs_write_reply r = { 0 };
+	struct fuse_write_out out = { 0 };
+	struct fuse_handle *h = handle_of(q, in->fh);
+	int err;
+
+	if (in->size > q->n - sizeof *in || in->size > VFS_IO_MAX)
+		return -VFS_INVAL;
+	wq.data = (struct vfs_slice){ in + 1, in->size };
+	/* Pages of a mapping have their place; only write(2) appends. */
+	if (in->flags & O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE))
+		wq.flags |= VFS_WRITE_APPEND;
+	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
+		wq.flags |= VFS_WRITE_KILL_SUIDGID;
+	/* Before the bytes are there: a release may come right after. */
+	if (h != NULL && !atomic_load_explicit(&h->wrote,
+	    memory_order_relaxed))
+		atomic_store(&h->wrote, true);
+	if ((err = freq_dispatch(q, VFS_OP_WRITE, &wq, &r)) < 0)
+		return err;
+	out.size = r.count;
+	freq_reply(q, &out, sizeof out);
+	return 0;
+}
+
+int
+fuse_do_flush(struct freq *q)
+{
+	const struct fuse_flush_in *in = (const void *)q->body;
+
+	fuse_locks_closed(q->f, freq_id(q), in->lock_owner, false);
+	freq_reply(q, NULL, 0);
+	return 0;
+}
+
+int
+fuse_do_release(struct freq *q)
+{
+	const struct fuse_release_in *in = (const void *)q->body;
+	struct fuse_handle *h = handle_of(q, in->fh);
+	bool wrote = h != NULL && atomic_load(&h->wrote);
+
+	if (h != NULL)
+		fuse_handle_del(q->f->handles, in->fh);
+	fuse_locks_closed(q->f, freq_id(q), in->lock_owner,
+	    in->release_flags & FUSE_RELEASE_FLOCK_UNLOCK);
+	if (wrote)
+		server_released(q->f->conf.server, freq_id(q));
+	freq_reply(q, NULL, 0);
+	return 0;
+}
+
+static void
+synced(void *arg, int err)
+{
+	freq_done(arg, vfs_err_errno(err));
+}
+
+/* The flush may be somebody else's; then its leader replies. */
+static int
+sync_id(struct freq *q, struct vfs_id id, uint32_t flags)
+{
+	struct freq_later *l = freq_later(q);
+	int err;
+
+	if (l == NULL)
+		return -VFS_NOMEM;
+	err = dispatch_sync(q->f->conf.server, &q->env, id, flags, synced, l);
+	if (err == 1)
+		return 0;		/* l and the reply are the leader's */
+	freq_not_later(q, l);
+	if (err < 0)
+		return err;
+	freq_reply(q, NULL, 0);
+	return 0;
+}
+
+int
+fuse_do_fsync(struct freq *q)
+{
+	const struct fuse_fsync_in *in = (const void *)q->body;
+
+	return sync_id(q, freq_id(q),
+	    in->fsync_flags & FUSE_FSYNC_FDATASYNC ? VFS_SYNC_DATA : 0);
+}
+
+int
+fuse_do_fsyncdir(struct freq *q)
+{
+	return fuse_do_fsync(q);
+}
+
+int
+fuse_do_syncfs(struct freq *q)
+{
+	return sync_id(q, (struct vfs_id){ 0 }, 0);
+}
+
+int
+fuse_do_fallocate(struct freq *q)
+{
+	const struct fuse_fallocate_in *in = (const void *)q->body;
+	struct vfs_allocate aq = {
+		.id = freq_id(q), .off = in->offset, .len = in->length
+	};
+	struct vfs_allocate_reply r = { 0 };
+	int err;
+
+	if (in->mode & ~(uint32_t)(FALLOC_FL_KEEP_SIZE |
+	    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		return -VFS_UNSUPPORTED;
+	if (in->mode & FALLOC_FL_KEEP_SIZE)
+		aq.flags |= VFS_ALLOC_KEEP_SIZE;
+	if (in->mode & FALLOC_FL_PUNCH_HOLE)
+		aq.flags |= VFS_ALLOC_PUNCH;
+	if (in->mode & FALLOC_FL_ZERO_RANGE)
+		aq.flags |= VFS_ALLOC_ZERO;
+	/* Nothing in the request tells; the kernel leaves it to us. */
+	if (!q->env.privileged)
+		aq.flags |= VFS_ALLOC_KILL_SUIDGID;
+	if ((err = freq_dispatch(q, VFS_OP_ALLOCATE, &aq, &r)) < 0)
+		return err;
+	freq_reply(q, NULL, 0);
+	return 0;
+}
+
+int
+fuse_do_lseek(struct freq *q)
+{
+	const struct fuse_lseek_in *in = (const void *)q->body;
+	struct vfs_seek sq = { .id = freq_id(q), .off = in->offset };
+	struct vfs_seek_reply r = { 0 };
+	struct fuse_lseek_out out;
+	int err;
+
+	if (in->whence == SEEK_DATA)
+		sq.whence = VFS_SEEK_DATA;
+	else if (in->whence == SEEK_HOLE)
+		sq.whence = VFS_SEEK_HOLE;
+	else
+		return -VFS_INVAL;
+	if ((err = freq_dispatch(q, VFS_OP_SEEK, &sq, &r)) < 0)
+		return err;
+	out.offset = r.off;
+	freq_reply(q, &out, sizeof out);
+	return 0;
+}
+
+static int
+copy_range(struct freq *q, uint64_t max, uint64_t *copied)
+{
+	const struct fuse_copy_file_range_in *in = (const void *)q->body;
+	struct vfs_copy_range cq = {
+		.src = freq_id(q), .dst = { in->nodeid_out },
+		.src_off = in->off_in, .dst_off = in->off_out,
+		.len = in->len < max ? in->len : max,
+	};
+	struct vfs_copy_range_reply r = { 0 };
+	struct fuse_handle *h;
+	int err;
+
+	if ((err = freq_dispatch(q, VFS_OP_COPY_RANGE, &cq, &r)) < 0)
+		return err;
+	h = fuse_handle_find(q->f->handles, in->fh_out, cq.dst);
+	if (h != NULL)
+		atomic_store(&h->wrote, true);
+	*copied = r.copied;
+	return 0;
+}
+
+int
+fuse_do_copy_file_range(struct freq *q)
+{
+	struct fuse_write_out out = { 0 };
+	uint64_t n = 0;
+	int err;
+
+	if ((err = copy_range(q, COPY_MAX, &n)) < 0)
+		return err;
+	out.size = (uint32_t)n;
+	freq_reply(q, &out, sizeof out);
+	return 0;
+}
+
+int
+fuse_do_copy_file_range_64(struct freq *q)
+{
+	struct fuse_copy_file_range_out out = { 0 };
+	int err;
+
+	err = copy_range(q, VFS_FILE_MAX, &out.bytes_copied);
+	if (err < 0)
+		return err;
+	freq_reply(q, &out, sizeof out);
+	return 0;
+}

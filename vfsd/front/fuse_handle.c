@@ -1,0 +1,140 @@
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "../../protocol/err.h"
+#include "fuse_handle.h"
+
+#define CHUNK	4096u
+#define NCHUNKS	(FUSE_HANDLES_MAX / CHUNK)
+#define NONE	UINT32_MAX
+
+struct fuse_handles {
+	_Atomic(struct fuse_handle *) chunk[NCHUNKS];
+	pthread_mutex_t lock;		/* used, free_head, open, next_free */
+	uint32_t used;			/* records ever given */
+	uint32_t free_head;
+	_Atomic uint64_t open;
+};
+
+int
+fuse_handles_new(struct fuse_handles **out)
+{
+	struct fuse_handles *t = calloc(1, sizeof *t);
+
+	if (t == NULL)
+		return -VFS_NOMEM;
+	pthread_mutex_init(&t->lock, NULL);
+	t->free_head = NONE;
+	*out = t;
+	return 0;
+}
+
+void
+fuse_handles_free(struct fuse_handles *t)
+{
+	unsigned i;
+
+	if (t == NULL)
+		return;
+	for (i = 0; i < NCHUNKS; i++)
+		free(atomic_load(&t->chunk[i]));
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+static struct fuse_handle *
+at(struct fuse_handles *t, uint32_t index)
+{
+	struct fuse_handle *c;
+
+	if (index >= FUSE_HANDLES_MAX)
+		return NULL;
+	c = atomic_load_explicit(&t->chunk[index / CHUNK],
+	    memory_order_acquire);
+	return c == NULL ? NULL : &c[index % CHUNK];
+}
+
+/* A record nobody uses; called with the lock held. */
+static struct fuse_handle *
+take(struct fuse_handles *t)
+{
+	struct fuse_handle *h, *c;
+	uint32_t i;
+
+	if (t->free_head != NONE) {
+		h = at(t, t->free_head);
+		t->free_head = h->next_free;
+		return h;
+	}
+	if (t->used == FUSE_HANDLES_MAX)
+		return NULL;
+	i = t->used;
+	if (i % CHUNK == 0) {
+		if ((c = calloc(CHUNK, sizeof *c)) == NULL)
+			return NULL;
+		atomic_store_explicit(&t->chunk[i / CHUNK], c,
+		    memory_order_release);
+	}
+	t->used++;
+	h = at(t, i);
+	h->index = i;
+	return h;
+}
+
+int
+fuse_handle_add(struct fuse_handles *t, struct vfs_id id, uint32_t flags,
+    uint64_t *fh)
+{
+	struct fuse_handle *h;
+	uint32_t gen;
+
+	pthread_mutex_lock(&t->lock);
+	h = take(t);
+	pthread_mutex_unlock(&t->lock);
+	if (h == NULL)
+		return -VFS_NOMEM;
+	h->id = id;
+	h->flags = flags;
+	atomic_store_explicit(&h->wrote, false, memory_order_relaxed);
+	atomic_store_explicit(&h->fence, 0, memory_order_relaxed);
+	gen = atomic_load_explicit(&h->gen, memory_order_relaxed) + 1;
+	atomic_store_explicit(&h->gen, gen, memory_order_release);
+	atomic_fetch_add_explicit(&t->open, 1, memory_order_relaxed);
+	*fh = (uint64_t)gen << 32 | h->index;
+	return 0;
+}
+
+struct fuse_handle *
+fuse_handle_find(struct fuse_handles *t, uint64_t fh, struct vfs_id id)
+{
+	struct fuse_handle *h = at(t, (uint32_t)fh);
+	uint32_t gen = fh >> 32;
+
+	if (h == NULL || (gen & 1) == 0 ||
+	    atomic_load_explicit(&h->gen, memory_order_acquire) != gen ||
+	    h->id.n != id.n)
+		return NULL;
+	return h;
+}
+
+void
+fuse_handle_del(struct fuse_handles *t, uint64_t fh)
+{
+	struct fuse_handle *h = at(t, (uint32_t)fh);
+	uint32_t gen = fh >> 32;
+
+	if (h == NULL || (gen & 1) == 0 ||
+	    !atomic_compare_exchange_strong(&h->gen, &gen, gen + 1))
+		return;
+	pthread_mutex_lock(&t->lock);
+	h->next_free = t->free_head;
+	t->free_head = h->index;
+	pthread_mutex_unlock(&t->lock);
+	atomic_fetch_sub_explicit(&t->open, 1, memory_order_relaxed);
+}
+
+uint64_t
+fuse_handles_open(struct fuse_handles *t)
+{
+	return atomic_load_explicit(&t->open, memory_order_relaxed);
+}

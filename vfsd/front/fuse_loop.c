@@ -1,0 +1,320 @@
+/*
+ * fuse_loop.c - the threads that read requests, and what they count
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fuse_lock.h"
+#include "fuse_req.h"
+
+
+struct fuse_row {
+	const char *name;
+	size_t fixed;			/* least length after the header */
+	fuse_handler *run;
+};
+
+static const struct fuse_row rows[FUSE_OP_COUNT] = {
+#define FUSE_OP(n, NAME, name, fixed) \
+	[n] = { #NAME, fixed, fuse_do_##name },
+#include "fuse_ops.def"
+#undef FUSE_OP
+};
+
+const char *
+fuse_op_name(unsigned opcode)
+{
+	return opcode < FUSE_OP_COUNT ? rows[opcode].name : NULL;
+}
+
+static void
+env_fill(struct req_env *e, const struct fuse_in_header *h)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	*e = (struct req_env){
+		.now = { ts.tv_sec, (uint32_t)ts.tv_nsec },
+		.uid = h->uid, .gid = h->gid, .pid = h->pid,
+		.kernel_checked = true, .privileged = h->uid == 0,
+		.trace_id = h->unique,
+	};
+}
+
+/* One message.  Whatever its bytes are, it ends in at most one reply. */
+static void
+serve(struct fuse_worker *w, const uint8_t *p, size_t n)
+{
+	const struct fuse_in_header *h = (const void *)p;
+	struct freq q = { .f = w->f, .w = w, .h = h };
+	const struct fuse_row *row;
+	size_t ext;
+	int err;
+
+	if (n < sizeof *h || h->len != n) {
+		atomic_fetch_add(&w->malformed, 1);
+		return;
+	}
+	row = h->opcode < FUSE_OP_COUNT ? &rows[h->opcode] : NULL;
+	if (row == NULL || row->run == NULL) {
+		atomic_fetch_add(&w->unknown, 1);
+		freq_errno(&q, ENOSYS);
+		return;
+	}
+	q.body = p + sizeof *h;
+	q.n = n - sizeof *h;
+	ext = h->total_extlen * (size_t)8;
+	if (ext > q.n || q.n - ext < row->fixed) {
+		atomic_fetch_add(&w->malformed, 1);
+		freq_errno(&q, EINVAL);
+		return;
+	}
+	q.n -= ext;
+	q.t0_ns = fuse_now_ns();
+	env_fill(&q.env, h);
+	err = row->run(&q);
+	if (err < 0)
+		freq_errno(&q, vfs_err_errno(err));
+	if (!q.later)
+		freq_count(&q);
+}
+
+static void
+pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	/* Slower where it is not allowed; not wrong. */
+	(void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct fuse_worker *w = arg;
+	struct fuse_front *f = w->f;
+	ssize_t n;
+
+	if (w->cpu >= 0)
+		pin(w->cpu);
+	while (!atomic_load(&f->stopping)) {
+		n = read(w->fd, w->in, FUSE_BUF);
+		if (n > 0) {
+			serve(w, w->in, (size_t)n);
+			continue;
+		}
+		/* ENOENT: a request was interrupted as we took it. */
+		if (n < 0 && (errno == EINTR || errno == EAGAIN ||
+		    errno == ENOENT))
+			continue;
+		break;			/* ENODEV: unmounted */
+	}
+	if (atomic_fetch_sub(&f->alive, 1) == 1 && f->conf.ended != NULL)
+		f->conf.ended(f->conf.arg);
+	return NULL;
+}
+
+static void
+on_wake(int sig)
+{
+	(void)sig;			/* read() returns EINTR, no more */
+}
+
+/* The CPUs that this process may use, as many as fit. */
+static unsigned
+cpus(int *out, unsigned cap)
+{
+	cpu_set_t set;
+	unsigned n = 0;
+	int i;
+
+	if (sched_getaffinity(0, sizeof set, &set) != 0)
+		return 0;
+	for (i = 0; i < CPU_SETSIZE && n < cap; i++)
+		if (CPU_ISSET((size_t)i, &set))
+			out[n++] = i;
+	return n;
+}
+
+unsigned
+fuse_front_threads(void)
+{
+	int cpu[FUSE_THREADS_MAX];
+	unsigned n = cpus(cpu, FUSE_THREADS_MAX);
+
+	/* Never one: a thread may wait for a flush or for another. */
+	return n < 2 ? 2 : n;
+}
+
+static uint8_t *
+buffer_new(void)
+{
+	void *p = mmap(NULL, FUSE_BUF, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void
+worker_free(struct fuse_worker *w)
+{
+	if (w == NULL)
+		return;
+	if (w->in != NULL)
+		munmap(w->in, FUSE_BUF);
+	if (w->out != NULL)
+		munmap(w->out, FUSE_BUF);
+	close(w->fd);
+	free(w);
+}
+
+static struct fuse_worker *
+worker_new(struct fuse_front *f, unsigned n)
+{
+	struct fuse_worker *w = calloc(1, sizeof *w);
+
+	if (w == NULL)
+		return NULL;
+	w->f = f;
+	w->n = n;
+	w->fd = f->conf.fds[n];
+	w->cpu = -1;
+	w->in = buffer_new();
+	w->out = buffer_new();
+	if (w->in == NULL || w->out == NULL) {
+		worker_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+static int
+workers_start(struct fuse_front *f)
+{
+	struct sigaction sa = { .sa_handler = on_wake };
+	int cpu[FUSE_THREADS_MAX];
+	unsigned i, ncpu = cpus(cpu, FUSE_THREADS_MAX);
+
+	sigaction(SIGUSR1, &sa, NULL);	/* no SA_RESTART */
+	for (i = 0; i < f->conf.nfds; i++) {
+		if ((f->worker[i] = worker_new(f, i)) == NULL)
+			return -VFS_NOMEM;
+		f->nworkers = i + 1;
+		if (f->conf.pin && i < ncpu)
+			f->worker[i]->cpu = cpu[i];
+	}
+	atomic_store(&f->alive, f->nworkers);
+	for (i = 0; i < f->nworkers; i++) {
+		if (pthread_create(&f->worker[i]->thread, NULL, worker_main,
+		    f->worker[i]) != 0)
+			return -VFS_NOMEM;
+		f->worker[i]->started = true;
+	}
+	return 0;
+}
+
+int
+fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
+{
+	struct fuse_front *f;
+	int err = -VFS_NOMEM;
+
+	if (conf->nfds == 0 || conf->nfds > FUSE_THREADS_MAX)
+		return -VFS_INVAL;
+	if ((f = calloc(1, sizeof *f)) == NULL)
+		return -VFS_NOMEM;
+	f->conf = *conf;
+	if (conf->store != NULL && (f->store = strdup(conf->store)) == NULL)
+		goto out;
+	if ((err = fuse_handles_new(&f->handles)) < 0)
+		goto out;
+	if (conf->shared_locks && (err = fuse_locks_new(f)) < 0)
+		goto out;
+	if ((err = workers_start(f)) < 0)
+		goto out;
+	*out = f;
+	f = NULL;
+out:
+	fuse_front_stop(f);
+	return err;
+}
+
+/* A thread between its look at stopping and its read misses a signal, so
+ * it gets them until it is gone. */
+static void
+worker_join(struct fuse_worker *w)
+{
+	struct timespec until;
+
+	if (w == NULL || !w->started)
+		return;
+	do {
+		pthread_kill(w->thread, SIGUSR1);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += 5000000;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+	} while (pthread_timedjoin_np(w->thread, NULL, &until) != 0);
+}
+
+void
+fuse_front_stop(struct fuse_front *f)
+{
+	unsigned i;
+
+	if (f == NULL)
+		return;
+	atomic_store(&f->stopping, true);
+	fuse_locks_cancel(f->locks);
+	for (i = 0; i < f->nworkers; i++)
+		worker_join(f->worker[i]);
+	while (atomic_load(&f->later) > 0)
+		usleep(1000);		/* flushes under way end by themselves */
+	for (i = 0; i < f->nworkers; i++)
+		worker_free(f->worker[i]);
+	fuse_locks_free(f->locks);
+	fuse_handles_free(f->handles);
+	free(f->store);
+	free(f);
+}
+
+static void
+add_up(struct fuse_count *to, struct counter *c)
+{
+	uint64_t max = atomic_load(&c->ns_max);
+
+	to->calls += atomic_load(&c->calls);
+	to->errors += atomic_load(&c->errors);
+	to->ns_total += atomic_load(&c->ns_total);
+	if (max > to->ns_max)
+		to->ns_max = max;
+}
+
+void
+fuse_front_stats(struct fuse_front *f, struct fuse_stats *out)
+{
+	unsigned i, j;
+
+	*out = (struct fuse_stats){
+		.handles = fuse_handles_open(f->handles),
+		.minor = atomic_load(&f->minor),
+		.flags = atomic_load(&f->flags),
+		.threads = f->nworkers,
+	};
+	for (i = 0; i < f->nworkers; i++) {
+		for (j = 0; j < FUSE_OP_COUNT; j++)
+			add_up(&out->op[j], &f->worker[i]->count[j]);
+		out->unknown += atomic_load(&f->worker[i]->unknown);
+		out->malformed += atomic_load(&f->worker[i]->malformed);
+	}
+}

@@ -1,0 +1,119 @@
+/*
+ * fuse_req.h - one request on its way through the FUSE front
+ *
+ * Internal to vfsd/front/fuse*.c.  A handler gets the request with its
+ * fixed part already checked for length.  It either replies (freq_*) and
+ * returns 0, or returns a negative vfs_err that becomes the reply.
+ */
+#ifndef FRONT_FUSE_REQ_H
+#define FRONT_FUSE_REQ_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "fuse.h"
+#include "fuse_abi.h"
+#include "fuse_handle.h"
+#include "fuse_stats.h"
+
+#define FUSE_FOREVER	0x7fffffffull	/* seconds; cached until told */
+#define FUSE_BUF	(VFS_IO_MAX + 8192u)
+
+struct counter {
+	_Atomic uint64_t calls, errors, ns_total, ns_max;
+};
+
+struct fuse_worker {
+	struct fuse_front *f;
+	unsigned n;
+	int fd;
+	int cpu;			/* -1: not pinned */
+	pthread_t thread;
+	bool started;
+	uint8_t *in, *out;		/* FUSE_BUF each, page aligned */
+	struct counter count[FUSE_OP_COUNT];
+	_Atomic uint64_t unknown, malformed;
+};
+
+struct fuse_locks;
+
+struct fuse_front {
+	struct fuse_front_conf conf;
+	char *store;
+	struct fuse_handles *handles;
+	struct fuse_locks *locks;	/* NULL: the kernel keeps them */
+	_Atomic uint32_t minor;
+	_Atomic uint64_t flags;
+	atomic_bool stopping, initialized;
+	_Atomic unsigned alive;		/* threads that still serve */
+	_Atomic unsigned later;		/* replies that a callback owes */
+	struct fuse_worker *worker[FUSE_THREADS_MAX];
+	unsigned nworkers;
+};
+
+struct freq {
+	struct fuse_front *f;
+	struct fuse_worker *w;
+	const struct fuse_in_header *h;
+	const uint8_t *body;		/* after the header */
+	size_t n;
+	struct req_env env;
+	uint64_t t0_ns;
+	int err;			/* errno of the reply, for counting */
+	bool later;			/* the reply comes from a callback */
+};
+
+/* A request whose reply a callback sends. */
+struct freq_later {
+	struct fuse_worker *w;
+	uint64_t unique, t0_ns;
+	uint32_t opcode;
+};
+
+typedef int fuse_handler(struct freq *q);
+#define FUSE_OP(n, NAME, name, fixed) fuse_handler fuse_do_##name;
+#include "fuse_ops.def"
+#undef FUSE_OP
+
+static inline struct vfs_id
+freq_id(const struct freq *q)
+{
+	return (struct vfs_id){ q->h->nodeid };
+}
+
+static inline int
+freq_dispatch(struct freq *q, enum vfs_op op, const void *req, void *rep)
+{
+	return dispatch(q->f->conf.server, op, &q->env, req, rep);
+}
+
+/* Take the next NUL-terminated string from *off on: 1 to 255 bytes, no
+ * '/'.  0 or a negative vfs_err. */
+int freq_name(const struct freq *q, size_t *off, struct vfs_slice *out);
+
+/* Replies.  false: the kernel no longer waits for it (interrupted), so
+ * whatever the reply handed over must be taken back. */
+bool freq_reply(struct freq *q, const void *p, size_t n);
+bool freq_reply2(struct freq *q, const void *p, size_t n,
+    const void *p2, size_t n2);
+/* An errno (positive) as it is; for what no vfs_err stands for. */
+int freq_errno(struct freq *q, int os);
+
+/* Set up *l so that freq_done(l, errno) replies; q counts as handled.  The
+ * caller gives l up to its callback.  NULL: no memory. */
+struct freq_later *freq_later(struct freq *q);
+/* It replied by itself after all, or failed: forget l. */
+void freq_not_later(struct freq *q, struct freq_later *l);
+void freq_done(struct freq_later *l, int os);
+
+/* A reply for a new entry: takes a hold for the kernel, and gives it back
+ * if the reply was not delivered. */
+int freq_entry(struct freq *q, const struct vfs_attr *a);
+
+void fuse_attr_fill(struct fuse_attr *out, const struct vfs_attr *a);
+void fuse_entry_fill(struct fuse_entry_out *out, const struct vfs_attr *a);
+
+uint64_t fuse_now_ns(void);
+void freq_count(struct freq *q);
+
+#endif
