@@ -1,0 +1,223 @@
+/* DIR_READ and PATHS_OF: many names at once. */
+#include <inttypes.h>
+
+#include "core.h"
+#include "dirent.h"
+#include "perm.h"
+
+#define COOKIE_DOT	1u
+#define COOKIE_DOTDOT	2u
+
+/* A stream in progress; last is the cookie of what was taken last. */
+struct stream {
+	struct txn *t;
+	const struct node *dir;
+	const struct vfs_dir_read *q;
+	struct vfs_sink *sink;
+	uint64_t fence, last;
+	bool full;
+};
+
+/*
+ * Hand one entry over.  An object that cannot be read costs only its
+ * attributes: the rest of the directory is still listed, and whoever
+ * looks that one name up gets the error.
+ */
+static void
+give(struct stream *s, struct vfs_dirent *e)
+{
+	struct vfs_attr attr;
+	struct node n;
+
+	e->dir = s->dir->id;
+	if (s->q->want & VFS_WANT_ATTR) {
+		int err = e->type == VFS_REG ? node_get(s->t, e->id, &n) :
+		    node_get_published(s->t, e->id, &n);
+
+		if (err == 0) {
+			node_attr(&n, &attr);
+			e->attr = &attr;
+		}
+	}
+	if (s->sink->add(s->sink->arg, e))
+		s->last = e->cookie;
+	else
+		s->full = true;
+}
+
+static void
+give_dots(struct stream *s)
+{
+	struct vfs_dirent dot = {
+		.id = s->dir->id, .cookie = COOKIE_DOT, .type = VFS_DIR,
+		.name = { ".", 1 },
+	};
+	struct vfs_dirent up = {
+		.id = { s->dir->in.parent }, .cookie = COOKIE_DOTDOT,
+		.type = VFS_DIR, .name = { "..", 2 },
+	};
+
+	if (s->q->cookie < COOKIE_DOT)
+		give(s, &dot);
+	if (s->q->cookie < COOKIE_DOTDOT && !s->full)
+		give(s, &up);
+}
+
+/* Is the row an entry of this stream?  1, 0 (the end) or an error. */
+static int
+take_row(struct stream *s, struct vfs_slice key, struct vfs_slice val,
+    struct vfs_dirent *e)
+{
+	struct row_parts parts;
+	struct rec_slot slot;
+
+	if (row_key_parse(key, &parts) < 0)
+		return fault(s->t, -VFS_CORRUPT,
+		    "a row behind directory %" PRIu64, s->dir->id.n);
+	if (parts.kind != ROW_SLOT || parts.a != s->dir->id.n ||
+	    parts.b >= s->fence)
+		return 0;
+	if (rec_slot_decode(val, &slot) < 0)
+		return fault(s->t, -VFS_CORRUPT, "slot %" PRIu64
+		    " of directory %" PRIu64, parts.b, s->dir->id.n);
+	*e = (struct vfs_dirent){ .id = slot.id, .cookie = parts.b,
+	    .type = slot.type, .name = slot.name };
+	return 1;
+}
+
+static int
+give_entries(struct stream *s, struct txn_cur *c)
+{
+	struct vfs_slice key, val;
+	struct vfs_dirent e;
+	struct row_key k;
+	uint64_t from = s->last + 1;
+	int err;
+
+	if (from < VFS_SLOT_FIRST)
+		from = VFS_SLOT_FIRST;
+	row_key_id2(&k, ROW_SLOT, s->dir->id.n, from);
+	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	while (err == 0) {
+		if ((err = take_row(s, key, val, &e)) <= 0)
+			return err;
+		give(s, &e);
+		if (s->full)
+			return 0;
+		err = txn_cur_next(c, &key, &val);
+	}
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+static int
+run_stream(struct stream *s)
+{
+	struct txn_cur *c;
+	int err;
+
+	give_dots(s);
+	if (s->full || s->dir->in.entries == 0)
+		return 0;
+	if ((err = txn_cur_open(s->t, &c)) < 0)
+		return err;
+	err = give_entries(s, c);
+	txn_cur_close(c);
+	return err;
+}
+
+int
+op_dir_read(struct txn *t, const struct vfs_dir_read *q,
+    struct vfs_dir_read_reply *r)
+{
+	struct node dir;
+	struct stream s = { .t = t, .dir = &dir, .q = q,
+	    .sink = &r->entries, .fence = q->fence, .last = q->cookie };
+	int err;
+
+	if (q->cookie > VFS_SLOT_MAX)
+		return -VFS_BAD_COOKIE;
+	if ((q->want & ~VFS_WANT_ATTR) != 0)
+		return -VFS_INVAL;
+	if ((err = node_get_dir(t, q->dir, &dir)) < 0 ||
+	    (err = perm_check(t, &dir, VFS_MAY_READ)) < 0)
+		return err;
+	if (dir.in.nlink == 0)
+		return -VFS_NOENT;
+	if (s.fence == 0)
+		s.fence = dir.in.next_slot;
+	if ((err = run_stream(&s)) < 0)
+		return err;
+	r->next_cookie = s.last;
+	r->fence = s.fence;
+	r->eof = !s.full;
+	return 0;
+}
+
+/* --- PATHS_OF ----------------------------------------------------------- */
+
+static int
+link_entry(struct txn *t, const struct row_parts *link,
+    struct vfs_dirent *e)
+{
+	struct row_key k;
+	struct vfs_slice val;
+	struct rec_slot slot;
+	int err;
+
+	row_key_id2(&k, ROW_SLOT, link->b, link->c);
+	err = txn_get(t, row_key_slice(&k), &val);
+	if (err < 0 && err != -VFS_NOENT)
+		return err;
+	if (err < 0 || rec_slot_decode(val, &slot) < 0 ||
+	    slot.id.n != link->a)
+		return fault(t, -VFS_CORRUPT, "link of object %" PRIu64
+		    " in directory %" PRIu64 ", slot %" PRIu64,
+		    link->a, link->b, link->c);
+	*e = (struct vfs_dirent){ .id = slot.id, .dir = { link->b },
+	    .cookie = link->c, .type = slot.type, .name = slot.name };
+	return 0;
+}
+
+static int
+give_links(struct txn *t, struct txn_cur *c, struct vfs_id id,
+    struct vfs_sink *sink)
+{
+	struct vfs_slice key, val;
+	struct vfs_dirent e;
+	struct row_parts link;
+	struct row_key k;
+	int err;
+
+	row_key_id(&k, ROW_LINK, id.n);
+	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	while (err == 0) {
+		if (row_key_parse(key, &link) < 0)
+			return fault(t, -VFS_CORRUPT,
+			    "a row behind the links of object %" PRIu64,
+			    id.n);
+		if (link.kind != ROW_LINK || link.a != id.n)
+			return 0;
+		if ((err = link_entry(t, &link, &e)) < 0)
+			return err;
+		if (!sink->add(sink->arg, &e))
+			return 0;
+		err = txn_cur_next(c, &key, &val);
+	}
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+int
+op_paths_of(struct txn *t, const struct vfs_paths_of *q,
+    struct vfs_paths_of_reply *r)
+{
+	struct txn_cur *c;
+	struct node n;
+	int err;
+
+	if ((err = node_get(t, q->id, &n)) < 0 ||
+	    (err = txn_cur_open(t, &c)) < 0)
+		return err;
+	err = give_links(t, c, q->id, &r->links);
+	txn_cur_close(c);
+	return err;
+}

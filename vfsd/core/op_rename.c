@@ -1,0 +1,324 @@
+/*
+ * RENAME.  Which slot an entry has afterwards (so that nobody who is
+ * listing misses or sees twice what was there all the time):
+ *   in one directory to a free name: it keeps its own;
+ *   onto a name that exists: it takes that name's;
+ *   exchange: slots stay with the names;
+ *   to a free name elsewhere: a new one.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core.h"
+#include "dirent.h"
+#include "draft.h"
+#include "perm.h"
+
+#define DEPTH_MAX	(1u << 20)	/* more parents than that is damage */
+
+/* One end: a directory, a name in it, and what has the name. */
+struct end {
+	struct node *dir;
+	struct vfs_slice name;
+	bool there;
+	struct rec_name e;
+	struct node n;
+};
+
+struct move {
+	const struct vfs_rename *q;
+	struct node dir, dir2;
+	struct end from, to;	/* to.dir is &dir if both are the same */
+};
+
+static bool
+exchanges(const struct move *m)
+{
+	return (m->q->flags & VFS_RENAME_EXCHANGE) != 0;
+}
+
+static bool
+one_dir(const struct move *m)
+{
+	return m->to.dir == m->from.dir;
+}
+
+/* --- looking ------------------------------------------------------------ */
+
+static int
+find_end(struct txn *t, struct end *x)
+{
+	int err = dirent_find(t, x->dir->id, x->name, &x->e);
+
+	x->there = err == 0;
+	if (err == -VFS_NOENT)
+		return 0;
+	return err < 0 ? err : dirent_node(t, x->dir->id, &x->e, &x->n);
+}
+
+static int
+load(struct txn *t, struct move *m)
+{
+	const struct vfs_rename *q = m->q;
+	int err;
+
+	if ((err = dirent_name_check(q->name)) < 0 ||
+	    (err = dirent_name_check(q->name2)) < 0 ||
+	    (err = node_get_dir(t, q->dir, &m->dir)) < 0)
+		return err;
+	m->from = (struct end){ .dir = &m->dir, .name = q->name };
+	m->to = (struct end){ .dir = &m->dir, .name = q->name2 };
+	if (q->dir.n != q->dir2.n) {
+		if ((err = node_get_dir(t, q->dir2, &m->dir2)) < 0)
+			return err;
+		m->to.dir = &m->dir2;
+	}
+	if ((err = perm_check(t, m->from.dir, VFS_MAY_EXEC)) < 0 ||
+	    (err = perm_check(t, m->to.dir, VFS_MAY_EXEC)) < 0 ||
+	    (err = find_end(t, &m->from)) < 0)
+		return err;
+	if (!m->from.there || m->to.dir->in.nlink == 0)
+		return -VFS_NOENT;
+	return find_end(t, &m->to);
+}
+
+/* --- rules -------------------------------------------------------------- */
+
+/* Is dir the directory top, or somewhere below it?  1, 0 or an error. */
+static int
+is_below(struct txn *t, struct vfs_id dir, struct vfs_id top)
+{
+	struct node n;
+	unsigned i;
+	int err;
+
+	for (i = 0; i < DEPTH_MAX; i++) {
+		if (dir.n == top.n)
+			return 1;
+		if (dir.n == VFS_ID_ROOT)
+			return 0;
+		if ((err = node_get_dir(t, dir, &n)) < 0)
+			return err;
+		dir.n = n.in.parent;
+	}
+	return fault(t, -VFS_CORRUPT, "the parents of directory %" PRIu64
+	    " have no end", dir.n);
+}
+
+/* A directory cannot come to lie in itself. */
+static int
+check_loop(struct txn *t, const struct end *moved, const struct end *into)
+{
+	int below;
+
+	if (!moved->there || !node_is_dir(&moved->n))
+		return 0;
+	below = is_below(t, into->dir->id, moved->n.id);
+	return below > 0 ? -VFS_INVAL : below;
+}
+
+/* Moving a directory changes what ".." in it means. */
+static int
+check_parent(struct txn *t, const struct move *m, const struct end *x)
+{
+	if (one_dir(m) || !node_is_dir(&x->n))
+		return 0;
+	return perm_check(t, &x->n, VFS_MAY_WRITE);
+}
+
+static int
+check_perm(struct txn *t, const struct move *m)
+{
+	int err;
+
+	if ((err = perm_remove(t, m->from.dir, &m->from.n)) < 0 ||
+	    (err = check_parent(t, m, &m->from)) < 0)
+		return err;
+	if (!m->to.there)
+		return perm_check(t, m->to.dir,
+		    VFS_MAY_WRITE | VFS_MAY_EXEC);
+	if ((err = perm_remove(t, m->to.dir, &m->to.n)) < 0)
+		return err;
+	return exchanges(m) ? check_parent(t, m, &m->to) : 0;
+}
+
+static int
+check_replaced(const struct move *m)
+{
+	bool dir = node_is_dir(&m->from.n);
+
+	if (!m->to.there || exchanges(m))
+		return 0;
+	if (dir && !node_is_dir(&m->to.n))
+		return -VFS_NOTDIR;
+	if (!dir && node_is_dir(&m->to.n))
+		return -VFS_ISDIR;
+	return dir && m->to.n.in.entries > 0 ? -VFS_NOTEMPTY : 0;
+}
+
+static int
+check(struct txn *t, const struct move *m)
+{
+	int err;
+
+	if ((m->q->flags & VFS_RENAME_NOREPLACE) && m->to.there)
+		return -VFS_EXIST;
+	if (exchanges(m) && !m->to.there)
+		return -VFS_NOENT;
+	if ((err = check_perm(t, m)) < 0)
+		return err;
+	if (!one_dir(m) &&
+	    ((err = check_loop(t, &m->from, &m->to)) < 0 ||
+	    (exchanges(m) &&
+	    (err = check_loop(t, &m->to, &m->from)) < 0)))
+		return err;
+	return check_replaced(m);
+}
+
+/* --- doing -------------------------------------------------------------- */
+
+/* x's object now lives in dir. */
+static int
+moved(struct txn *t, struct end *x, const struct node *dir)
+{
+	int err;
+
+	if ((err = draft_publish(t, &x->n)) < 0)
+		return err;
+	x->n.in.parent = dir->id.n;
+	node_touch(t, &x->n, NODE_META);
+	return node_put(t, &x->n);
+}
+
+/* Directories count the directories in them. */
+static void
+count_subdir(struct node *dir, const struct node *n, int by)
+{
+	if (node_is_dir(n))
+		dir->in.nlink += (uint32_t)by;
+}
+
+static int
+put_dirs(struct txn *t, struct move *m)
+{
+	unsigned what = NODE_DATA;
+	int err;
+
+	if (node_is_dir(&m->from.n) ||
+	    (m->to.there && node_is_dir(&m->to.n)))
+		what |= NODE_META;
+	node_touch(t, m->from.dir, what);
+	if ((err = node_put(t, m->from.dir)) < 0 || one_dir(m))
+		return err;
+	node_touch(t, m->to.dir, what);
+	return node_put(t, m->to.dir);
+}
+
+static int
+to_free_name(struct txn *t, struct move *m)
+{
+	struct end *f = &m->from;
+	int err;
+
+	if (one_dir(m))
+		return dirent_rename(t, f->dir, f->name, &f->e, m->to.name);
+	if ((err = dirent_del(t, f->dir, f->name, &f->e)) < 0)
+		return err;
+	return dirent_add(t, m->to.dir, m->to.name, f->n.id, f->e.type);
+}
+
+static int
+over_name(struct txn *t, struct move *m)
+{
+	struct rec_journal j = {
+		.kind = JOURNAL_UNLINK, .mask = m->to.e.type,
+		.parent = m->to.dir->id, .name = m->to.name,
+	};
+	struct end *f = &m->from, *to = &m->to;
+	int err;
+
+	if ((err = dirent_del(t, f->dir, f->name, &f->e)) < 0 ||
+	    (err = dirent_set(t, to->dir, to->name, &to->e, f->n.id,
+	    f->e.type)) < 0 ||
+	    (err = node_unlinked(t, &to->n)) < 0)
+		return err;
+	count_subdir(to->dir, &to->n, -1);
+	return node_journal(t, &to->n, j);
+}
+
+static int
+replace(struct txn *t, struct move *m)
+{
+	int err;
+
+	err = m->to.there ? over_name(t, m) : to_free_name(t, m);
+	if (err < 0)
+		return err;
+	count_subdir(m->from.dir, &m->from.n, -1);
+	count_subdir(m->to.dir, &m->from.n, +1);
+	return moved(t, &m->from, m->to.dir);
+}
+
+static int
+exchange(struct txn *t, struct move *m)
+{
+	struct end *f = &m->from, *to = &m->to;
+	int err;
+
+	if ((err = dirent_set(t, f->dir, f->name, &f->e, to->n.id,
+	    to->e.type)) < 0 ||
+	    (err = dirent_set(t, to->dir, to->name, &to->e, f->n.id,
+	    f->e.type)) < 0)
+		return err;
+	count_subdir(f->dir, &f->n, -1);
+	count_subdir(f->dir, &to->n, +1);
+	count_subdir(to->dir, &to->n, -1);
+	count_subdir(to->dir, &f->n, +1);
+	if ((err = moved(t, f, to->dir)) < 0)
+		return err;
+	return moved(t, to, f->dir);
+}
+
+static int
+apply(struct txn *t, struct move *m)
+{
+	struct rec_journal j = {
+		.kind = exchanges(m) ? JOURNAL_EXCHANGE : JOURNAL_RENAME,
+		.mask = m->from.e.type, .parent = m->from.dir->id,
+		.parent2 = m->to.dir->id, .name = m->from.name,
+		.name2 = m->to.name,
+	};
+	int err;
+
+	err = exchanges(m) ? exchange(t, m) : replace(t, m);
+	if (err < 0 || (err = put_dirs(t, m)) < 0)
+		return err;
+	return node_journal(t, &m->from.n, j);
+}
+
+int
+op_rename(struct txn *t, const struct vfs_rename *q, struct plan *p,
+    struct vfs_rename_reply *r)
+{
+	uint32_t both = VFS_RENAME_NOREPLACE | VFS_RENAME_EXCHANGE;
+	struct move m = { .q = q };
+	int err;
+
+	(void)p;
+	assert(txn_mode(t) == TXN_WRITE);
+	if ((q->flags & ~both) != 0 || q->flags == both)
+		return -VFS_INVAL;
+	if ((err = load(t, &m)) < 0 || (err = check(t, &m)) < 0)
+		return err;
+	*r = (struct vfs_rename_reply){ .id = m.from.n.id };
+	if (m.to.there && m.to.n.id.n == m.from.n.id.n)
+		return 0;	/* two names of one object: POSIX says so */
+	if ((err = apply(t, &m)) < 0)
+		return err;
+	if (m.to.there && !exchanges(&m)) {
+		r->replaced = m.to.n.id;
+		r->replaced_nlink = m.to.n.in.nlink;
+	}
+	return 0;
+}

@@ -1,0 +1,188 @@
+/* SETATTR: everything is checked before anything is changed. */
+#include <assert.h>
+
+#include "core.h"
+#include "draft.h"
+#include "perm.h"
+#include "xattr.h"
+
+#define MODE_SETGID	02000u
+#define NSEC		1000000000u
+
+#define SET_OWNER	(VFS_SET_UID | VFS_SET_GID)
+#define SET_EXACT	(VFS_SET_ATIME | VFS_SET_MTIME)
+#define SET_NOW		(VFS_SET_ATIME_NOW | VFS_SET_MTIME_NOW)
+#define SET_ALL		((VFS_SET_KILL_SUIDGID << 1) - 1)
+
+/* --- rules -------------------------------------------------------------- */
+
+static int
+check_values(const struct vfs_setattr *q, const struct node *n)
+{
+	if ((q->valid & ~SET_ALL) != 0)
+		return -VFS_INVAL;
+	if ((q->valid & VFS_SET_ATIME) && q->atime.nsec >= NSEC)
+		return -VFS_INVAL;
+	if ((q->valid & VFS_SET_MTIME) && q->mtime.nsec >= NSEC)
+		return -VFS_INVAL;
+	if ((q->valid & VFS_SET_MODE) && node_type(n) == VFS_LNK)
+		return -VFS_UNSUPPORTED;
+	if ((q->valid & VFS_SET_SIZE) == 0)
+		return 0;
+	if (node_is_dir(n))
+		return -VFS_ISDIR;
+	if (!node_is_file(n))
+		return -VFS_INVAL;
+	return q->size > VFS_FILE_MAX ? -VFS_FBIG : 0;
+}
+
+/* Only root gives files away; owners choose among their groups. */
+static int
+check_owner(const struct txn *t, const struct vfs_setattr *q,
+    const struct node *n)
+{
+	const struct req_env *env = txn_env(t);
+	bool owner = env->uid == n->in.uid;
+
+	if ((q->valid & VFS_SET_UID) && !(owner && q->uid == n->in.uid))
+		return -VFS_PERM;
+	if ((q->valid & VFS_SET_GID) && !(owner &&
+	    (q->gid == n->in.gid || perm_in_group(t, q->gid))))
+		return -VFS_PERM;
+	return 0;
+}
+
+static int
+check_perm(struct txn *t, const struct vfs_setattr *q,
+    const struct node *n)
+{
+	const struct req_env *env = txn_env(t);
+	int err;
+
+	if (env->kernel_checked || env->privileged)
+		return 0;
+	if ((q->valid & (VFS_SET_MODE | SET_EXACT)) &&
+	    (err = perm_owner(t, n)) < 0)
+		return err;
+	if ((q->valid & SET_OWNER) && (err = check_owner(t, q, n)) < 0)
+		return err;
+	if ((q->valid & SET_NOW) && perm_owner(t, n) < 0 &&
+	    (err = perm_check(t, n, VFS_MAY_WRITE)) < 0)
+		return err;
+	if (q->valid & (VFS_SET_SIZE | VFS_SET_KILL_SUIDGID))
+		return perm_check(t, n, VFS_MAY_WRITE);
+	return 0;
+}
+
+/* --- changes ------------------------------------------------------------ */
+
+/* A new owner, even the old one again, ends set-id and capabilities. */
+static int
+set_owner(struct txn *t, const struct vfs_setattr *q, struct node *n)
+{
+	bool changed;
+
+	if (q->valid & VFS_SET_UID)
+		n->in.uid = q->uid;
+	if (q->valid & VFS_SET_GID)
+		n->in.gid = q->gid;
+	return node_is_dir(n) ? 0 : xattr_kill_privs(t, n, &changed);
+}
+
+static int
+set_mode(struct txn *t, const struct vfs_setattr *q, struct node *n)
+{
+	const struct req_env *env = txn_env(t);
+	uint32_t mode = q->mode & VFS_MODE_PERM;
+	struct acl acl;
+	int err;
+
+	if (!env->kernel_checked && !env->privileged &&
+	    !perm_in_group(t, n->in.gid))
+		mode &= ~MODE_SETGID;
+	n->in.mode = VFS_TYPE_MODE(node_type(n)) | mode;
+	if ((n->in.flags & INODE_HAS_ACL) == 0)
+		return 0;
+	if ((err = xattr_acl_get(t, n, ACL_NAME_ACCESS, &acl)) < 0)
+		return err;
+	acl_chmod(&acl, mode);
+	return xattr_acl_put(t, n, ACL_NAME_ACCESS, &acl);
+}
+
+/* After the touch: what was asked for wins over it. */
+static void
+set_times(struct txn *t, const struct vfs_setattr *q, struct node *n)
+{
+	if (q->valid & VFS_SET_ATIME)
+		n->in.atime = q->atime;
+	if (q->valid & VFS_SET_MTIME)
+		n->in.mtime = q->mtime;
+	if (q->valid & VFS_SET_ATIME_NOW)
+		n->in.atime = txn_env(t)->now;
+	if (q->valid & VFS_SET_MTIME_NOW)
+		n->in.mtime = n->in.ctime;
+}
+
+static int
+change(struct txn *t, const struct vfs_setattr *q, struct plan *p,
+    struct node *n)
+{
+	/* The kernel sends chown(-1, -1) as nothing at all. */
+	bool owner = (q->valid & SET_OWNER) != 0 ||
+	    (q->valid == 0 && txn_env(t)->kernel_checked);
+	bool changed;
+	int err;
+
+	if ((q->valid & VFS_SET_SIZE) &&
+	    (err = content_resize(t, n, q->size, p)) < 0)
+		return err;
+	if (owner && (err = set_owner(t, q, n)) < 0)
+		return err;
+	if ((q->valid & VFS_SET_KILL_SUIDGID) &&
+	    (err = xattr_kill_privs(t, n, &changed)) < 0)
+		return err;
+	return q->valid & VFS_SET_MODE ? set_mode(t, q, n) : 0;
+}
+
+/* A change of size is one of content; all others are attributes. */
+static int
+note(struct txn *t, const struct vfs_setattr *q, const struct node *n)
+{
+	struct rec_journal j = { .mask = (uint16_t)q->valid };
+	int err;
+
+	if (q->valid & VFS_SET_SIZE) {
+		j.kind = JOURNAL_DATA;
+		if ((err = node_journal(t, n, j)) < 0)
+			return err;
+	}
+	if (q->valid == VFS_SET_SIZE)
+		return 0;
+	j.kind = JOURNAL_META;
+	return node_journal(t, n, j);
+}
+
+int
+op_setattr(struct txn *t, const struct vfs_setattr *q, struct plan *p,
+    struct vfs_setattr_reply *r)
+{
+	unsigned what = q->valid == VFS_SET_SIZE ? 0 : NODE_META;
+	struct node n;
+	int err;
+
+	assert(txn_mode(t) == TXN_WRITE);
+	if (q->valid & VFS_SET_SIZE)
+		what |= NODE_DATA;
+	if ((err = node_get(t, q->id, &n)) < 0 ||
+	    (err = check_values(q, &n)) < 0 ||
+	    (err = check_perm(t, q, &n)) < 0 ||
+	    (err = draft_publish(t, &n)) < 0 ||
+	    (err = change(t, q, p, &n)) < 0)
+		return err;
+	node_touch(t, &n, what);
+	set_times(t, q, &n);
+	if ((err = node_put(t, &n)) < 0 || (err = note(t, q, &n)) < 0)
+		return err;
+	node_attr(&n, &r->attr);
+	return 0;
+}
