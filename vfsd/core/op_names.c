@@ -1,11 +1,10 @@
-/* LOOKUP, LINK, UNLINK, RECLAIM: names come and go. */
+/* LOOKUP, LINK, UNLINK: names come and go. */
 #include <assert.h>
 
 #include "core.h"
 #include "dirent.h"
 #include "draft.h"
 #include "perm.h"
-#include "xattr.h"
 
 /* "." is any object itself, ".." the directory above (at the root: the
  * root); whoever exports ids needs both. */
@@ -190,33 +189,4 @@ op_unlink(struct txn *t, const struct vfs_unlink *q, struct plan *p,
 	r->id = n.id;
 	r->nlink = n.in.nlink;
 	return 0;
-}
-
-/* The object without names, and whatever belonged to it, goes away.  One
- * that has got a name again meanwhile (link), or is gone, is left. */
-int
-op_reclaim(struct txn *t, const struct vfs_reclaim *q, struct plan *p,
-    struct vfs_reclaim_reply *r)
-{
-	struct rec_journal j = { .kind = JOURNAL_DELETE };
-	struct row_key inode, orphan;
-	struct node n;
-	int err;
-
-	(void)p;
-	assert(txn_mode(t) == TXN_WRITE);
-	r->reclaimed = 0;
-	err = node_get(t, q->id, &n);
-	if (err == -VFS_NO_SUCH_ID || (err == 0 && n.in.nlink > 0))
-		return 0;
-	row_key_id(&inode, ROW_INODE, n.id.n);
-	row_key_id(&orphan, ROW_ORPHAN, n.id.n);
-	if (err < 0 || (err = content_delete(t, &n)) < 0 ||
-	    (err = xattr_del_all(t, &n)) < 0 ||
-	    (err = txn_del(t, row_key_slice(&inode))) < 0 ||
-	    (err = txn_del(t, row_key_slice(&orphan))) < 0)
-		return err;
-	j.mask = node_type(&n);
-	r->reclaimed = 1;
-	return node_journal(t, &n, j);
 }
