@@ -15,6 +15,7 @@
  *            beside it; head_put from one thread at a time.
  * Failure:   0 or a negative vfs_err.  A failed sync is never retried:
  *            every later sync and head_put returns the same error.
+ *            -VFS_INVAL for what breaks a limit.
  */
 #ifndef BACKENDS_LOG_H
 #define BACKENDS_LOG_H

@@ -57,7 +57,8 @@ struct store_ops {
 	/*
 	 * Put one sorted batch durably: all or nothing, through any crash.
 	 * A failure to write or sync is final: every later apply returns it
-	 * too.  -VFS_NOSPC and -VFS_NOMEM are not.
+	 * too.  -VFS_NOSPC and -VFS_NOMEM are not, nor -VFS_INVAL for
+	 * what breaks a limit.
 	 */
 	int (*apply)(void *self, const struct store_batch *b);
 

@@ -327,9 +327,10 @@ log_append(void *self, uint64_t pos, const void *p, size_t n)
 	uint64_t at = pos % l->size;
 	size_t head = l->size - at < n ? l->size - at : n;
 
-	assert(n <= l->size / 4);
 	if (l->rdonly)
 		return -VFS_ROFS;
+	if (n > l->size / 4)
+		return -VFS_INVAL;
 	memcpy(l->ring + at, p, head);
 	memcpy(l->ring, (const char *)p + head, n - head);
 	return 0;
@@ -344,7 +345,8 @@ log_read(void *self, uint64_t pos, void *p, size_t n)
 	size_t head = l->size - at < n ? l->size - at : n;
 	int err;
 
-	assert(n <= l->size);
+	if (n > l->size)
+		return -VFS_INVAL;
 	if ((err = read_all(l->fd, RING_AT + at, p, head)) < 0)
 		return err;
 	return read_all(l->fd, RING_AT, (unsigned char *)p + head, n - head);
@@ -382,9 +384,10 @@ log_head_put(void *self, const void *p, size_t n)
 	struct slot s = { .gen = l->gen + 1, .size = l->size };
 	int err;
 
-	assert(n <= LOG_HEAD_MAX);
 	if (l->rdonly)
 		return -VFS_ROFS;
+	if (n > LOG_HEAD_MAX)
+		return -VFS_INVAL;
 	s.n = (uint32_t)n;
 	memcpy(s.data, p, n);
 	pthread_mutex_lock(&l->lock);

@@ -16,39 +16,19 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <lmdb.h>
-
 #include "../../protocol/limits.h"
-#include "../backends.h"
 #include "../dir.h"
+#include "lmdb_store.h"
 
 #define FILE_NAME	"rows.mdb"
 #define FILE_NEW	"rows.mdb.new"	/* a creation under way */
-#define MAP_SIZE	(1ull << 40)	/* address space only */
-#define RESERVE_STEP	(1u << 20)	/* reserve a little more than asked */
-
-struct lmdb_store {
-	MDB_env *env;
-	MDB_dbi dbi;
-	bool rdonly;
-	unsigned page;
-	atomic_uint snaps;
-	int failed;		/* first failure to write; applier's thread */
-	uint64_t reserved;	/* blocks up to here are ours; same thread */
-};
-
-struct lmdb_snap {
-	struct lmdb_store *s;
-	MDB_txn *txn;
-};
 
 struct lmdb_cur {
 	MDB_cursor *c;
@@ -56,7 +36,7 @@ struct lmdb_cur {
 };
 
 /* The only place where LMDB's codes become ours. */
-static int
+int
 lmdb_err(int rc)
 {
 	switch (rc) {
@@ -78,6 +58,14 @@ lmdb_err(int rc)
 	default:
 		return rc > 0 ? vfs_err_from_os(rc) : -VFS_IO;
 	}
+}
+
+/* Which failures of a write end all writing. */
+static bool
+is_final(int err)
+{
+	return err < 0 && err != -VFS_NOSPC && err != -VFS_QUOTA &&
+	    err != -VFS_NOMEM && err != -VFS_INVAL;
 }
 
 static MDB_val
@@ -104,7 +92,7 @@ env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
 	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
 	rc = mdb_env_create(&env);
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(env, MAP_SIZE);
+		rc = mdb_env_set_mapsize(env, LMDB_MAP_SIZE);
 	if (rc == 0)	/* one more: reserve reads the free list */
 		rc = mdb_env_set_maxreaders(env, STORE_SNAPS_MAX + 1);
 	if (rc == 0)
@@ -182,9 +170,12 @@ lmdb_close(void *self)
 
 	if (!s)
 		return;
-	assert(atomic_load(&s->snaps) == 0);
-	if (s->env)
+	assert(s->nsnaps == 0);
+	if (s->env) {
+		lmdb_reserve_drop(s);
 		mdb_env_close(s->env);
+	}
+	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
@@ -199,6 +190,7 @@ lmdb_open(int dirfd, bool create, bool rdonly, void **self)
 		return err;
 	if (!(s = calloc(1, sizeof *s)))
 		return -VFS_NOMEM;
+	pthread_mutex_init(&s->lock, NULL);
 	s->rdonly = rdonly;
 	err = env_open(dirfd, FILE_NAME,
 	    rdonly ? MDB_RDONLY | MDB_NOLOCK : 0, &s->env);
@@ -251,6 +243,10 @@ put_rows(MDB_txn *txn, MDB_dbi dbi, const struct store_batch *b)
 	for (i = 0; rc == 0 && i < b->nrows; i++) {
 		k = val_of(b->rows[i].key);
 		v = val_of(b->rows[i].val);
+		if (k.mv_size < 1 || k.mv_size > VFS_KEY_MAX)
+			rc = MDB_BAD_VALSIZE;
+		if (rc != 0)
+			break;
 		if (!append)
 			append = mdb_cmp(txn, dbi, &k, &last) > 0;
 		if (v.mv_data) {
@@ -277,11 +273,13 @@ lmdb_apply(void *self, const struct store_batch *b)
 	MDB_txn *txn = NULL;
 	int rc, err;
 
-	assert(b->nrows <= STORE_BATCH_MAX);
+	if (b->nrows > STORE_BATCH_MAX)
+		return -VFS_INVAL;
 	if (s->rdonly)
 		return -VFS_ROFS;
 	if (s->failed)
 		return s->failed;
+	s->free_known = false;
 	rc = mdb_txn_begin(s->env, NULL, 0, &txn);
 	if (rc == 0)
 		rc = put_rows(txn, s->dbi, b);
@@ -292,81 +290,9 @@ lmdb_apply(void *self, const struct store_batch *b)
 	if (txn)
 		mdb_txn_abort(txn);
 	err = lmdb_err(rc);
-	if (err < 0 && err != -VFS_NOSPC && err != -VFS_INVAL &&
-	    err != -VFS_NOMEM)
+	if (is_final(err))
 		s->failed = err;
 	return err;
-}
-
-/* --- room ---------------------------------------------------------- */
-
-static int
-reserve_to(struct lmdb_store *s, int fd, uint64_t end)
-{
-	struct statvfs vfs;
-	struct stat st;
-	uint64_t have;
-
-	/* A fallocate that fails keeps what it got, so ask first. */
-	if (fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
-		return vfs_err_from_os(errno);
-	have = (uint64_t)st.st_blocks * 512 +
-	    (uint64_t)vfs.f_bavail * vfs.f_frsize;
-	if (end > have)
-		return -VFS_NOSPC;
-	/* From 0 the first time: a copied store may have holes. */
-	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)s->reserved,
-	    (off_t)(end - s->reserved)) < 0) {
-		if (errno != EINTR)
-			return vfs_err_from_os(errno);
-	}
-	s->reserved = end;
-	return 0;
-}
-
-static int
-lmdb_reserve(void *self, uint64_t bytes)
-{
-	struct lmdb_store *s = self;
-	MDB_envinfo info;
-	uint64_t end;
-	int fd, rc, err;
-
-	if (s->rdonly)
-		return -VFS_ROFS;
-	if (bytes > MAP_SIZE)
-		return -VFS_NOSPC;
-	if ((rc = mdb_env_info(s->env, &info)) != 0 ||
-	    (rc = mdb_env_get_fd(s->env, &fd)) != 0)
-		return lmdb_err(rc);
-	end = ((uint64_t)info.me_last_pgno + 1) * s->page + bytes;
-	if (end <= s->reserved)
-		return 0;
-	err = reserve_to(s, fd, (end + RESERVE_STEP - 1) / RESERVE_STEP *
-	    RESERVE_STEP);
-	if (err == -VFS_NOSPC)
-		err = reserve_to(s, fd, end);
-	return err;
-}
-
-static int
-lmdb_usage(void *self, struct store_usage *out)
-{
-	struct lmdb_store *s = self;
-	struct stat st;
-	MDB_stat ms;
-	int fd, rc;
-
-	if ((rc = mdb_env_stat(s->env, &ms)) != 0 ||
-	    (rc = mdb_env_get_fd(s->env, &fd)) != 0)
-		return lmdb_err(rc);
-	if (fstat(fd, &st) < 0)
-		return vfs_err_from_os(errno);
-	out->bytes_file = (uint64_t)st.st_blocks * 512;
-	out->bytes_used = (uint64_t)ms.ms_psize * (ms.ms_branch_pages +
-	    ms.ms_leaf_pages + ms.ms_overflow_pages);
-	out->rows = ms.ms_entries;
-	return 0;
 }
 
 /* --- reading ------------------------------------------------------- */
@@ -376,20 +302,24 @@ lmdb_snap_begin(void *self, void **snap)
 {
 	struct lmdb_store *s = self;
 	struct lmdb_snap *p;
-	int rc;
+	int rc = MDB_READERS_FULL;
 
-	if (atomic_fetch_add(&s->snaps, 1) >= STORE_SNAPS_MAX) {
-		atomic_fetch_sub(&s->snaps, 1);
-		return -VFS_BUSY;
-	}
-	rc = ENOMEM;
-	if ((p = calloc(1, sizeof *p)) != NULL) {
-		p->s = s;
+	if (!(p = calloc(1, sizeof *p)))
+		return -VFS_NOMEM;
+	p->s = s;
+	pthread_mutex_lock(&s->lock);
+	if (s->nsnaps < STORE_SNAPS_MAX)
 		rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &p->txn);
+	if (rc == 0) {
+		p->next = s->snaps;
+		if (s->snaps)
+			s->snaps->prev = p;
+		s->snaps = p;
+		s->nsnaps++;
 	}
+	pthread_mutex_unlock(&s->lock);
 	if (rc != 0) {
 		free(p);
-		atomic_fetch_sub(&s->snaps, 1);
 		return lmdb_err(rc);
 	}
 	*snap = p;
@@ -400,11 +330,21 @@ static void
 lmdb_snap_end(void *snap)
 {
 	struct lmdb_snap *p = snap;
+	struct lmdb_store *s;
 
 	if (!p)
 		return;
+	s = p->s;
+	pthread_mutex_lock(&s->lock);
+	if (p->next)
+		p->next->prev = p->prev;
+	if (p->prev)
+		p->prev->next = p->next;
+	else
+		s->snaps = p->next;
+	s->nsnaps--;
 	mdb_txn_abort(p->txn);
-	atomic_fetch_sub(&p->s->snaps, 1);
+	pthread_mutex_unlock(&s->lock);
 	free(p);
 }
 

@@ -94,9 +94,10 @@ mem_append(void *self, uint64_t pos, const void *p, size_t n)
 	uint64_t at = pos % l->r->size;
 	size_t head = l->r->size - at < n ? l->r->size - at : n;
 
-	assert(n <= l->r->size / 4);
 	if (l->rdonly)
 		return -VFS_ROFS;
+	if (n > l->r->size / 4)
+		return -VFS_INVAL;
 	memcpy(l->r->p + at, p, head);
 	memcpy(l->r->p, (const char *)p + head, n - head);
 	return 0;
@@ -116,7 +117,8 @@ mem_read(void *self, uint64_t pos, void *p, size_t n)
 	uint64_t at = pos % l->r->size;
 	size_t head = l->r->size - at < n ? l->r->size - at : n;
 
-	assert(n <= l->r->size);
+	if (n > l->r->size)
+		return -VFS_INVAL;
 	memcpy(p, l->r->p + at, head);
 	memcpy((char *)p + head, l->r->p, n - head);
 	return 0;
@@ -127,9 +129,10 @@ mem_head_put(void *self, const void *p, size_t n)
 {
 	struct mem_log *l = self;
 
-	assert(n <= LOG_HEAD_MAX);
 	if (l->rdonly)
 		return -VFS_ROFS;
+	if (n > LOG_HEAD_MAX)
+		return -VFS_INVAL;
 	memcpy(l->r->head, p, n);
 	l->r->nhead = n;
 	l->r->put = true;

@@ -283,7 +283,8 @@ mem_apply(void *self, const struct store_batch *b)
 	struct version *v = s->r->newest, *next;
 	struct row **fresh;
 
-	assert(b->nrows <= STORE_BATCH_MAX);
+	if (b->nrows > STORE_BATCH_MAX)
+		return -VFS_INVAL;
 	if (s->rdonly)
 		return -VFS_ROFS;
 	if (!valid(b))
