@@ -43,7 +43,7 @@ LINK_A := -Wl,--start-group $(ARCHIVES) -Wl,--end-group
 BIN := $(patsubst vfsd/main,vfsd/vfsd,$(basename $(wildcard $(PROGRAMS))))
 BIN := $(patsubst vfsd/%,$(B)/bin/%,$(BIN))
 
-.PHONY: all run check bench install clean deps deps-check tidy tests fuzz
+.PHONY: all run check oracle conformance bench install clean deps deps-check tidy tests fuzz
 .DELETE_ON_ERROR:
 all: $(BIN)
 
@@ -93,6 +93,17 @@ tests: $(TESTS)
 # Repeat a random crash workload exactly: make replay SEED=...
 replay: $(B)/tests/crash/power
 	@SEED=$(SEED) $(B)/tests/crash/power
+
+# The rules of a filesystem, for any directory; tests/posix/posix.h.
+POSIX := $(B)/bin/posix-run
+$(POSIX): $(call obj,$(wildcard tests/posix/*.c))
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^
+tests: $(POSIX)
+oracle: $(POSIX)
+	@tests/oracle.sh $(B)/bin
+conformance: all
+	@tests/conformance.sh $(B)/bin $(PJDFSTEST)
 
 deps:
 	@tests/deps.sh build
