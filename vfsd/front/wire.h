@@ -25,6 +25,9 @@ struct wire;
 struct wire_conf {
 	struct server *server;
 	int store_dirfd;		/* borrowed until wire_stop */
+	bool changes;			/* peers may change the store: not
+					 * beside a mount, whose caches would
+					 * not hear of it */
 	/* What the caller adds to STATUS (FUSE counters, mount options);
 	 * may be NULL.  Called from the wire's thread. */
 	void (*more)(void *arg, wire_put *put, void *to);

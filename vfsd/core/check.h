@@ -1,0 +1,59 @@
+/*
+ * check.h - is the store what it says it is?
+ *
+ * The rows of one snapshot are read once in key order and compared with
+ * each other in every direction: counts, names, slots, links, extents and
+ * who owns which block.  Then, if asked, every byte of every file against
+ * its checksum, in short transactions.  What is wrong is told one finding
+ * at a time, with the kind of row, the object and its path.  Nothing is
+ * changed except by check_fix.
+ *
+ * Memory: about 100 bytes an object and 32 an extent.
+ * Threads: a check belongs to one.
+ */
+#ifndef CORE_CHECK_H
+#define CORE_CHECK_H
+
+#include "record.h"
+#include "txn.h"
+
+struct check_finding {
+	enum row_kind kind;		/* of the row that is wrong */
+	uint64_t id;			/* object; block of space for shares */
+	const char *path;		/* "" if not known */
+	const char *text;		/* what is wrong */
+	bool fixable;			/* check_fix knows what to do */
+};
+
+struct check_conf {
+	bool bytes;			/* read file bytes too */
+	bool repair;			/* remember what check_fix needs */
+	void (*found)(void *arg, const struct check_finding *f);
+	/* false ends the check with -VFS_CANCELLED; may be NULL */
+	bool (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+struct check_sum {
+	uint64_t rows, objects, blocks;	/* looked at */
+	uint64_t found, fixed;
+};
+
+struct check;
+
+int check_new(const struct check_conf *conf, struct check **out);
+void check_free(struct check *c);
+
+/* Reads all rows of t's snapshot.  An error is one of the check itself:
+ * damage is a finding. */
+int check_rows(struct check *c, struct txn *t);
+
+/* Reads some bytes of files; more: call again with a fresh txn. */
+int check_bytes(struct check *c, struct txn *t, bool *more);
+
+/* Puts some of what was found right, in a writing txn. */
+int check_fix(struct check *c, struct txn *t, bool *more);
+
+void check_result(const struct check *c, struct check_sum *out);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * STATUS: everything countable, as pairs of a name and a number (or a
+ * text).  A list, so that it can grow without a new version.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../engine/engine.h"
+#include "wire_in.h"
+
+static struct vfs_slice
+str(const char *s)
+{
+	return (struct vfs_slice){ s, strlen(s) };
+}
+
+static void
+number(void *to, const char *name, uint64_t n)
+{
+	struct proto_pair p = { .n = n, .name = str(name) };
+
+	proto_pair_put(to, &p);
+}
+
+static void
+text(struct proto_list *l, const char *name, const char *s)
+{
+	struct proto_pair p = { .name = str(name), .text = str(s) };
+
+	proto_pair_put(l, &p);
+}
+
+static void
+store(const struct engine_status *st, struct proto_list *l)
+{
+	char uuid[40];
+	const uint8_t *u = st->uuid;
+
+	snprintf(uuid, sizeof uuid, "%02x%02x%02x%02x-%02x%02x-%02x%02x-"
+	    "%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3],
+	    u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13],
+	    u[14], u[15]);
+	text(l, "store.uuid", uuid);
+	number(l, "store.opens", st->opens);
+	number(l, "store.next_id", st->next_id.n);
+	number(l, "store.rows", st->rows.rows);
+	number(l, "store.rows_bytes_used", st->rows.bytes_used);
+	number(l, "store.rows_bytes_file", st->rows.bytes_file);
+	number(l, "space.total", st->space_total);
+	number(l, "space.free", st->space_free);
+	number(l, "space.pending", st->space_pending);
+	number(l, "seq.visible", st->seq.n);
+	number(l, "seq.durable", st->seq_durable.n);
+	number(l, "seq.checkpoint", st->seq_checkpoint.n);
+}
+
+static void
+engine(const struct engine_status *st, struct proto_list *l)
+{
+	number(l, "log.size", st->log_size);
+	number(l, "log.used", st->log_used);
+	number(l, "log.syncs", st->log_syncs);
+	number(l, "data.syncs", st->data_syncs);
+	number(l, "table.bytes", st->table_bytes);
+	number(l, "table.rows", st->table_rows);
+	number(l, "table.frozen_rows", st->frozen_rows);
+	number(l, "drafts", st->drafts);
+	number(l, "checkpoints", st->checkpoints);
+	number(l, "waits", st->waits);
+	number(l, "recovery.unclean", st->recovered_unclean);
+	number(l, "recovery.records", st->recovered_records);
+	number(l, "recovery.ms", st->recovered_ms);
+	number(l, "recovery.drafts_published", st->drafts_published);
+	number(l, "recovery.drafts_dropped", st->drafts_dropped);
+	number(l, "latched", st->latched);
+	if (st->latched) {
+		number(l, "latch.trace", st->latch.trace_id);
+		text(l, "latch.error", vfs_err_name(st->latch.err));
+		text(l, "latch.text", st->latch.text);
+	}
+}
+
+static void
+operations(struct server *s, struct proto_list *l)
+{
+	struct op_count counts[VFS_OP_COUNT];
+	char name[64];
+	unsigned op;
+
+	server_counts(s, counts);
+	for (op = 1; op < VFS_OP_COUNT; op++) {
+		const struct op_count *c = &counts[op];
+		const char *n = proto_ops[op].name;
+
+		if (c->calls == 0)
+			continue;
+		snprintf(name, sizeof name, "op.%s.calls", n);
+		number(l, name, c->calls);
+		snprintf(name, sizeof name, "op.%s.errors", n);
+		number(l, name, c->errors);
+		snprintf(name, sizeof name, "op.%s.ns_mean", n);
+		number(l, name, c->ns_total / c->calls);
+		snprintf(name, sizeof name, "op.%s.ns_max", n);
+		number(l, name, c->ns_max);
+	}
+}
+
+static void
+wire(const struct wire *w, struct proto_list *l)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < WIRE_CONNS_MAX; i++)
+		n += w->conns[i].fd >= 0;
+	number(l, "wire.peers", n);
+	number(l, "wire.served", w->served);
+	number(l, "wire.refused", w->refused);
+	number(l, "wire.malformed", w->bad);
+}
+
+void
+wire_status(struct wire *w, struct proto_list *l)
+{
+	engine_status(server_engine(w->conf.server), w->status);
+	text(l, "version", VFSD_VERSION);
+	store(w->status, l);
+	engine(w->status, l);
+	operations(w->conf.server, l);
+	wire(w, l);
+	if (w->conf.more != NULL)
+		w->conf.more(w->conf.more_arg, number, l);
+}
