@@ -1,0 +1,263 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "storedir.h"
+
+#define MARK_NEW	STOREDIR_MARK ".new"
+#define MARK_MAX	512
+#define LOCK_WAIT_MS	1500	/* a killed daemon takes a moment to go */
+
+static int
+say(char *why, size_t cap, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, cap, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static int
+sync_parent(const char *path)
+{
+	char parent[4096];
+	char *slash;
+	int fd, rc;
+
+	snprintf(parent, sizeof parent, "%s", path);
+	slash = strrchr(parent, '/');
+	if (slash == NULL)
+		strcpy(parent, ".");
+	else if (slash == parent)
+		strcpy(parent, "/");
+	else
+		*slash = '\0';
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES ? 0 : -1;	/* not ours to sync */
+	rc = fsync(fd);
+	close(fd);
+	return rc;
+}
+
+static int
+lock(int fd)
+{
+	struct timespec nap = { 0, 50 * 1000000 };
+	int waited;
+
+	for (waited = 0; ; waited += 50) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK || waited >= LOCK_WAIT_MS)
+			return -1;
+		nanosleep(&nap, NULL);
+	}
+}
+
+/* lost+found is what an empty filesystem has. */
+static int
+is_empty(int fd)
+{
+	struct dirent *e;
+	int copy, found = 0;
+	DIR *d;
+
+	copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (copy < 0)
+		return -1;
+	if ((d = fdopendir(copy)) == NULL) {
+		close(copy);
+		return -1;
+	}
+	while ((e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 &&
+		    strcmp(e->d_name, "..") != 0 &&
+		    strcmp(e->d_name, "lost+found") != 0)
+			found = 1;
+	closedir(d);
+	return !found;
+}
+
+/* Decide what the directory is; sets d->fresh. */
+static int
+recognize(struct storedir *d, const char *path, char *why, size_t cap)
+{
+	char text[MARK_MAX + 1], state[16];
+	int format, fd;
+	ssize_t n;
+
+	fd = openat(d->fd, STOREDIR_MARK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT) {
+		switch (is_empty(d->fd)) {
+		case 1:
+			d->fresh = true;
+			return 0;
+		case 0:
+			return say(why, cap, "%s is not a store (no %s in "
+			    "it) and not empty: name a store, or a directory "
+			    "that is empty or new", path, STOREDIR_MARK);
+		default:
+			return say(why, cap, "%s: cannot read: %s", path,
+			    strerror(errno));
+		}
+	}
+	if (fd < 0)
+		return say(why, cap, "%s/%s: %s", path, STOREDIR_MARK,
+		    strerror(errno));
+	n = read(fd, text, MARK_MAX);
+	close(fd);
+	if (n < 0)
+		return say(why, cap, "%s/%s: cannot read: %s", path,
+		    STOREDIR_MARK, strerror(errno));
+	text[n] = '\0';
+	if (sscanf(text, "vfsd store\nformat %d\nstate %15s", &format,
+	    state) != 2)
+		return say(why, cap, "%s/%s is damaged: the first lines of "
+		    "it should say: vfsd store, format %d, state ready",
+		    path, STOREDIR_MARK, STOREDIR_FORMAT);
+	if (format != STOREDIR_FORMAT)
+		return say(why, cap, "%s has store format %d, this vfsd "
+		    "knows format %d: use the vfsd that made it", path,
+		    format, STOREDIR_FORMAT);
+	d->fresh = strcmp(state, "ready") != 0;
+	return 0;
+}
+
+int
+storedir_open(const char *path, bool create, bool rdonly,
+    struct storedir *out, char *why, size_t cap)
+{
+	struct storedir d = { .fd = -1 };
+
+	if (create && !rdonly && mkdir(path, 0700) == 0) {
+		d.made = true;
+		if (sync_parent(path) != 0) {
+			say(why, cap, "%s: cannot make it durable: %s", path,
+			    strerror(errno));
+			rmdir(path);
+			return -1;
+		}
+	} else if (create && !rdonly && errno != EEXIST) {
+		return say(why, cap, "%s: cannot make the store: %s", path,
+		    strerror(errno));
+	}
+	d.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d.fd < 0)
+		return say(why, cap, "%s: cannot open the store: %s", path,
+		    strerror(errno));
+	if (lock(d.fd) != 0) {
+		if (errno == EWOULDBLOCK)
+			say(why, cap, "%s is in use: another vfsd, or a "
+			    "check, works on it", path);
+		else
+			say(why, cap, "%s: cannot lock: %s", path,
+			    strerror(errno));
+		goto bad;
+	}
+	if (recognize(&d, path, why, cap) != 0)
+		goto bad;
+	if (d.fresh && (rdonly || !create)) {
+		say(why, cap, "%s holds no store: mount it without ro to "
+		    "make one", path);
+		goto bad;
+	}
+	*out = d;
+	return 0;
+bad:
+	close(d.fd);
+	if (d.made)
+		rmdir(path);
+	return -1;
+}
+
+void
+storedir_close(struct storedir *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	d->fd = -1;
+}
+
+static int
+put_mark(int dirfd, const char *text)
+{
+	size_t n = strlen(text);
+	int fd, rc;
+
+	fd = openat(dirfd, MARK_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    0600);
+	if (fd < 0)
+		return -1;
+	rc = write(fd, text, n) == (ssize_t)n ? fsync(fd) : -1;
+	if (close(fd) != 0)
+		rc = -1;
+	if (rc == 0)
+		rc = renameat(dirfd, MARK_NEW, dirfd, STOREDIR_MARK);
+	if (rc == 0)
+		rc = fsync(dirfd);
+	return rc;
+}
+
+/* Files only: nothing of ours has folders. */
+static void
+remove_all(int dirfd, bool mark_too)
+{
+	struct dirent *e;
+	int copy;
+	DIR *d;
+
+	copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (copy < 0 || (d = fdopendir(copy)) == NULL)
+		return;
+	while ((e = readdir(d)) != NULL)
+		if (mark_too || strcmp(e->d_name, STOREDIR_MARK) != 0)
+			unlinkat(dirfd, e->d_name, 0);
+	closedir(d);
+}
+
+int
+storedir_begin(struct storedir *d)
+{
+	char text[MARK_MAX];
+
+	snprintf(text, sizeof text, "vfsd store\nformat %d\nstate new\n",
+	    STOREDIR_FORMAT);
+	remove_all(d->fd, false);	/* of a making that was cut short */
+	return put_mark(d->fd, text);
+}
+
+int
+storedir_ready(struct storedir *d, const uint8_t uuid[16])
+{
+	char text[MARK_MAX], hex[33];
+	int i;
+
+	for (i = 0; i < 16; i++)
+		snprintf(hex + 2 * i, 3, "%02x", uuid[i]);
+	snprintf(text, sizeof text,
+	    "vfsd store\nformat %d\nstate ready\nuuid %s\n"
+	    "See vfs-format(5).  Only vfsd and vfsctl may change what is "
+	    "in here.\n", STOREDIR_FORMAT, hex);
+	if (fsync(d->fd) != 0 || put_mark(d->fd, text) != 0)
+		return -1;
+	d->fresh = false;
+	return 0;
+}
+
+void
+storedir_undo(struct storedir *d, const char *path)
+{
+	remove_all(d->fd, true);
+	if (d->made)
+		rmdir(path);
+}
