@@ -14,6 +14,8 @@ suite() {	# NAME COMMAND...
 	CMOCKA_MESSAGE_OUTPUT=TAP "$@" >"$log" 2>&1 </dev/null
 	rc=$?
 	local ok bad skip
+	# cmocka 1.1.5 says "not ok" of what it skips.
+	sed -i -E 's/^not (ok .*# *(SKIP|skip))/\1/' "$log"
 	skip=$(grep -cE '^ok .*# *(SKIP|skip)' "$log")
 	ok=$(($(grep -cE '^ok ' "$log") - skip))
 	bad=$(grep -cE '^not ok ' "$log")

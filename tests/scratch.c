@@ -64,7 +64,7 @@ scratch_open_tmpfs(struct scratch *s, size_t bytes)
 int
 scratch_open_ext4(struct scratch *s, size_t bytes)
 {
-	char cmd[512];
+	char cmd[1024];
 
 	if (make_dir(s) < 0)
 		return -1;

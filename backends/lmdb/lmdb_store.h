@@ -10,7 +10,8 @@
 
 #include "../backends.h"
 
-#define LMDB_MAP_SIZE	(1ull << 40)	/* address space only */
+#define LMDB_MAP_MAX	(1ull << 40)	/* address space only */
+#define LMDB_MAP_MIN	(1ull << 32)
 
 struct lmdb_store {
 	MDB_env *env;
@@ -40,6 +41,9 @@ int lmdb_err(int rc);
 /* room.c: what the file takes on the host's disk. */
 int lmdb_reserve(void *self, uint64_t bytes);
 int lmdb_usage(void *self, struct store_usage *out);
+
+/* Nothing left but what is reserved. */
+bool lmdb_disk_full(struct lmdb_store *s);
 
 /* Gives back what lies past the file's end; if it fails, no harm done. */
 void lmdb_reserve_drop(struct lmdb_store *s);

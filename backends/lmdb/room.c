@@ -39,6 +39,16 @@ reserve_to(struct lmdb_store *s, int fd, uint64_t end)
 	return 0;
 }
 
+bool
+lmdb_disk_full(struct lmdb_store *s)
+{
+	struct statvfs vfs;
+	int fd;
+
+	return mdb_env_get_fd(s->env, &fd) == 0 && fstatvfs(fd, &vfs) == 0 &&
+	    (uint64_t)vfs.f_bavail * vfs.f_frsize < RESERVE_STEP;
+}
+
 void
 lmdb_reserve_drop(struct lmdb_store *s)
 {
@@ -121,12 +131,12 @@ lmdb_reserve(void *self, uint64_t bytes)
 
 	if (s->rdonly)
 		return -VFS_ROFS;
-	if (bytes > LMDB_MAP_SIZE / 2)
-		return -VFS_NOSPC;
 	if ((rc = mdb_env_info(s->env, &info)) != 0 ||
 	    (rc = mdb_env_get_fd(s->env, &fd)) != 0)
 		return lmdb_err(rc);
 	used = ((uint64_t)info.me_last_pgno + 1) * s->page;
+	if (bytes > info.me_mapsize - used)
+		return -VFS_NOSPC;
 	if (used + bytes <= s->reserved)
 		return 0;
 	if (!s->free_known) {

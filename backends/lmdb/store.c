@@ -83,28 +83,40 @@ slice_of(const MDB_val *v)
 /* --- opening and creating ------------------------------------------ */
 
 static int
-env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
+env_try(const char *path, unsigned flags, size_t map, MDB_env **out)
 {
-	char path[64];
 	MDB_env *env = NULL;
 	int rc;
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
 	rc = mdb_env_create(&env);
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(env, LMDB_MAP_SIZE);
+		rc = mdb_env_set_mapsize(env, map);
 	if (rc == 0)	/* one more: reserve reads the free list */
 		rc = mdb_env_set_maxreaders(env, STORE_SNAPS_MAX + 1);
 	if (rc == 0)
 		rc = mdb_env_open(env, path, flags | MDB_NOSUBDIR | MDB_NOTLS,
 		    0600);
-	if (rc != 0) {
-		if (env)
-			mdb_env_close(env);
-		return lmdb_err(rc);
+	if (rc != 0 && env)
+		mdb_env_close(env);
+	else
+		*out = env;
+	return rc;
+}
+
+/* With less address space where the machine, or a limit, has less. */
+static int
+env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
+{
+	char path[64];
+	size_t map;
+	int rc;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
+	for (map = LMDB_MAP_MAX; ; map /= 4) {
+		rc = env_try(path, flags, map, out);
+		if (rc != ENOMEM || map <= LMDB_MAP_MIN)
+			return lmdb_err(rc);
 	}
-	*out = env;
-	return 0;
 }
 
 /*
@@ -264,7 +276,8 @@ put_rows(MDB_txn *txn, MDB_dbi dbi, const struct store_batch *b)
 /*
  * LMDB goes on committing after a failed fdatasync; we do not.  Lack of
  * space is no such failure: whatever was written belongs to no commit,
- * and the next try writes each of its pages again.
+ * and the next try writes each of its pages again.  LMDB calls it EIO
+ * when the host took a part of a write.
  */
 static int
 lmdb_apply(void *self, const struct store_batch *b)
@@ -289,7 +302,7 @@ lmdb_apply(void *self, const struct store_batch *b)
 	}
 	if (txn)
 		mdb_txn_abort(txn);
-	err = lmdb_err(rc);
+	err = rc == EIO && lmdb_disk_full(s) ? -VFS_NOSPC : lmdb_err(rc);
 	if (is_final(err))
 		s->failed = err;
 	return err;
