@@ -112,7 +112,10 @@ int txn_free_blocks(struct txn *t, uint64_t block, uint32_t n,
 
 /*
  * Carry bytes in this commit's record instead of flushing the data file:
- * for a publication that is about to be synced (see op_publish).
+ * for a publication that is about to be synced (see op_publish).  The first
+ * call also says that *all* bytes which this commit publishes are carried or
+ * synced already (data_is_synced), so that no flush of the data file is
+ * needed for it; n == 0 says just that.
  */
 int txn_carry(struct txn *t, uint64_t block, const void *p, size_t n);
 bool data_is_synced(struct engine *e, uint64_t gen);

@@ -1,0 +1,210 @@
+/*
+ * commit.c - the serial point: log the rows, put them into the table
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "engine_impl.h"
+
+/* --- how large ----------------------------------------------------- */
+
+struct measure {
+	size_t record, table;		/* bytes */
+	uint32_t nrows;
+	bool stable, extents, deletes;	/* kinds of rows among them */
+};
+
+static void
+measure_rows(struct overlay *ws, struct measure *m)
+{
+	struct ov_key *k = overlay_seek(ws, (struct vfs_slice){ "", 0 });
+
+	for (; k != NULL; k = overlay_next(k)) {
+		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
+		size_t n = v->dead ? 0 : v->n + ROW_SUM;
+		uint8_t kind = *(const uint8_t *)overlay_key(k).p;
+
+		m->record += redo_row_size(k->n, n);
+		m->table += overlay_cost(k->n, n);
+		m->nrows++;
+		m->stable |= !ROW_IS_VOLATILE(kind);
+		m->extents |= kind == ROW_EXTENT && !v->dead;
+		m->deletes |= v->dead;
+	}
+}
+
+static void
+measure_txn(const struct txn *t, struct measure *m)
+{
+	memset(m, 0, sizeof(*m));
+	measure_rows(t->ws, m);
+	m->record += t->carried.n * REDO_RUN + t->carry_buf.n;
+}
+
+/* --- the record ---------------------------------------------------- */
+
+static uint8_t *
+encode_rows(const struct txn *t, uint8_t *p)
+{
+	struct ov_key *k = overlay_seek(t->ws, (struct vfs_slice){ "", 0 });
+
+	for (; k != NULL; k = overlay_next(k)) {
+		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
+
+		p = redo_row_put(p, overlay_key(k),
+		    (struct vfs_slice){ v->b, v->n }, v->dead);
+	}
+	return p;
+}
+
+static void
+encode_runs(const struct txn *t, uint8_t *p)
+{
+	const struct carry_ent *c = t->carried.p;
+	size_t i;
+
+	for (i = 0; i < t->carried.n; i++)
+		p = redo_run_put(p, c[i].block, (struct vfs_slice){
+		    (const uint8_t *)t->carry_buf.p + c[i].off, c[i].n });
+}
+
+static int
+log_txn(struct txn *t, const struct measure *m, struct redo_head *h)
+{
+	uint8_t *body = redo_start(t->e, m->record);
+
+	if (body == NULL)
+		return -VFS_NOMEM;
+	*h = (struct redo_head){
+		.type = t->draft ? REDO_DRAFT : REDO_COMMIT,
+		.seq = t->draft ? 0 : t->e->seq_now,
+		.nrows = m->nrows,
+		.nruns = (uint32_t)t->carried.n,
+	};
+	encode_runs(t, encode_rows(t, body));
+	return redo_append(t->e, h);
+}
+
+/* --- the table ----------------------------------------------------- */
+
+/* Keep count of live drafts.  All of them are in the active table. */
+static void
+count_draft(struct engine *e, struct overlay *o, struct vfs_slice key,
+    bool dead)
+{
+	const struct ov_ver *was = overlay_get(o, key, OV_TICK_MAX);
+	bool lived = was != NULL && !was->dead;
+
+	if (lived && dead)
+		atomic_fetch_sub(&e->drafts, 1);
+	else if (!lived && !dead)
+		atomic_fetch_add(&e->drafts, 1);
+}
+
+/* Put the rows of a record into a table that has room for them. */
+int
+rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
+    const uint8_t *p, const uint8_t *end, uint32_t nrows)
+{
+	struct redo_row r;
+	int err;
+
+	for (; nrows > 0; nrows--) {
+		if ((err = redo_row_get(&p, end, &r)) < 0)
+			return err;
+		if (*(const uint8_t *)r.key.p == ROW_DRAFT)
+			count_draft(e, o, r.key, r.val.p == NULL);
+		if ((err = overlay_put(o, r.key, r.val, tick)) < 0)
+			return err;
+	}
+	return 0;
+}
+
+/* --- commit -------------------------------------------------------- */
+
+/* Without memory for it the room is lost until the store is reopened. */
+static void
+free_blocks(struct txn *t, uint64_t tick)
+{
+	const struct free_ent *f = t->frees.p;
+	size_t i;
+
+	for (i = 0; i < t->frees.n; i++)
+		if (space_defer(t->e->space, f[i].block, f[i].n, tick,
+		    f[i].published) < 0)
+			efault(t->e, -VFS_NOMEM, "%u freed blocks are lost "
+			    "until the store is opened again", f[i].n);
+}
+
+static void
+publish(struct txn *t, const struct measure *m, const struct redo_head *h)
+{
+	struct engine *e = t->e;
+	uint64_t tick = atomic_load(&e->tick) + 1;
+	const uint8_t *rec = e->rec.p;
+	int err;
+
+	err = rows_insert(e, t->v->active, tick, rec + REDO_HEAD,
+	    rec + h->len, h->nrows);
+	assert(err == 0);		/* its memory was reserved */
+	(void)err;
+	if (h->seq != 0) {
+		atomic_store(&e->last_seq, h->seq);
+		e->seq_now++;
+	}
+	if (m->stable)
+		atomic_fetch_add(&e->commits, 1);
+	atomic_store_explicit(&e->tick, tick, memory_order_release);
+	free_blocks(t, tick);
+}
+
+static int
+commit_rows(struct txn *t, struct vfs_seq *seq)
+{
+	struct engine *e = t->e;
+	struct redo_head h;
+	struct measure m;
+	int err;
+
+	measure_txn(t, &m);
+	assert(!t->draft || !m.stable);
+	if (m.record + REDO_HEAD + 8 > e->log_size / 4)
+		return -VFS_TX_LIMIT;
+	if (m.stable && (err = rows_room(e, m.nrows, m.record,
+	    m.deletes || t->frees.n > 0)) < 0)
+		return err;
+	if ((err = overlay_reserve(t->v->active, m.table)) < 0)
+		return err;
+	/* Before the append: a sync that takes the record along must know. */
+	if (m.extents && !t->carries)
+		atomic_store(&e->sync.data_need,
+		    atomic_load(&e->sync.data_gen));
+	if ((err = log_txn(t, &m, &h)) < 0)
+		return err;
+	publish(t, &m, &h);
+	seq->n = h.seq;
+	return 0;
+}
+
+int
+txn_commit(struct txn *t, struct vfs_seq *seq)
+{
+	struct engine *e = t->e;
+	struct vfs_seq got = { 0 };
+	bool stable = !t->draft;
+	int err = 0;
+
+	if (t->mode == TXN_WRITE && overlay_rows(t->ws) > 0)
+		err = commit_rows(t, &got);
+	else
+		assert(t->frees.n == 0);
+	txn_end(t);
+	if (err < 0)
+		return err;
+	if (got.n != 0 && stable && e->conf.sync_all &&
+	    (err = engine_sync(e)) < 0)
+		return err;
+	if (seq != NULL)
+		*seq = got;
+	return 0;
+}

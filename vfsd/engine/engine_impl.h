@@ -1,0 +1,339 @@
+/*
+ * engine_impl.h - what the engine's files share with each other
+ *
+ * Order of locks: ckpt_lock, serial, store_lock, then one of the small ones
+ * (vlock, sync.lock, bg.lock, head_lock, fault.lock, space's own), of
+ * which a thread holds at most one at a time.
+ */
+#ifndef ENGINE_ENGINE_IMPL_H
+#define ENGINE_ENGINE_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "../core/record.h"
+#include "engine.h"
+#include "overlay.h"
+#include "redo.h"
+#include "space.h"
+
+#define ROW_SUM		8u	/* bytes of checksum behind a payload */
+
+/* Per version of the tables 40 store snapshots, for at most three
+ * generations at once (STORE_SNAPS_MAX). */
+#define SLOTS_MAX	(STORE_SNAPS_MAX / 3)
+#define LEASE		65536u	/* ids, sequence numbers */
+#define FAULTS_MAX	64u
+#define JOURNAL_MAX	1000000u	/* records; the oldest go first */
+
+/* Snapshots of one state of the store, one for each slot. */
+struct base {
+	_Atomic unsigned refs;		/* of versions */
+	unsigned n;
+	void *snap[SLOTS_MAX];
+};
+
+/* What readers take at once: where the rows are. */
+struct version {
+	_Atomic unsigned refs;
+	struct overlay *active, *frozen;	/* frozen may be NULL */
+	struct base *base;
+	struct version *next;		/* in the list of garbage */
+};
+
+/* One layer of a cursor: where it stands in a table. */
+struct layer {
+	struct overlay *o;		/* NULL: not there */
+	uint64_t tick;
+	struct ov_key *at;		/* NULL: at the end */
+	const struct ov_ver *ver;
+};
+
+enum { LAYER_WS, LAYER_ACTIVE, LAYER_FROZEN, LAYERS };
+
+struct txn_cur {
+	struct txn *t;
+	bool open;
+	bool store_live;		/* skey and sval are where it stands */
+	void *store;			/* opened at the first seek */
+	struct layer layer[LAYERS];
+	struct vfs_slice skey, sval;
+	struct row_key last;		/* what next was called behind */
+};
+
+struct free_ent {
+	uint64_t block;
+	uint32_t n;
+	bool published;
+};
+
+struct carry_ent {
+	uint64_t block;
+	uint32_t n;
+	size_t off;			/* in txn.carry_buf */
+};
+
+/* A growing array: p has room for cap items of the caller's size. */
+struct vec {
+	void *p;
+	size_t n, cap;
+};
+
+struct txn {
+	struct engine *e;
+	enum txn_mode mode;
+	const struct req_env *env;
+	struct version *v;
+	uint64_t tick;
+	unsigned slot;
+	struct overlay *ws;		/* TXN_WRITE */
+	bool draft;			/* txn_set_draft */
+	bool carries;			/* its unsynced bytes are carried */
+	uint32_t njournal;
+	struct vec frees;		/* of free_ent */
+	struct vec carried;		/* of carry_ent */
+	struct vec carry_buf;		/* of bytes */
+	struct txn_cur cur[TXN_CURSORS_MAX];
+};
+
+/* A reader's place.  tick is UINT64_MAX while nobody reads. */
+struct slot {
+	_Alignas(64) _Atomic uint64_t tick;
+	_Atomic bool busy;
+	struct txn txn;
+};
+
+/* What the header of the log holds. */
+struct head {
+	uint8_t uuid[16];
+	uint64_t boot[2];
+	uint64_t id_mark, seq_mark;	/* none at or above was handed out */
+	uint64_t opens;
+	bool clean;
+};
+
+/* The META row that the last batch of a checkpoint writes. */
+struct ckpt_mark {
+	uint64_t pos, sum;		/* where replay starts */
+	uint64_t seq;			/* rows up to here are in the store */
+	uint64_t boot[2];		/* drafts behind pos are of this boot */
+	uint64_t journal_rows, journal_floor;
+	uint64_t upto;			/* being written: log must reach it */
+};
+
+struct waiter {
+	void (*done)(void *arg, int err);
+	void *arg;
+	struct waiter *next;
+};
+
+struct engine {
+	struct engine_conf conf;
+	const struct store_ops *sops;
+	const struct log_ops *lops;
+	const struct data_ops *dops;
+	void *store, *log, *data;
+	int lock_fd;
+	unsigned nslots;
+	bool threads_on;
+
+	/*
+	 * serial: the serial point.  Guards the active table against a
+	 * second writer, ws, the log's end, ids, sequence numbers, rec.
+	 */
+	pthread_mutex_t serial;
+	struct overlay *ws;
+	struct vec rec;			/* the record being built */
+	_Atomic uint64_t id_now, seq_now;	/* the next ones */
+	_Atomic uint64_t id_lease, seq_lease;	/* durable; exclusive */
+	uint64_t log_sum;		/* of the last record */
+	_Atomic uint64_t log_end;	/* written under serial */
+	_Atomic uint64_t log_start;	/* replay would start here */
+	_Atomic uint64_t last_seq;	/* of the last commit */
+	_Atomic uint64_t drafts;	/* live */
+	_Atomic uint64_t log_size;
+	uint64_t pending_rows, pending_bytes;	/* not in the store yet */
+	_Atomic uint64_t commits;	/* of rows that a checkpoint takes */
+
+	/* vlock: which version is the newest; slot ticks are set in it. */
+	pthread_mutex_t vlock;
+	pthread_cond_t slot_free;
+	struct version *cur;
+	struct version *garbage;
+	_Atomic bool have_garbage;
+	_Atomic unsigned slot_waiters;
+	_Atomic uint64_t tick;		/* newest visible; under serial */
+	struct slot *slots;
+
+	/* store_lock: apply and reserve one at a time; row_room. */
+	pthread_mutex_t store_lock;
+	_Atomic uint64_t row_room;	/* bytes promised by the store */
+
+	struct space *space;
+
+	/* sync.lock: the flush under way and who waits for one. */
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t done;
+		bool flushing;
+		struct waiter *queue;
+		uint64_t round, ended;	/* the last flush begun, ended */
+		int err;		/* of the last one that ended */
+		_Atomic uint64_t pos;	/* log and its data durable to here */
+		_Atomic uint64_t seq;	/* the same as a sequence number */
+		_Atomic uint64_t data_gen;	/* last data_put */
+		_Atomic uint64_t data_synced;	/* durable up to this gen */
+		_Atomic uint64_t data_need;	/* committed rows need this gen */
+		_Atomic uint64_t log_syncs, data_syncs;
+	} sync;
+
+	/* bg.lock: requests to the background threads, and their state. */
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t wake, progress;
+		pthread_t ckpt, syncer;
+		bool stop, want;
+		bool running;		/* a checkpoint is under way */
+		_Atomic uint64_t ended;	/* checkpoints */
+		int err;		/* of the last one */
+		bool tight;		/* no room for rows: checkpoint helps */
+		bool dirty;		/* the syncer has something to do */
+		bool lease;		/* leases are half used up */
+		_Atomic uint64_t waits;
+	} bg;
+	pthread_mutex_t ckpt_lock;	/* one checkpoint at a time */
+	_Atomic uint64_t ckpt_tick;	/* durable in the store up to here */
+	_Atomic uint64_t ckpt_seq;
+	_Atomic uint64_t frozen_rows;
+	uint64_t journal_rows, journal_floor;	/* the checkpoint's */
+
+	/* head_lock: head and head_put. */
+	pthread_mutex_t head_lock;
+	struct head head;
+
+	/* fault.lock: the ring of recent faults. */
+	struct {
+		pthread_mutex_t lock;
+		struct fault_rec ring[FAULTS_MAX];
+		uint64_t n;
+		struct fault_rec latch;
+	} fault;
+	_Atomic int latched;		/* the error, or 0 */
+
+	/* Recovery's findings; constant once open. */
+	struct carry_ent *carried;	/* rdonly: blocks only in the log */
+	size_t ncarried;
+	uint8_t *carried_buf;
+	size_t carried_len;
+	uint64_t recovered_records, recovered_ms;
+	bool recovered_unclean, drafts_kept, drafts_dropped;
+#ifdef PLANT_ACK_BEFORE_APPEND
+	struct vec held;		/* the record that is still to append */
+	uint64_t held_pos;
+#endif
+};
+
+/* vec.c-sized helpers: room for one more, -VFS_NOMEM. */
+int vec_room(struct vec *v, size_t item, size_t more);
+
+/* version.c */
+int version_first(struct engine *e, struct overlay *active);
+int version_swap(struct engine *e, struct overlay *active,
+    struct overlay *frozen, struct base *base);
+void version_put(struct engine *e, struct version *v);
+int base_new(struct engine *e, struct base **out);
+bool garbage_free(struct engine *e);
+void versions_close(struct engine *e);
+uint64_t slots_min_tick(struct engine *e);
+struct txn *slot_take(struct engine *e);
+void slot_give(struct engine *e, struct txn *t);
+
+/* txn.c */
+int txn_begin_inner(struct engine *e, enum txn_mode mode,
+    const struct req_env *env, struct txn **out);
+void txn_end(struct txn *t);
+int row_check(struct txn *t, struct vfs_slice key, struct vfs_slice raw,
+    struct vfs_slice *val);
+
+/* commit.c */
+int rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
+    const uint8_t *p, const uint8_t *end, uint32_t nrows);
+
+/* bytes.c */
+void space_tidy(struct engine *e);
+
+/* rows.c: room in the row store for what is not there yet */
+int rows_room(struct engine *e, uint64_t rows, uint64_t bytes, bool frees);
+
+/* faults.c */
+int engine_fault(struct engine *e, uint64_t trace_id, int err,
+    const char *file, int line, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+#define efault(e, err, ...) \
+	engine_fault(e, 0, err, __FILE__, __LINE__, __VA_ARGS__)
+/* The first failure makes the store read-only; returns err. */
+int engine_latch(struct engine *e, int err, const char *file, int line,
+    const char *what);
+#define latch(e, err, what) engine_latch(e, err, __FILE__, __LINE__, what)
+/* A key as text: kind and numbers. */
+const char *key_text(struct vfs_slice key, char *buf, size_t cap);
+
+/* marks.c */
+int head_read(struct engine *e, struct head *h);
+int head_write(struct engine *e);
+void marks_start(struct engine *e);
+int marks_open(struct engine *e);
+int marks_need(struct engine *e);	/* serial: renew leases if used up */
+int marks_renew(struct engine *e);	/* any thread: at half */
+bool marks_due(struct engine *e);
+
+/* recover.c */
+int replay(struct engine *e, const struct ckpt_mark *from);
+/* claim.c */
+int claim_space(struct engine *e);
+
+/* verify.c: walk the row store in a child, before it is trusted */
+int verify_store(struct engine *e);
+
+/* create.c: an empty store */
+int store_create(struct engine *e);
+int versions_make(struct engine *e);
+
+/* lock.c */
+int lock_take(struct engine *e);
+
+/* checkpoint.c */
+bool ckpt_due(struct engine *e);
+bool ckpt_pressed(struct engine *e);
+int ckpt_run(struct engine *e);
+int ckpt_wait(struct engine *e, uint64_t round);
+
+/* meta.c: the engine's own rows */
+#define META_MARK	"checkpoint"
+#define META_FORMAT	"format"
+#define MARK_SIZE	72u
+#define META_VAL_MAX	128u
+struct meta_row {
+	struct row_key key;
+	uint8_t val[META_VAL_MAX];
+	size_t n;			/* with the checksum */
+};
+int mark_read(struct engine *e, struct ckpt_mark *m);
+void mark_row(const struct ckpt_mark *m, struct meta_row *r);
+void format_row(const struct engine *e, struct meta_row *r);
+int format_check(struct engine *e);
+struct store_row meta_store_row(const struct meta_row *r);
+
+/* background.c */
+void bg_init(struct engine *e);
+int bg_start(struct engine *e);
+void bg_stop(struct engine *e);
+void bg_kick(struct engine *e);		/* the checkpoint thread */
+void bg_dirty(struct engine *e);	/* the syncer */
+int bg_wait_room(struct engine *e);	/* backpressure */
+
+/* sync.c */
+int sync_data(struct engine *e);
+int sync_flush(struct engine *e);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * meta.c - the engine's own rows: what format, and where replay starts
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "../core/le.h"
+#include "engine_impl.h"
+
+#define FORMAT_MAGIC	"vfsd"
+#define FORMAT_VERSION	1u
+#define FORMAT_SIZE	24u		/* magic, u32 version, uuid */
+
+static void
+row_seal(struct meta_row *r, const char *name, size_t n)
+{
+	row_key_name(&r->key, ROW_META, (struct vfs_id){ 0 },
+	    (struct vfs_slice){ name, strlen(name) });
+	le_put64(r->val + n, sum_row(row_key_slice(&r->key),
+	    (struct vfs_slice){ r->val, n }));
+	r->n = n + ROW_SUM;
+	assert(r->n <= META_VAL_MAX);
+}
+
+struct store_row
+meta_store_row(const struct meta_row *r)
+{
+	return (struct store_row){ row_key_slice(&r->key),
+	    { r->val, r->n } };
+}
+
+void
+format_row(const struct engine *e, struct meta_row *r)
+{
+	memcpy(r->val, FORMAT_MAGIC, 4);
+	le_put32(r->val + 4, FORMAT_VERSION);
+	memcpy(r->val + 8, e->head.uuid, 16);
+	row_seal(r, META_FORMAT, FORMAT_SIZE);
+}
+
+/* 0 position, 8 checksum, 16 sequence number, 24 boot id, 40 journal
+ * rows, 48 oldest journal position, 56 must reach, 64 spare */
+void
+mark_row(const struct ckpt_mark *m, struct meta_row *r)
+{
+	le_put64(r->val, m->pos);
+	le_put64(r->val + 8, m->sum);
+	le_put64(r->val + 16, m->seq);
+	le_put64(r->val + 24, m->boot[0]);
+	le_put64(r->val + 32, m->boot[1]);
+	le_put64(r->val + 40, m->journal_rows);
+	le_put64(r->val + 48, m->journal_floor);
+	le_put64(r->val + 56, m->upto);
+	le_put64(r->val + 64, 0);
+	row_seal(r, META_MARK, MARK_SIZE);
+}
+
+/* Through a transaction, so that the checksum is looked at. */
+static int
+meta_get(struct engine *e, const char *name, size_t n, uint8_t *out)
+{
+	struct vfs_slice val;
+	struct row_key key;
+	struct txn *t;
+	int err;
+
+	row_key_name(&key, ROW_META, (struct vfs_id){ 0 },
+	    (struct vfs_slice){ name, strlen(name) });
+	if ((err = txn_begin_inner(e, TXN_READ, NULL, &t)) < 0)
+		return err;
+	err = txn_get(t, row_key_slice(&key), &val);
+	if (err == 0 && val.n < n)
+		err = -VFS_CORRUPT;
+	if (err == 0)
+		memcpy(out, val.p, n);
+	txn_abort(t);
+	return err;
+}
+
+int
+mark_read(struct engine *e, struct ckpt_mark *m)
+{
+	uint8_t b[MARK_SIZE];
+	int err = meta_get(e, META_MARK, sizeof(b), b);
+
+	if (err == -VFS_NOENT)
+		return efault(e, -VFS_CORRUPT,
+		    "the row store has no checkpoint mark");
+	if (err < 0)
+		return err;
+	m->pos = le_get64(b);
+	m->sum = le_get64(b + 8);
+	m->seq = le_get64(b + 16);
+	m->boot[0] = le_get64(b + 24);
+	m->boot[1] = le_get64(b + 32);
+	m->journal_rows = le_get64(b + 40);
+	m->journal_floor = le_get64(b + 48);
+	m->upto = le_get64(b + 56);
+	return 0;
+}
+
+/* The row store and the log must be of one store. */
+int
+format_check(struct engine *e)
+{
+	uint8_t b[FORMAT_SIZE];
+	int err = meta_get(e, META_FORMAT, sizeof(b), b);
+
+	if (err == -VFS_NOENT)
+		return efault(e, -VFS_CORRUPT,
+		    "the row store has no format row");
+	if (err < 0)
+		return err;
+	if (memcmp(b, FORMAT_MAGIC, 4) != 0)
+		return efault(e, -VFS_INVAL, "not a store of vfsd");
+	if (le_get32(b + 4) != FORMAT_VERSION)
+		return efault(e, -VFS_VERSION,
+		    "the store has format %u, we know %u",
+		    le_get32(b + 4), FORMAT_VERSION);
+	if (memcmp(b + 8, e->head.uuid, 16) != 0)
+		return efault(e, -VFS_CORRUPT,
+		    "the log belongs to another store than the rows");
+	return 0;
+}

@@ -1,0 +1,87 @@
+/*
+ * overlay.h - an ordered table of rows in memory, with old versions
+ *
+ * A skip list of keys; each key has its versions, newest first, stamped
+ * with the tick of the commit that wrote them.  A hash index finds a key
+ * in about one cache miss.  The same thing is the write set of a
+ * transaction (without the index), the active and the frozen table.
+ *
+ * Threads:   one writer at a time (the serial point); any number of
+ *            readers beside it without locks, each looking at one tick.
+ * Lifetime:  rows live until overlay_reset or overlay_free; nothing is
+ *            ever moved.
+ */
+#ifndef ENGINE_OVERLAY_H
+#define ENGINE_OVERLAY_H
+
+#include <stdatomic.h>
+
+#include "../../protocol/err.h"
+#include "../../protocol/types.h"
+
+#define OV_LEVELS	12u
+#define OV_TICK_MAX	UINT64_MAX
+#define OV_HASH_BITS	18u
+#define OV_CHUNK	(1u << 20)
+
+/* One state of a row.  b is what was put (tables: payload and sum). */
+struct ov_ver {
+	struct ov_ver *older;
+	uint64_t tick;
+	uint32_t n;
+	bool dead;			/* a deletion */
+	uint8_t b[];
+};
+
+/* A key and its tower; the key's bytes follow next[height]. */
+struct ov_key {
+	_Atomic(struct ov_ver *) newest;
+	struct ov_key *chain;		/* next of the same hash bucket */
+	uint32_t hash;
+	uint16_t n;
+	uint8_t height;
+	_Atomic(struct ov_key *) next[];
+};
+
+struct ov_chunk;
+struct overlay;
+
+int overlay_new(bool hashed, struct overlay **out);
+void overlay_free(struct overlay *o);
+/* Who names a table, its maker first; the last drop frees it.  NULL is
+ * fine. */
+void overlay_hold(struct overlay *o);
+void overlay_drop(struct overlay *o);
+/* Forget all rows, keep the first chunk of memory. */
+void overlay_reset(struct overlay *o);
+
+/* Make room so that puts of this size (overlay_cost summed) cannot fail. */
+int overlay_reserve(struct overlay *o, size_t bytes);
+size_t overlay_cost(size_t nkey, size_t nval);
+
+/* Put a version, or a deletion if val.p == NULL; tick never falls.  In an
+ * overlay without an index the same tick replaces. */
+int overlay_put(struct overlay *o, struct vfs_slice key,
+    struct vfs_slice val, uint64_t tick);
+
+uint32_t overlay_hash(struct vfs_slice key);
+
+/* The version visible at tick (maybe a deletion), or NULL. */
+const struct ov_ver *overlay_get(const struct overlay *o,
+    struct vfs_slice key, uint64_t tick);
+const struct ov_ver *overlay_get_hashed(const struct overlay *o,
+    struct vfs_slice key, uint32_t hash, uint64_t tick);
+
+/* Walk: the first key >= at, the one after, what is visible there. */
+struct ov_key *overlay_seek(const struct overlay *o, struct vfs_slice at);
+struct ov_key *overlay_next(const struct ov_key *k);
+struct vfs_slice overlay_key(const struct ov_key *k);
+const struct ov_ver *overlay_at(const struct ov_key *k, uint64_t tick);
+
+/* Any thread. */
+size_t overlay_rows(const struct overlay *o);	/* keys */
+size_t overlay_bytes(const struct overlay *o);	/* of arena in use */
+
+int slice_cmp(struct vfs_slice a, struct vfs_slice b);
+
+#endif

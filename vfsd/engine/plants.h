@@ -1,0 +1,22 @@
+/*
+ * plants.h - breaks that are built in on purpose
+ *
+ * make PLANT=-DPLANT_x B=build/plant builds an engine with one promise
+ * broken; the crash suite must turn red on each.
+ *
+ *   PLANT_SKIP_DATA_SYNC	sync.c: the log is synced without its data
+ *   PLANT_SKIP_LOG_SYNC	sync.c: fsync answers without syncing the log
+ *   PLANT_ACK_BEFORE_APPEND	redo.c: a record is appended one commit late
+ *   PLANT_REUSE_BEFORE_CHECKPOINT  space.c: freed published blocks are
+ *				reused though replay may still need them
+ *   PLANT_REUSE_UNDER_READER	space.c: freed blocks are reused though an
+ *				older reader still sees them
+ *   PLANT_NO_CHAIN		redo.c: checksums are not seeded
+ *   PLANT_HALF_WRITE		core: half of a write is published
+ *   PLANT_REISSUE_SEQ		marks.c: leases of seq are forgotten
+ *   PLANT_REISSUE_ID		marks.c: leases of ids are forgotten
+ *   PLANT_TRIM_LIVE_DRAFT	checkpoint.c: live drafts are not logged again
+ */
+#ifndef ENGINE_PLANTS_H
+#define ENGINE_PLANTS_H
+#endif

@@ -1,0 +1,327 @@
+/*
+ * recover.c - what the log knows and the row store does not yet
+ *
+ * Replay starts where the last checkpoint's mark says and stops at the
+ * first record that does not check.  Rows are absolute, so going over rows
+ * that a half-done checkpoint has put already changes nothing.
+ *
+ * Drafts belong to a boot of the host: under the same one they are kept (the
+ * daemon was killed; its writes are in the page cache), under another
+ * they are dropped (a power cut).  Each opening leaves a record with the
+ * boot id, so that a second replay drops the same ones.
+ *
+ * After a power cut the last records may have reached the disk while the
+ * file bytes that they refer to have not: nobody was promised more than
+ * what stands before the newest "synced" position.  There the bytes are
+ * looked at, and the first record whose bytes are missing ends the
+ * history.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../core/le.h"
+#include "engine_impl.h"
+
+struct replay {
+	struct engine *e;
+	uint64_t pos, sum;		/* of the next record */
+	uint64_t boot[2];		/* that drafts met now belong to */
+	uint64_t synced;		/* the newest such position */
+	bool same_boot;			/* since the last opening */
+	uint8_t *rec;			/* the record, cap bytes */
+	size_t cap;
+	struct redo_head h;
+};
+
+/* --- one record ---------------------------------------------------- */
+
+/* -VFS_NOENT where the history ends. */
+static int
+record_read(struct replay *r)
+{
+	struct engine *e = r->e;
+	uint8_t head[REDO_HEAD];
+	int err;
+
+	if ((err = e->lops->read(e->log, r->pos, head, sizeof(head))) < 0)
+		return efault(e, err, "read the log at %llu",
+		    (unsigned long long)r->pos);
+	redo_head_get(head, &r->h);
+	if (r->h.len < REDO_HEAD || r->h.len % 8 != 0 ||
+	    r->h.len > e->log_size / 4)
+		return -VFS_NOENT;
+	if (r->h.len > r->cap) {
+		free(r->rec);
+		r->cap = r->h.len * 2;
+		if ((r->rec = malloc(r->cap)) == NULL)
+			return -VFS_NOMEM;
+	}
+	if ((err = e->lops->read(e->log, r->pos, r->rec, r->h.len)) < 0)
+		return efault(e, err, "read the log at %llu",
+		    (unsigned long long)r->pos);
+	return redo_sum(r->rec, r->h.len, r->sum) == r->h.sum ?
+	    0 : -VFS_NOENT;
+}
+
+/* A record that checks but cannot be taken apart was never ours. */
+static int
+malformed(struct replay *r)
+{
+	return efault(r->e, -VFS_CORRUPT,
+	    "the log's record at %llu has a good checksum and no sense",
+	    (unsigned long long)r->pos);
+}
+
+static int
+skip_rows(struct replay *r, const uint8_t **p)
+{
+	struct redo_row row;
+	uint32_t i;
+
+	*p = r->rec + REDO_HEAD;
+	for (i = 0; i < r->h.nrows; i++)
+		if (redo_row_get(p, r->rec + r->h.len, &row) < 0)
+			return malformed(r);
+	return 0;
+}
+
+/* --- carried bytes ------------------------------------------------- */
+
+static int
+run_keep(struct engine *e, const struct redo_run *run)
+{
+	struct carry_ent *c;
+	uint8_t *b;
+
+	c = realloc(e->carried, (e->ncarried + 1) * sizeof(*c));
+	if (c == NULL)
+		return -VFS_NOMEM;
+	e->carried = c;
+	b = realloc(e->carried_buf, e->carried_len + run->bytes.n);
+	if (b == NULL)
+		return -VFS_NOMEM;
+	e->carried_buf = b;
+	c[e->ncarried++] = (struct carry_ent){ run->block,
+	    (uint32_t)run->bytes.n, e->carried_len };
+	memcpy(b + e->carried_len, run->bytes.p, run->bytes.n);
+	e->carried_len += run->bytes.n;
+	return 0;
+}
+
+/* Published blocks are not used again before a checkpoint, so this
+ * never overwrites newer bytes. */
+static int
+runs_apply(struct replay *r)
+{
+	struct engine *e = r->e;
+	struct redo_run run;
+	const uint8_t *p;
+	uint32_t i;
+	int err;
+
+	if (r->h.nruns == 0)
+		return 0;
+	if ((err = skip_rows(r, &p)) < 0)
+		return err;
+	for (i = 0; i < r->h.nruns; i++) {
+		if (redo_run_get(&p, r->rec + r->h.len, &run) < 0)
+			return malformed(r);
+		err = e->conf.rdonly ? run_keep(e, &run) :
+		    e->dops->write(e->data, run.block * VFS_BLOCK,
+		    run.bytes.p, run.bytes.n);
+		if (err < 0)
+			return efault(e, err, "put carried bytes back");
+	}
+	return 0;
+}
+
+/* --- bytes that may be missing ------------------------------------- */
+
+static int
+extent_present(struct engine *e, const struct rec_extent *x)
+{
+	uint8_t b[VFS_BLOCK];
+	uint32_t i;
+	int err;
+
+	if (x->place == 0 || (x->flags & EXTENT_UNWRITTEN) != 0)
+		return 0;
+	for (i = 0; i < x->nblocks; i++) {
+		if ((err = data_get(e, x->place + i, b, sizeof(b))) < 0)
+			return err;
+		if (sum_block(b) != le_get64(
+		    (const uint8_t *)x->sums.p + 8 * i))
+			return -VFS_NOENT;
+	}
+	return 0;
+}
+
+/* -VFS_NOENT if a row of the record refers to bytes that are not there. */
+static int
+bytes_present(struct replay *r)
+{
+	const uint8_t *p = r->rec + REDO_HEAD;
+	struct rec_extent x;
+	struct redo_row row;
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < r->h.nrows; i++) {
+		if (redo_row_get(&p, r->rec + r->h.len, &row) < 0)
+			return malformed(r);
+		if (*(const uint8_t *)row.key.p != ROW_EXTENT ||
+		    row.val.p == NULL)
+			continue;
+		row.val.n -= ROW_SUM;
+		if (rec_extent_decode(row.val, &x) < 0)
+			return malformed(r);
+		if ((err = extent_present(r->e, &x)) < 0)
+			return err;
+	}
+	return 0;
+}
+
+/* --- drafts -------------------------------------------------------- */
+
+/* Delete every volatile row of the table. */
+static int
+drafts_drop(struct engine *e, struct overlay *o, uint64_t tick)
+{
+	static const uint8_t first = ROW_DRAFT;
+	struct ov_key *k;
+	int err;
+
+	if (atomic_load(&e->drafts) == 0)
+		return 0;
+	k = overlay_seek(o, (struct vfs_slice){ &first, 1 });
+	for (; k != NULL; k = overlay_next(k)) {
+		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
+
+		if (v->dead)
+			continue;
+		err = overlay_put(o, overlay_key(k),
+		    (struct vfs_slice){ NULL, 0 }, tick);
+		if (err < 0)
+			return err;
+	}
+	atomic_store(&e->drafts, 0);
+	e->drafts_dropped = true;
+	return 0;
+}
+
+static int
+boot_met(struct replay *r, uint64_t b0, uint64_t b1, struct overlay *o,
+    uint64_t tick)
+{
+	int err = 0;
+
+	if (b0 != r->boot[0] || b1 != r->boot[1])
+		err = drafts_drop(r->e, o, tick);
+	r->boot[0] = b0;
+	r->boot[1] = b1;
+	return err;
+}
+
+/* --- the whole ----------------------------------------------------- */
+
+static int
+record_apply(struct replay *r, struct overlay *o)
+{
+	struct engine *e = r->e;
+	uint64_t tick = atomic_load(&e->tick) + 1;
+	const uint8_t *body = r->rec + REDO_HEAD;
+	int err;
+
+	if (r->h.type == REDO_OPEN) {
+		if (r->h.len < REDO_HEAD + REDO_OPEN_BODY)
+			return malformed(r);
+		err = boot_met(r, le_get64(body), le_get64(body + 8), o, tick);
+	} else {
+		err = rows_insert(e, o, tick, body, r->rec + r->h.len,
+		    r->h.nrows);
+		if (err == -VFS_CORRUPT)
+			return malformed(r);
+	}
+	if (err < 0)
+		return err;
+	if (r->h.seq != 0)
+		atomic_store(&e->last_seq, r->h.seq);
+	if (r->h.type == REDO_COMMIT)
+		atomic_fetch_add(&e->commits, 1);
+	atomic_store(&e->tick, tick);
+	e->recovered_records++;
+	return 0;
+}
+
+/* Find the newest position that a record knows to be synced. */
+static int
+find_synced(struct replay *r)
+{
+	int err;
+
+	while ((err = record_read(r)) == 0) {
+		if (r->h.synced > r->synced)
+			r->synced = r->h.synced;
+		r->sum = r->h.sum;
+		r->pos += r->h.len;
+	}
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+static int
+replay_all(struct replay *r, struct overlay *o)
+{
+	struct engine *e = r->e;
+	int err;
+
+	while ((err = record_read(r)) == 0) {
+		if ((err = runs_apply(r)) < 0)
+			return err;
+		if (r->pos >= r->synced && (err = bytes_present(r)) < 0)
+			break;
+		if ((err = record_apply(r, o)) < 0)
+			return err;
+		r->sum = r->h.sum;
+		r->pos += r->h.len;
+	}
+	if (err != -VFS_NOENT)
+		return err;
+	atomic_store(&e->log_end, r->pos);
+	e->log_sum = r->sum;
+	err = boot_met(r, e->conf.boot[0], e->conf.boot[1], o,
+	    atomic_load(&e->tick) + 1);
+	atomic_fetch_add(&e->tick, 1);
+	return err;
+}
+
+/* Bring the table up to date with the log. */
+int
+replay(struct engine *e, const struct ckpt_mark *m)
+{
+	struct replay r = {
+		.e = e, .pos = m->pos, .sum = m->sum,
+		.boot = { m->boot[0], m->boot[1] },
+	};
+	bool same = e->head.boot[0] == e->conf.boot[0] &&
+	    e->head.boot[1] == e->conf.boot[1];
+	int err = 0;
+
+	atomic_store(&e->last_seq, m->seq);
+	if (same)
+		r.synced = UINT64_MAX;	/* the page cache has everything */
+	else if ((err = find_synced(&r)) == 0) {
+		r.pos = m->pos;
+		r.sum = m->sum;
+	}
+	if (err == 0)
+		err = replay_all(&r, e->cur->active);
+	free(r.rec);
+	if (err == 0 && atomic_load(&e->log_end) < m->upto)
+		err = efault(e, -VFS_CORRUPT, "the log ends at %llu, but a "
+		    "checkpoint had synced it up to %llu",
+		    (unsigned long long)atomic_load(&e->log_end),
+		    (unsigned long long)m->upto);
+	e->drafts_kept = atomic_load(&e->drafts) > 0;
+	return err;
+}

@@ -1,0 +1,189 @@
+/*
+ * sync.c - group commit
+ *
+ * One flush is under way at a time; it covers what was committed before
+ * it began.  The thread that finds none leads one itself, without a
+ * hop; who comes meanwhile waits or leaves a callback, and the leader
+ * goes on for them.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "engine_impl.h"
+#include "plants.h"
+
+/* Put file bytes on the disk, if a committed row refers to some that may
+ * not be there.  One thread at a time: the leader, or the checkpoint. */
+int
+sync_data(struct engine *e)
+{
+	uint64_t gen = atomic_load(&e->sync.data_gen);
+	int err;
+
+	if (atomic_load(&e->sync.data_need) <=
+	    atomic_load(&e->sync.data_synced))
+		return 0;
+#ifdef PLANT_SKIP_DATA_SYNC
+	atomic_store(&e->sync.data_synced, gen);
+	return 0;
+#endif
+	atomic_fetch_add(&e->sync.data_syncs, 1);
+	if ((err = e->dops->sync(e->data)) < 0)
+		return latch(e, err, "sync of the data file");
+	atomic_store(&e->sync.data_synced, gen);
+	return 0;
+}
+
+static int
+sync_log(struct engine *e)
+{
+	int err = 0;
+
+	atomic_fetch_add(&e->sync.log_syncs, 1);
+#ifndef PLANT_SKIP_LOG_SYNC
+	err = e->lops->sync(e->log);
+#endif
+	return err < 0 ? latch(e, err, "sync of the log") : 0;
+}
+
+/* One flush.  Bytes before the log that refers to them. */
+int
+sync_flush(struct engine *e)
+{
+	uint64_t pos = atomic_load(&e->log_end);
+	uint64_t seq = atomic_load(&e->last_seq);
+	int err;
+
+	if (pos <= atomic_load(&e->sync.pos))
+		return 0;
+	if ((err = atomic_load(&e->latched)) < 0)
+		return err;
+	if ((err = sync_data(e)) < 0 || (err = sync_log(e)) < 0)
+		return err;
+	atomic_store(&e->sync.seq, seq);
+	atomic_store(&e->sync.pos, pos);
+	return 0;
+}
+
+/* Begin to lead, if nobody does. */
+static bool
+lead(struct engine *e)
+{
+	if (e->sync.flushing)
+		return false;
+	e->sync.flushing = true;
+	e->sync.round++;
+	return true;
+}
+
+static void
+finish(struct engine *e, int err)
+{
+	e->sync.flushing = false;
+	e->sync.ended = e->sync.round;
+	e->sync.err = err;
+	pthread_cond_broadcast(&e->sync.done);
+}
+
+static void
+answer(struct waiter *w, int err)
+{
+	struct waiter *next;
+
+	for (; w != NULL; w = next) {
+		next = w->next;
+		w->done(w->arg, err);
+		free(w);
+	}
+}
+
+/*
+ * Flush, and again for those who queued meanwhile.  The lock is held at
+ * call and return.  The first flush's result; *left tells that me was
+ * answered by its callback, because others were waiting.
+ */
+static int
+lead_flushes(struct engine *e, struct waiter *me, bool *left)
+{
+	struct waiter *w;
+	int first, err;
+
+	pthread_mutex_unlock(&e->sync.lock);
+	first = err = sync_flush(e);
+	pthread_mutex_lock(&e->sync.lock);
+	finish(e, err);
+	while (e->sync.queue != NULL && lead(e)) {
+		w = e->sync.queue;
+		e->sync.queue = NULL;
+		pthread_mutex_unlock(&e->sync.lock);
+		if (me != NULL && !*left) {
+			me->done(me->arg, first);
+			*left = true;
+		}
+		err = sync_flush(e);
+		answer(w, err);
+		pthread_mutex_lock(&e->sync.lock);
+		finish(e, err);
+	}
+	return first;
+}
+
+static bool
+nothing_to_do(struct engine *e)
+{
+	return e->conf.rdonly ||
+	    atomic_load(&e->log_end) <= atomic_load(&e->sync.pos);
+}
+
+int
+engine_sync(struct engine *e)
+{
+	uint64_t want;
+	bool left = false;
+	int err;
+
+	if (nothing_to_do(e))
+		return 0;
+	pthread_mutex_lock(&e->sync.lock);
+	/* One that is under way may have begun before our commit. */
+	want = e->sync.round + 1;
+	for (;;) {
+		if (e->sync.ended >= want) {
+			err = e->sync.err;
+			break;
+		}
+		if (lead(e)) {
+			err = lead_flushes(e, NULL, &left);
+			break;
+		}
+		pthread_cond_wait(&e->sync.done, &e->sync.lock);
+	}
+	pthread_mutex_unlock(&e->sync.lock);
+	return err;
+}
+
+int
+engine_sync_shared(struct engine *e, void (*done)(void *arg, int err),
+    void *arg)
+{
+	struct waiter me = { done, arg, NULL }, *w;
+	bool left = false;
+	int err;
+
+	if (nothing_to_do(e))
+		return 0;
+	if ((w = malloc(sizeof(*w))) == NULL)
+		return engine_sync(e);
+	*w = me;
+	pthread_mutex_lock(&e->sync.lock);
+	if (!lead(e)) {
+		w->next = e->sync.queue;
+		e->sync.queue = w;
+		pthread_mutex_unlock(&e->sync.lock);
+		return 1;
+	}
+	err = lead_flushes(e, &me, &left);
+	pthread_mutex_unlock(&e->sync.lock);
+	free(w);
+	return left ? 1 : err;
+}

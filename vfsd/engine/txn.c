@@ -1,0 +1,281 @@
+/*
+ * txn.c - begin, abort, and the rows as a transaction sees them
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../core/le.h"
+#include "engine_impl.h"
+
+static const struct req_env nobody;
+
+int
+vec_room(struct vec *v, size_t item, size_t more)
+{
+	size_t cap = v->cap;
+	void *p;
+
+	if (v->cap - v->n >= more)
+		return 0;
+	cap = cap * 2 > v->n + more ? cap * 2 : v->n + more;
+	if ((p = realloc(v->p, cap * item)) == NULL)
+		return -VFS_NOMEM;
+	v->p = p;
+	v->cap = cap;
+	return 0;
+}
+
+/* --- begin and end ------------------------------------------------- */
+
+static struct txn *
+txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
+{
+	struct txn *t = slot_take(e);
+
+	t->mode = mode;
+	t->env = env != NULL ? env : &nobody;
+	t->ws = NULL;
+	t->draft = t->carries = false;
+	t->njournal = 0;
+	t->frees.n = t->carried.n = t->carry_buf.n = 0;
+	return t;
+}
+
+/* Without the checks of a client's write: recovery and format use it. */
+int
+txn_begin_inner(struct engine *e, enum txn_mode mode,
+    const struct req_env *env, struct txn **out)
+{
+	if (mode == TXN_WRITE)
+		pthread_mutex_lock(&e->serial);
+	*out = txn_start(e, mode, env);
+	if (mode == TXN_WRITE)
+		(*out)->ws = e->ws;
+	return 0;
+}
+
+static int
+write_allowed(struct engine *e)
+{
+	return e->conf.rdonly || atomic_load(&e->latched) != 0 ?
+	    -VFS_ROFS : 0;
+}
+
+int
+txn_begin(struct engine *e, enum txn_mode mode, const struct req_env *env,
+    struct txn **out)
+{
+	int err;
+
+	if (mode == TXN_READ)
+		return txn_begin_inner(e, mode, env, out);
+	if ((err = write_allowed(e)) < 0)
+		return err;
+	if (ckpt_pressed(e) && (err = bg_wait_room(e)) < 0)
+		return err;
+	pthread_mutex_lock(&e->serial);
+	if ((err = write_allowed(e)) == 0)
+		err = marks_need(e);
+	if (err < 0) {
+		pthread_mutex_unlock(&e->serial);
+		return err;
+	}
+	*out = txn_start(e, mode, env);
+	(*out)->ws = e->ws;
+	return 0;
+}
+
+void
+txn_end(struct txn *t)
+{
+	struct engine *e = t->e;
+	bool write = t->mode == TXN_WRITE;
+	unsigned i;
+
+	for (i = 0; i < TXN_CURSORS_MAX; i++)
+		txn_cur_close(&t->cur[i]);
+	if (write)
+		overlay_reset(e->ws);
+	slot_give(e, t);
+	if (write)
+		pthread_mutex_unlock(&e->serial);
+}
+
+void
+txn_abort(struct txn *t)
+{
+	if (t != NULL)
+		txn_end(t);
+}
+
+const struct req_env *
+txn_env(const struct txn *t)
+{
+	return t->env;
+}
+
+enum txn_mode
+txn_mode(const struct txn *t)
+{
+	return t->mode;
+}
+
+struct engine *
+txn_engine(struct txn *t)
+{
+	return t->e;
+}
+
+/* --- rows ---------------------------------------------------------- */
+
+int
+row_check(struct txn *t, struct vfs_slice key, struct vfs_slice raw,
+    struct vfs_slice *val)
+{
+	struct vfs_slice payload = { raw.p, raw.n - ROW_SUM };
+	char text[96];
+
+	if (raw.n >= ROW_SUM && le_get64((const uint8_t *)raw.p +
+	    payload.n) == sum_row(key, payload)) {
+		*val = payload;
+		return 0;
+	}
+	return fault(t, -VFS_CORRUPT, "row %s: its checksum is wrong",
+	    key_text(key, text, sizeof(text)));
+}
+
+static int
+get_store(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
+{
+	struct vfs_slice raw;
+	char text[96];
+	int err;
+
+	if (ROW_IS_VOLATILE(*(const uint8_t *)key.p))
+		return -VFS_NOENT;
+	err = t->e->sops->get(t->v->base->snap[t->slot], key, &raw);
+	if (err == 0)
+		return row_check(t, key, raw, val);
+	if (err == -VFS_NOENT)
+		return err;
+	return fault(t, err, "row %s: %s",
+	    key_text(key, text, sizeof(text)), vfs_err_text(err));
+}
+
+int
+txn_get(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
+{
+	const struct ov_ver *v;
+	uint32_t hash;
+
+	assert(key.n > 0 && key.n <= VFS_KEY_MAX);
+	if (t->ws != NULL && overlay_rows(t->ws) > 0 &&
+	    (v = overlay_get(t->ws, key, OV_TICK_MAX)) != NULL) {
+		*val = (struct vfs_slice){ v->b, v->n };
+		return v->dead ? -VFS_NOENT : 0;
+	}
+	hash = overlay_hash(key);
+	v = overlay_get_hashed(t->v->active, key, hash, t->tick);
+	if (v == NULL && t->v->frozen != NULL)
+		v = overlay_get_hashed(t->v->frozen, key, hash, t->tick);
+	if (v == NULL)
+		return get_store(t, key, val);
+	if (v->dead)
+		return -VFS_NOENT;
+	return row_check(t, key, (struct vfs_slice){ v->b, v->n }, val);
+}
+
+int
+txn_put(struct txn *t, struct vfs_slice key, struct vfs_slice val)
+{
+	static const uint8_t none;
+
+	assert(t->mode == TXN_WRITE);
+	assert(key.n > 0 && key.n <= VFS_KEY_MAX);
+	if (val.p == NULL)
+		val.p = &none;		/* an empty row, not a deletion */
+	return overlay_put(t->ws, key, val, 0);
+}
+
+int
+txn_del(struct txn *t, struct vfs_slice key)
+{
+	assert(t->mode == TXN_WRITE);
+	assert(key.n > 0 && key.n <= VFS_KEY_MAX);
+	return overlay_put(t->ws, key, (struct vfs_slice){ NULL, 0 }, 0);
+}
+
+/* --- what is handed out -------------------------------------------- */
+
+int
+txn_new_id(struct txn *t, struct vfs_id *id)
+{
+	struct engine *e = t->e;
+	int err;
+
+	assert(t->mode == TXN_WRITE);
+	if ((err = marks_need(e)) < 0)
+		return err;
+	id->n = atomic_fetch_add(&e->id_now, 1);
+	return 0;
+}
+
+struct vfs_seq
+txn_seq(const struct txn *t)
+{
+	assert(t->mode == TXN_WRITE);
+	return (struct vfs_seq){ t->e->seq_now };
+}
+
+int
+txn_journal(struct txn *t, const struct rec_journal *rec)
+{
+	uint8_t buf[REC_JOURNAL_MAX];
+	struct row_key key;
+
+	assert(t->mode == TXN_WRITE);
+	row_key_id2(&key, ROW_JOURNAL, t->e->seq_now, t->njournal++);
+	return txn_put(t, row_key_slice(&key), (struct vfs_slice){
+	    buf, rec_journal_encode(rec, buf) });
+}
+
+void
+txn_set_draft(struct txn *t)
+{
+	t->draft = true;
+}
+
+int
+txn_free_blocks(struct txn *t, uint64_t block, uint32_t n, bool published)
+{
+	struct free_ent *f;
+
+	assert(t->mode == TXN_WRITE && block > 0 && n > 0);
+	if (vec_room(&t->frees, sizeof(*f), 1) < 0)
+		return -VFS_NOMEM;
+	f = t->frees.p;
+	f[t->frees.n++] = (struct free_ent){ block, n, published };
+	return 0;
+}
+
+/* With n == 0 it only says that nothing unsynced is published. */
+int
+txn_carry(struct txn *t, uint64_t block, const void *p, size_t n)
+{
+	struct carry_ent *c;
+
+	assert(t->mode == TXN_WRITE);
+	t->carries = true;
+	if (n == 0)
+		return 0;
+	if (vec_room(&t->carried, sizeof(*c), 1) < 0 ||
+	    vec_room(&t->carry_buf, 1, n) < 0)
+		return -VFS_NOMEM;
+	c = t->carried.p;
+	c[t->carried.n++] = (struct carry_ent){ block, (uint32_t)n,
+	    t->carry_buf.n };
+	memcpy((uint8_t *)t->carry_buf.p + t->carry_buf.n, p, n);
+	t->carry_buf.n += n;
+	return 0;
+}
