@@ -73,10 +73,15 @@ $(B)/bin/vfsctl: $(call obj,vfsd/vfsctl.c $(CTL)) $(ARCHIVES)
 # Tests: each file of tests/unit, tests/contract and tests/crash is one
 # program that prints TAP; shared fixtures are tests/*.c.
 FIXTURES := $(wildcard tests/*.c)
+FAULTS := malloc calloc realloc mmap
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT))
-$(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(FIXTURES)) $(ARCHIVES)
+FIXTURES_A := $(B)/lib/libfixtures.a
+$(FIXTURES_A): $(call obj,$(FIXTURES))
+$(B)/tests/%: $(B)/obj/tests/%.o $(FIXTURES_A) $(ARCHIVES)
 	@mkdir -p $(@D)
-	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(call obj,$(FIXTURES)) $(LINK_A) $(LIBS) -lcmocka $(TESTLIBS)
+	@$(CC) $(ALL_LDFLAGS) $(FAULTS:%=-Wl,--wrap=%) -o $@ $< \
+	    -Wl,--start-group $(FIXTURES_A) $(ARCHIVES) -Wl,--end-group \
+	    $(LIBS) -lcmocka $(TESTLIBS)
 
 # Crash tests put a simulated disk below our code and LMDB: tests/crash/rig.
 WRAP := open openat close dup fcntl pwrite pwritev write writev pread \
