@@ -10,6 +10,7 @@
 #ifndef VFSD_ADDR_H
 #define VFSD_ADDR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ADDR_XATTR	"user.vfsd.store"

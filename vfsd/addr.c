@@ -1,0 +1,155 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "../protocol/err.h"
+#include "addr.h"
+
+#define SOCK	"sock"
+
+/* mountinfo writes space, tab, newline and backslash as \ooo. */
+static void
+unescape(char *s)
+{
+	char *to = s;
+	unsigned c;
+
+	while (*s != 0) {
+		if (*s == '\\' && sscanf(s + 1, "%3o", &c) == 1) {
+			*to++ = (char)c;
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = 0;
+}
+
+/* The mount of a device: its mount point and source. */
+static bool
+mount_line(char *line, dev_t dev, char **point, char **source)
+{
+	char *save, *w, *type;
+	unsigned major, minor, i;
+
+	w = strtok_r(line, " \n", &save);
+	for (i = 0; i < 2 && w != NULL; i++)
+		w = strtok_r(NULL, " \n", &save);
+	if (w == NULL || sscanf(w, "%u:%u", &major, &minor) != 2 ||
+	    makedev(major, minor) != dev)
+		return false;
+	strtok_r(NULL, " \n", &save);		/* root of the mount */
+	*point = strtok_r(NULL, " \n", &save);
+	while ((w = strtok_r(NULL, " \n", &save)) != NULL &&
+	    strcmp(w, "-") != 0)
+		;
+	type = strtok_r(NULL, " \n", &save);
+	*source = strtok_r(NULL, " \n", &save);
+	if (w == NULL || type == NULL || *source == NULL)
+		return false;
+	unescape(*point);
+	unescape(*source);
+	return strncmp(type, "fuse", 4) == 0;
+}
+
+static bool
+ask(const char *path, char *store, size_t cap)
+{
+	ssize_t n = getxattr(path, ADDR_XATTR, store, cap - 1);
+
+	if (n <= 0)
+		return false;
+	store[n] = 0;
+	return store[0] == '/';
+}
+
+static bool
+has_socket(const char *dir)
+{
+	char path[PATH_MAX + 8];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", dir, SOCK);
+	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static bool
+in_mount(const char *path, struct addr *out)
+{
+	char *line = NULL, *point, *source;
+	bool found = false;
+	struct stat st;
+	size_t cap = 0;
+	FILE *f;
+
+	if (lstat(path, &st) < 0 ||
+	    (f = fopen("/proc/self/mountinfo", "re")) == NULL)
+		return false;
+	while (!found && getline(&line, &cap, f) > 0) {
+		if (!mount_line(line, st.st_dev, &point, &source) ||
+		    strlen(point) >= sizeof out->mount)
+			continue;
+		strcpy(out->mount, point);
+		found = ask(path, out->store, sizeof out->store) ||
+		    ask(point, out->store, sizeof out->store);
+		if (!found && source[0] == '/' && has_socket(source) &&
+		    strlen(source) < sizeof out->store) {
+			strcpy(out->store, source);
+			found = true;
+		}
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+int
+addr_find(const char *path, struct addr *out)
+{
+	struct stat st;
+
+	if (in_mount(path, out))
+		return 0;
+	out->mount[0] = 0;
+	if (stat(path, &st) < 0)
+		return vfs_err_from_os(errno);
+	if (!S_ISDIR(st.st_mode))
+		return -VFS_NOENT;
+	if (realpath(path, out->store) == NULL)
+		return vfs_err_from_os(errno);
+	return 0;
+}
+
+int
+addr_connect(const char *store)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int dir, fd = -1, err = 0;
+
+	dir = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return vfs_err_from_os(errno);
+	snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d/%s",
+	    dir, SOCK);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		err = vfs_err_from_os(errno);
+	else if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
+		err = errno == ENOENT || errno == ECONNREFUSED ?
+		    -VFS_OFFLINE : vfs_err_from_os(errno);
+	close(dir);
+	if (err == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}

@@ -1,0 +1,95 @@
+/*
+ * ctl.h - what the subcommands of vfsctl share
+ *
+ * A subcommand is a row of the table in vfsctl.c: run gets the arguments
+ * behind its name and gives the exit status.
+ */
+#ifndef VFSD_CTL_H
+#define VFSD_CTL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "../protocol/codec.h"
+#include "addr.h"
+
+enum {
+	CTL_OK = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2,
+	/* check's, as fsck(8) */
+	CTL_REPAIRED = 1,
+	CTL_DAMAGED = 4,
+	CTL_NO_CHECK = 8,
+	CTL_CHECK_USAGE = 16,
+};
+
+struct ctl_cmd {
+	const char *name, *args, *about;
+	const char *options;		/* lines of --help, or NULL */
+	int (*run)(const struct ctl_cmd *cmd, int argc, char **argv);
+	int usage;			/* exit status of a wrong call */
+};
+
+int ctl_status(const struct ctl_cmd *, int, char **);
+int ctl_check(const struct ctl_cmd *, int, char **);
+int ctl_id(const struct ctl_cmd *, int, char **);
+int ctl_paths(const struct ctl_cmd *, int, char **);
+int ctl_dump(const struct ctl_cmd *, int, char **);
+int ctl_why(const struct ctl_cmd *, int, char **);
+int ctl_version(const struct ctl_cmd *, int, char **);
+
+/* Prints how cmd is called; the exit status for a wrong call. */
+int ctl_usage(const struct ctl_cmd *cmd, FILE *to);
+
+/* One line to stderr: "vfsctl: about: what"; CTL_FAILED. */
+int ctl_fail(const char *about, int err);
+
+/* --- a daemon (ctl_client.c) ---------------------------------------- */
+
+struct ctl {
+	int fd;
+	uint64_t req_id;
+	uint8_t *msg;			/* what replies borrow from */
+	struct proto_error error;	/* of the last refused request */
+};
+
+int ctl_open(struct ctl *k, const char *store);
+void ctl_close(struct ctl *k);
+
+/* One request and its reply; what r borrows is good until the next. */
+int ctl_call(struct ctl *k, enum vfs_op op, const void *q, void *r);
+
+/* --- a store without one (ctl_store.c) ------------------------------ */
+
+struct engine;
+
+struct ctl_store {
+	int dirfd, lockfd;
+	struct engine *engine;
+};
+
+/* Opens a store nobody serves; write only for repairs. */
+int ctl_store_open(const char *dir, bool write, struct ctl_store *out);
+void ctl_store_close(struct ctl_store *s);
+
+/* --- output (ctl_json.c) -------------------------------------------- */
+
+/* Members of an object or elements of an array; key NULL in arrays. */
+struct json {
+	FILE *to;
+	bool more;			/* the next one needs a comma */
+};
+void json_begin(struct json *j, const char *key, char bracket);
+void json_end(struct json *j, char bracket);
+void json_num(struct json *j, const char *key, uint64_t n);
+void json_int(struct json *j, const char *key, int64_t n);
+void json_bool(struct json *j, const char *key, bool b);
+/* Bytes that are no UTF-8 become \udc80 to \udcff, as Python does. */
+void json_str(struct json *j, const char *key, struct vfs_slice s);
+void json_text(struct json *j, const char *key, const char *s);
+
+/* Bytes for people: what is no printable character as \ooo. */
+void ctl_print(FILE *to, struct vfs_slice s);
+
+#endif

@@ -1,0 +1,139 @@
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ctl.h"
+
+#define WAIT_MS	30000			/* for a daemon that says nothing */
+
+static int
+send_all(int fd, const uint8_t *p, size_t n)
+{
+	ssize_t k;
+
+	while (n > 0) {
+		k = send(fd, p, n, MSG_NOSIGNAL);
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return errno == EPIPE || errno == ECONNRESET ?
+			    -VFS_SESSION_CLOSED : vfs_err_from_os(errno);
+		p += k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+static int
+recv_all(int fd, uint8_t *p, size_t n)
+{
+	struct pollfd pf = { .fd = fd, .events = POLLIN };
+	ssize_t k;
+
+	while (n > 0) {
+		k = poll(&pf, 1, WAIT_MS);
+		if (k == 0)
+			return -VFS_DEADLINE;
+		if (k > 0)
+			k = recv(fd, p, n, 0);
+		else
+			k = -1;
+		if (k == 0)
+			return -VFS_SESSION_CLOSED;
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return vfs_err_from_os(errno);
+		p += k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+/* A notification: only the farewell is expected here. */
+static int
+farewell(const struct proto_hdr *h, const uint8_t *msg)
+{
+	struct rbuf b;
+	uint32_t why;
+
+	if (h->op != PROTO_N_SHUTDOWN || proto_body(h, msg, &b) < 0)
+		return -VFS_MALFORMED;
+	why = rbuf_u32(&b);
+	return why == 0 || why > 1000 ? -VFS_SESSION_CLOSED : -(int)why;
+}
+
+static int
+receive(struct ctl *k, enum vfs_op op, void *r)
+{
+	struct proto_hdr h;
+	struct rbuf b;
+	int err;
+
+	if ((err = recv_all(k->fd, k->msg, PROTO_HDR)) < 0 ||
+	    (err = proto_hdr_decode(k->msg, PROTO_HDR, VFS_MSG_MAX, &h)) < 0)
+		return err;
+	err = recv_all(k->fd, k->msg + PROTO_HDR, h.len - PROTO_HDR);
+	if (err < 0)
+		return err;
+	if (h.op >= 0x4000 && h.op < PROTO_REPLY)
+		return farewell(&h, k->msg);
+	if (h.op != (proto_ops[op].number | PROTO_REPLY) ||
+	    h.req_id != k->req_id)
+		return -VFS_MALFORMED;
+	if ((err = proto_body(&h, k->msg, &b)) < 0)
+		return err;
+	if (h.status == 0)
+		return proto_reply_decode(op, &b, r);
+	if ((err = proto_error_decode(&b, &k->error)) < 0)
+		return err;
+	return h.status > 1000 ? -VFS_IO : -(int)h.status;
+}
+
+int
+ctl_call(struct ctl *k, enum vfs_op op, const void *q, void *r)
+{
+	struct proto_hdr h = { .req_id = ++k->req_id, .prio = 4,
+		.credits = 1 };
+	int err;
+
+	err = proto_request_encode(op, q, &h, k->msg, VFS_MSG_MAX);
+	if (err == 0)
+		err = send_all(k->fd, k->msg, h.len);
+	if (err == 0 || err == -VFS_SESSION_CLOSED)
+		err = receive(k, op, r);
+	return err;
+}
+
+int
+ctl_open(struct ctl *k, const char *store)
+{
+	struct vfs_hello q = { .magic = PROTO_MAGIC,
+		.version_min = PROTO_VERSION, .version_max = PROTO_VERSION,
+		.max_msg = VFS_MSG_MAX, .client = { "vfsctl", 6 } };
+	struct vfs_hello_reply r;
+	int err;
+
+	memset(k, 0, sizeof *k);
+	if ((k->fd = addr_connect(store)) < 0)
+		return k->fd;
+	k->msg = malloc(VFS_MSG_MAX);
+	err = k->msg == NULL ? -VFS_NOMEM
+	    : ctl_call(k, VFS_OP_HELLO, &q, &r);
+	if (err < 0)
+		ctl_close(k);
+	return err;
+}
+
+void
+ctl_close(struct ctl *k)
+{
+	if (k->fd >= 0)
+		close(k->fd);
+	free(k->msg);
+	memset(k, 0, sizeof *k);
+	k->fd = -1;
+}
