@@ -45,6 +45,23 @@ int ctl_usage(const struct ctl_cmd *cmd, FILE *to);
 /* One line to stderr: "vfsctl: about: what"; CTL_FAILED. */
 int ctl_fail(const char *about, int err);
 
+/*
+ * Options and up to two operands.  flags: names of options, NULL at the
+ * end; an option that ends in '=' has a value.  false: usage was shown.
+ */
+struct ctl_args {
+	bool json;
+	bool flag[4];			/* as listed */
+	const char *value[4];
+	const char *arg[2];		/* NULL where not given */
+};
+bool ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
+    const char *const *flags, int need, int max, struct ctl_args *out);
+
+/* The daemon that serves a path; says why not. */
+struct ctl;
+int ctl_reach(const char *path, struct addr *addr, struct ctl *k);
+
 /* --- a daemon (ctl_client.c) ---------------------------------------- */
 
 struct ctl {

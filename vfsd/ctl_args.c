@@ -1,0 +1,67 @@
+#include <string.h>
+
+#include "ctl.h"
+
+/* The listed option that s is, with its value; -1 if it is none. */
+static int
+option(const char *s, const char *const *flags, const char **value)
+{
+	size_t n;
+	int i;
+
+	*value = NULL;
+	for (i = 0; flags != NULL && flags[i] != NULL; i++) {
+		n = strlen(flags[i]);
+		if (flags[i][n - 1] == '=' ? strncmp(s, flags[i], n) == 0
+		    : strcmp(s, flags[i]) == 0) {
+			*value = s + n;
+			return i;
+		}
+	}
+	return -1;
+}
+
+bool
+ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
+    const char *const *flags, int need, int max, struct ctl_args *out)
+{
+	const char *value;
+	bool plain = false;
+	int i, f, n = 0;
+
+	memset(out, 0, sizeof *out);
+	for (i = 0; i < argc; i++) {
+		if (!plain && strcmp(argv[i], "--") == 0) {
+			plain = true;
+		} else if (!plain && strcmp(argv[i], "--json") == 0) {
+			out->json = true;
+		} else if (!plain && argv[i][0] == '-' && argv[i][1] != 0) {
+			if ((f = option(argv[i], flags, &value)) < 0)
+				break;
+			out->flag[f] = true;
+			out->value[f] = value;
+		} else {
+			if (n == max)
+				break;
+			out->arg[n++] = argv[i];
+		}
+	}
+	if (i == argc && n >= need)
+		return true;
+	if (i < argc)
+		fprintf(stderr, "vfsctl %s: unexpected: %s\n", cmd->name,
+		    argv[i]);
+	ctl_usage(cmd, stderr);
+	return false;
+}
+
+int
+ctl_reach(const char *path, struct addr *addr, struct ctl *k)
+{
+	int err;
+
+	if ((err = addr_find(path, addr)) < 0 ||
+	    (err = ctl_open(k, addr->store)) < 0)
+		ctl_fail(path, err);
+	return err;
+}

@@ -1,0 +1,99 @@
+/*
+ * vfsctl - look at a store, or at the daemon that serves it
+ */
+#include <string.h>
+
+#include "ctl.h"
+
+static const struct ctl_cmd cmds[] = {
+	{ "status", "PATH", "sizes, sequence, what waits, counters", NULL,
+	    ctl_status, CTL_USAGE },
+	{ "check", "PATH", "verify everything, file bytes included",
+	    "    --no-data   rows only, not the bytes of files\n"
+	    "    --repair    put right what can be (nobody may serve the "
+	    "store)\n"
+	    "    -q          findings only, no summary\n"
+	    "Exit status: 0 clean, 1 repaired, 4 damage is left, 8 could "
+	    "not check, 16 usage.\n",
+	    ctl_check, CTL_CHECK_USAGE },
+	{ "id", "PATH", "the id of the object at PATH, inside a mount", NULL,
+	    ctl_id, CTL_USAGE },
+	{ "paths", "PATH ID", "all paths of an id", NULL, ctl_paths,
+	    CTL_USAGE },
+	{ "dump", "STORE", "every row, readable",
+	    "    --kind=K    only rows of one kind (a letter, or a name as "
+	    "printed)\n"
+	    "    --id=N      only rows whose first number is N\n",
+	    ctl_dump, CTL_USAGE },
+	{ "why", "PATH [TRACE]", "where errors came from",
+	    "    --pid=N     the last errors of a process\n",
+	    ctl_why, CTL_USAGE },
+	{ "version", "[PATH]", "of this program, and of a daemon", NULL,
+	    ctl_version, CTL_USAGE },
+};
+#define NCMDS (sizeof cmds / sizeof cmds[0])
+
+int
+ctl_usage(const struct ctl_cmd *cmd, FILE *to)
+{
+	fprintf(to, "usage: vfsctl %s [--json] [--help] %s\n%s\n", cmd->name,
+	    cmd->args, cmd->about);
+	if (cmd->options != NULL)
+		fputs(cmd->options, to);
+	return cmd->usage;
+}
+
+int
+ctl_fail(const char *about, int err)
+{
+	fprintf(stderr, "vfsctl: %s: %s\n", about,
+	    err == -VFS_OFFLINE ? "no daemon serves this store"
+	    : vfs_err_text(err));
+	return CTL_FAILED;
+}
+
+static int
+help(FILE *to)
+{
+	size_t i;
+
+	fputs("usage: vfsctl COMMAND [--json] [--help] ...\n", to);
+	for (i = 0; i < NCMDS; i++)
+		fprintf(to, "  %-8s %-14s %s\n", cmds[i].name, cmds[i].args,
+		    cmds[i].about);
+	fputs("PATH: a mount point (or anything below one), or a store's "
+	    "directory.\n", to);
+	return to == stdout ? CTL_OK : CTL_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	size_t i;
+	int k, status;
+
+	if (argc < 2)
+		return help(stderr);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+		return help(stdout);
+	if (strcmp(argv[1], "--version") == 0)
+		argv[1] += 2;
+	for (i = 0; i < NCMDS && strcmp(argv[1], cmds[i].name) != 0; i++)
+		;
+	if (i == NCMDS) {
+		fprintf(stderr, "vfsctl: no such command: %s\n", argv[1]);
+		return help(stderr);
+	}
+	for (k = 2; k < argc && strcmp(argv[k], "--") != 0; k++)
+		if (strcmp(argv[k], "--help") == 0) {
+			ctl_usage(&cmds[i], stdout);
+			return CTL_OK;
+		}
+	status = cmds[i].run(&cmds[i], argc - 2, argv + 2);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("vfsctl: standard output");
+		return cmds[i].usage == CTL_CHECK_USAGE ? CTL_NO_CHECK
+		    : CTL_FAILED;
+	}
+	return status;
+}
