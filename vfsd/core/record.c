@@ -69,7 +69,7 @@ rec_inode_encode(const struct rec_inode *r, uint8_t *buf)
 	p = le_put32(p, r->rdev_major);
 	p = le_put32(p, r->rdev_minor);
 	p = le_put32(p, r->flags);
-	p = le_put32(p, 0);
+	p = le_put32(p, r->xattrs);
 	p = le_put64(p, r->size);
 	p = le_put64(p, r->blocks);
 	p = put_time(p, r->atime);
@@ -101,7 +101,7 @@ rec_inode_decode(struct vfs_slice val, struct rec_inode *r)
 	const uint8_t *p = val.p;
 	struct rec_inode in;
 
-	if (val.n != INODE_BYTES || le_get32(p + 28) != 0)
+	if (val.n != INODE_BYTES)
 		return -VFS_CORRUPT;
 	in.mode = le_get32(p);
 	in.nlink = le_get32(p + 4);
@@ -110,6 +110,7 @@ rec_inode_decode(struct vfs_slice val, struct rec_inode *r)
 	in.rdev_major = le_get32(p + 16);
 	in.rdev_minor = le_get32(p + 20);
 	in.flags = le_get32(p + 24);
+	in.xattrs = le_get32(p + 28);
 	in.size = le_get64(p + 32);
 	in.blocks = le_get64(p + 40);
 	p = get_time(p + 48, &in.atime);

@@ -79,6 +79,8 @@ struct rec_inode {
 	uint32_t mode, nlink, uid, gid;
 	uint32_t rdev_major, rdev_minor;
 	uint32_t flags;
+	uint32_t xattrs;		/* how many rows: one that is lost
+					 * is missed */
 	uint64_t size;
 	uint64_t blocks;		/* of VFS_BLOCK, holes not counted */
 	struct vfs_time atime, mtime, ctime, btime;

@@ -39,37 +39,39 @@ int
 xattr_put(struct txn *t, struct node *n, struct vfs_slice name,
     struct vfs_slice val)
 {
+	struct vfs_slice old;
 	struct row_key k;
-	int err;
+	int had, err;
 
+	had = xattr_get(t, n, name, &old);
+	if (had < 0 && had != -VFS_NOXATTR)
+		return had;
 	row_key_name(&k, ROW_XATTR, n->id, name);
 	if ((err = txn_put(t, row_key_slice(&k), val)) < 0)
 		return err;
+	if (had < 0)
+		n->in.xattrs++;
 	n->in.flags |= INODE_HAS_XATTR | acl_flag(name);
 	return 0;
-}
-
-static int
-found_one(void *arg, struct vfs_slice name)
-{
-	(void)arg;
-	(void)name;
-	return 1;
 }
 
 int
 xattr_del(struct txn *t, struct node *n, struct vfs_slice name)
 {
+	struct vfs_slice old;
 	struct row_key k;
 	int err;
 
+	err = xattr_get(t, n, name, &old);
+	if (err < 0)
+		return err == -VFS_NOXATTR ? 0 : err;
 	row_key_name(&k, ROW_XATTR, n->id, name);
 	if ((err = txn_del(t, row_key_slice(&k))) < 0)
 		return err;
 	n->in.flags &= ~acl_flag(name);
-	if ((err = xattr_each(t, n, found_one, NULL)) < 0)
-		return err;
-	if (err == 0)
+	if (n->in.xattrs > 0)
+		n->in.xattrs--;
+	if (n->in.xattrs == 0)
 		n->in.flags &= ~(uint32_t)INODE_HAS_XATTR;
 	return 0;
 }
@@ -156,6 +158,7 @@ xattr_del_all(struct txn *t, struct node *n)
 		if ((err = txn_del(t, row_key_slice(&k))) < 0)
 			return err;
 	}
+	n->in.xattrs = 0;
 	n->in.flags &= ~(uint32_t)(INODE_HAS_XATTR | INODE_HAS_ACL |
 	    INODE_HAS_DEFACL);
 	return err;
