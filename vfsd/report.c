@@ -51,6 +51,8 @@ report_fault(void *arg, const struct fault_rec *f)
 		return;
 	}
 	snprintf(r->last, sizeof r->last, "%s", f->text);
+	if (r->quiet)
+		return;
 	report_line(r, REPORT_ERROR, "%s: %s (%s:%d, trace %llx)", f->text,
 	    vfs_err_text(f->err), base ? base + 1 : f->file, f->line,
 	    (unsigned long long)f->trace_id);

@@ -19,7 +19,8 @@ enum {
 
 struct report {
 	bool to_syslog;			/* in the background, once ready */
-	char last[256];			/* the last fault before that */
+	bool quiet;			/* faults are only kept */
+	char last[256];			/* the last fault's text */
 };
 
 void report_open(struct report *r);

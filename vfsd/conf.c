@@ -1,0 +1,287 @@
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf.h"
+
+/* What an option does to conf. */
+enum kind {
+	K_SET,				/* bool at off becomes true */
+	K_CLEAR,			/* ... false */
+	K_TEXT,				/* =VALUE, copied to off */
+	K_FLAG,				/* mount_flags gets arg */
+	K_UNFLAG,			/* mount_flags loses arg */
+	K_ATIME,			/* K_FLAG, and vfsd keeps no atime */
+	K_NONE,				/* somebody else's; accepted */
+};
+
+struct option_row {
+	const char *name;		/* "x=" takes a value, "x=y" is fixed */
+	enum kind kind;
+	size_t off;
+	unsigned long arg;
+	const char *help;		/* NULL: not shown */
+};
+
+#define AT(f)	offsetof(struct conf, f)
+
+static const struct option_row table[] = {
+	{ "ro", K_SET, AT(rdonly), 0,
+	  "read-only: recover into memory, write nothing" },
+	{ "rw", K_CLEAR, AT(rdonly), 0, NULL },
+	{ "allow_other", K_SET, AT(allow_other), 0,
+	  "other users may use the mount (root's default)" },
+	{ "noallow_other", K_CLEAR, AT(allow_other), 0,
+	  "only its owner may (other users' default)" },
+	{ "default_permissions", K_NONE, 0, 0,
+	  "the kernel checks permissions (always on)" },
+	{ "durability=process", K_CLEAR, AT(sync_all), 0,
+	  "fsync makes durable; kill -9 loses nothing (default)" },
+	{ "durability=sync", K_SET, AT(sync_all), 0,
+	  "every operation is on the disk when it returns" },
+	{ "locks=local", K_CLEAR, AT(shared_locks), 0,
+	  "the kernel keeps fcntl and flock locks (default)" },
+	{ "locks=shared", K_SET, AT(shared_locks), 0,
+	  "vfsd keeps them, for all ways into the store" },
+	{ "direct", K_SET, AT(direct), 0,
+	  "no page cache: each write(2) arrives whole" },
+	{ "relatime", K_SET, AT(atime), 0,
+	  "atime at the first open after a change (default)" },
+	{ "noatime", K_ATIME, AT(atime), MS_NOATIME, "never" },
+	{ "fsname=", K_TEXT, AT(fsname), 0,
+	  "the name that mount(8) and df(1) show" },
+	{ "require-sandbox", K_SET, AT(require_sandbox), 0,
+	  "refuse to start where the kernel cannot confine" },
+	{ "no-sandbox", K_SET, AT(no_sandbox), 0,
+	  "do not confine (for debuggers)" },
+
+	{ "nosuid", K_FLAG, 0, MS_NOSUID, "generic options; dev and suid" },
+	{ "suid", K_UNFLAG, 0, MS_NOSUID, "    are root's defaults" },
+	{ "nodev", K_FLAG, 0, MS_NODEV, NULL },
+	{ "dev", K_UNFLAG, 0, MS_NODEV, NULL },
+	{ "noexec", K_FLAG, 0, MS_NOEXEC, NULL },
+	{ "exec", K_UNFLAG, 0, MS_NOEXEC, NULL },
+	{ "sync", K_FLAG, 0, MS_SYNCHRONOUS, NULL },
+	{ "async", K_UNFLAG, 0, MS_SYNCHRONOUS, NULL },
+	{ "dirsync", K_FLAG, 0, MS_DIRSYNC, NULL },
+	{ "nodiratime", K_FLAG, 0, MS_NODIRATIME, NULL },
+	{ "diratime", K_UNFLAG, 0, MS_NODIRATIME, NULL },
+	{ "atime", K_SET, AT(atime), 0, NULL },
+	{ "norelatime", K_NONE, 0, 0, NULL },
+	{ "strictatime", K_NONE, 0, 0, NULL },
+	{ "nostrictatime", K_NONE, 0, 0, NULL },
+	{ "lazytime", K_NONE, 0, 0, NULL },
+	{ "nolazytime", K_NONE, 0, 0, NULL },
+	{ "nosymfollow", K_FLAG, 0, 256 /* MS_NOSYMFOLLOW */, NULL },
+	{ "defaults", K_NONE, 0, 0, NULL },
+	{ "auto", K_NONE, 0, 0, NULL },
+	{ "noauto", K_NONE, 0, 0, NULL },
+	{ "user", K_NONE, 0, 0, NULL },
+	{ "users", K_NONE, 0, 0, NULL },
+	{ "nouser", K_NONE, 0, 0, NULL },
+	{ "owner", K_NONE, 0, 0, NULL },
+	{ "group", K_NONE, 0, 0, NULL },
+	{ "nofail", K_NONE, 0, 0, NULL },
+	{ "_netdev", K_NONE, 0, 0, NULL },
+	{ "subtype=vfsd", K_NONE, 0, 0, NULL },
+};
+
+#define NROWS	(sizeof table / sizeof table[0])
+
+static int
+say(char *why, size_t cap, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, cap, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static const struct option_row *
+option_find(const char *word)
+{
+	size_t i, n;
+
+	for (i = 0; i < NROWS; i++) {
+		n = strlen(table[i].name);
+		if (table[i].kind == K_TEXT ?
+		    strncmp(word, table[i].name, n) == 0 :
+		    strcmp(word, table[i].name) == 0)
+			return &table[i];
+	}
+	return NULL;
+}
+
+static int
+option_apply(struct conf *c, const char *word, char *why, size_t cap)
+{
+	const struct option_row *r;
+	char *field;
+
+	if (*word == '\0' || strncmp(word, "x-", 2) == 0 ||
+	    strncmp(word, "comment=", 8) == 0 ||
+	    strncmp(word, "user=", 5) == 0)
+		return 0;
+	if ((r = option_find(word)) == NULL)
+		return say(why, cap, "unknown option '%s': vfsd --help lists "
+		    "them", word);
+	field = (char *)c + r->off;
+	switch (r->kind) {
+	case K_SET:
+		*(bool *)field = true;
+		break;
+	case K_CLEAR:
+		*(bool *)field = false;
+		break;
+	case K_TEXT:
+		snprintf(field, PATH_MAX, "%s", word + strlen(r->name));
+		break;
+	case K_ATIME:
+		*(bool *)field = false;
+		/* fall through */
+	case K_FLAG:
+		c->mount_flags |= r->arg;
+		break;
+	case K_UNFLAG:
+		c->mount_flags &= ~r->arg;
+		break;
+	case K_NONE:
+		break;
+	}
+	return 0;
+}
+
+/* Words between commas; a backslash takes the next character as it is. */
+static int
+options_parse(struct conf *c, const char *s, char *why, size_t cap)
+{
+	char word[PATH_MAX];
+	size_t n = 0;
+
+	for (;; s++) {
+		if (*s == ',' || *s == '\0') {
+			word[n] = '\0';
+			if (option_apply(c, word, why, cap) != 0)
+				return -1;
+			n = 0;
+			if (*s == '\0')
+				return 0;
+			continue;
+		}
+		if (*s == '\\' && s[1] != '\0')
+			s++;
+		if (n + 1 == sizeof word)
+			return say(why, cap, "an option is too long");
+		word[n++] = *s;
+	}
+}
+
+/* STORE, or NAME:STORE unless there is something called "NAME:STORE". */
+static int
+store_arg(struct conf *c, char *why, size_t cap)
+{
+	const char *dir = c->store_arg, *colon = strchr(dir, ':');
+	struct stat st;
+
+	if (colon != NULL && colon[1] != '\0' && lstat(dir, &st) != 0 &&
+	    memchr(dir, '/', (size_t)(colon - dir)) == NULL) {
+		if (c->fsname[0] == '\0')
+			snprintf(c->fsname, sizeof c->fsname, "%.*s",
+			    (int)(colon - dir), dir);
+		dir = colon + 1;
+	}
+	if (*dir == '\0')
+		return say(why, cap, "the store's name is empty");
+	if (strlen(dir) >= sizeof c->store)
+		return say(why, cap, "%.60s...: the name is too long", dir);
+	strcpy(c->store, dir);
+	return 0;
+}
+
+static int
+one_arg(struct conf *c, int argc, char **argv, int *i, bool *rest,
+    char *why, size_t cap)
+{
+	const char *a = argv[*i], *opts;
+
+	if (*rest || a[0] != '-' || a[1] == '\0') {
+		if (c->store_arg == NULL)
+			c->store_arg = a;
+		else if (c->mount_arg == NULL)
+			c->mount_arg = a;
+		else
+			return say(why, cap, "'%s' is one argument too "
+			    "many: vfsd [-f] [-o OPT,...] STORE MOUNTPOINT",
+			    a);
+		return 0;
+	}
+	if (strcmp(a, "--") == 0)
+		*rest = true;
+	else if (strcmp(a, "-f") == 0 || strcmp(a, "--foreground") == 0)
+		c->foreground = true;
+	else if (strcmp(a, "-h") == 0 || strcmp(a, "--help") == 0)
+		c->help = true;
+	else if (strcmp(a, "-V") == 0 || strcmp(a, "--version") == 0)
+		c->version = true;
+	else if (strcmp(a, "--require-sandbox") == 0)
+		c->require_sandbox = true;
+	else if (strncmp(a, "-o", 2) == 0) {
+		opts = a[2] != '\0' ? a + 2 : ++*i < argc ? argv[*i] : NULL;
+		if (opts == NULL)
+			return say(why, cap, "-o needs an option");
+		return options_parse(c, opts, why, cap);
+	} else
+		return say(why, cap, "unknown argument '%s': see vfsd "
+		    "--help", a);
+	return 0;
+}
+
+int
+conf_parse(int argc, char **argv, struct conf *out, char *why, size_t cap)
+{
+	bool root = geteuid() == 0, rest = false;
+	int i;
+
+	memset(out, 0, sizeof *out);
+	out->atime = true;
+	out->allow_other = root;
+	out->mount_flags = root ? 0 : MS_NOSUID | MS_NODEV;
+	for (i = 1; i < argc; i++)
+		if (one_arg(out, argc, argv, &i, &rest, why, cap) != 0)
+			return -1;
+	if (out->help || out->version)
+		return 0;
+	if (out->mount_arg == NULL)
+		return say(why, cap, "a store and a mount point are needed: "
+		    "vfsd [-f] [-o OPT,...] STORE MOUNTPOINT");
+	if (out->rdonly)
+		out->mount_flags |= MS_RDONLY;
+	if (out->no_sandbox && out->require_sandbox)
+		return say(why, cap, "no-sandbox and require-sandbox "
+		    "exclude each other");
+	return store_arg(out, why, cap);
+}
+
+void
+conf_usage(FILE *to)
+{
+	size_t i;
+
+	fprintf(to, "usage: vfsd [-f] [-o OPT,...] STORE MOUNTPOINT\n\n"
+	    "Mounts the store in the directory STORE, which is made when "
+	    "there is none;\nNAME:STORE has mount(8) show NAME.  Returns "
+	    "when the mount is ready.\n\n"
+	    "  -f, --foreground   stay; Ctrl-C unmounts\n"
+	    "  -h, --help         this\n"
+	    "  -V, --version      the version\n"
+	    "  -o OPT,...         options:\n");
+	for (i = 0; i < NROWS; i++)
+		if (table[i].help != NULL)
+			fprintf(to, "      %-20s %s\n", table[i].name,
+			    table[i].help);
+}

@@ -1,0 +1,36 @@
+/*
+ * conf.h - what the command line asks for
+ */
+#ifndef VFSD_CONF_H
+#define VFSD_CONF_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct conf {
+	const char *store_arg, *mount_arg;	/* as they were given */
+	char store[PATH_MAX];		/* the directory, absolute */
+	char mountpoint[PATH_MAX];	/* absolute */
+	char fsname[PATH_MAX];		/* what mount(8) shows */
+
+	bool foreground;
+	bool rdonly;
+	bool allow_other;
+	bool sync_all;			/* durability=sync */
+	bool shared_locks;		/* locks=shared */
+	bool direct;
+	bool atime;
+	bool require_sandbox, no_sandbox;
+	unsigned long mount_flags;	/* MS_* for mount(2) */
+
+	bool help, version;
+};
+
+/* 0, or -1 with one line in why.  Does not touch the filesystem. */
+int conf_parse(int argc, char **argv, struct conf *out, char *why,
+    size_t cap);
+void conf_usage(FILE *to);
+
+#endif

@@ -1,0 +1,312 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "front/fuse.h"
+#include "launch.h"
+#include "mount.h"
+
+/* How long a busy mount's open files are still served once it was told
+ * to end. */
+#define LINGER_MS	5000
+
+struct launch {
+	const struct conf *c;
+	struct report *r;
+	struct storedir *d;
+	struct mount mount;
+	bool opened, mounted, ending, failed;
+	int sock, sigfd, ready;
+	pid_t server;
+	int timeout_ms;
+};
+
+int
+launch_send(int sock, enum launch_word word, const char *text,
+    const int *fds, unsigned nfds)
+{
+	struct launch_msg m = { .word = (char)word };
+	char room[CMSG_SPACE(sizeof(int) * FUSE_THREADS_MAX)] = { 0 };
+	struct iovec v = { &m, sizeof m };
+	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1 };
+	struct cmsghdr *cm;
+
+	if (text != NULL)
+		snprintf(m.text, sizeof m.text, "%s", text);
+	if (nfds > 0) {
+		h.msg_control = room;
+		h.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+		cm = CMSG_FIRSTHDR(&h);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+		memcpy(CMSG_DATA(cm), fds, sizeof(int) * nfds);
+	}
+	return sendmsg(sock, &h, MSG_NOSIGNAL) == sizeof m ? 0 : -1;
+}
+
+int
+launch_recv(int sock, struct launch_msg *m, int *fds, unsigned *nfds)
+{
+	char room[CMSG_SPACE(sizeof(int) * FUSE_THREADS_MAX)];
+	struct iovec v = { m, sizeof *m };
+	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1,
+	    .msg_control = room, .msg_controllen = sizeof room };
+	struct cmsghdr *cm;
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	*nfds = 0;
+	if (n == 0)
+		return 0;
+	if (n != sizeof *m)
+		return -1;
+	cm = CMSG_FIRSTHDR(&h);
+	if (cm != NULL && cm->cmsg_type == SCM_RIGHTS) {
+		*nfds = (unsigned)((cm->cmsg_len - CMSG_LEN(0)) /
+		    sizeof(int));
+		memcpy(fds, CMSG_DATA(cm), *nfds * sizeof(int));
+	}
+	return 1;
+}
+
+static void
+hand_over(struct launch *l, int session)
+{
+	int fds[FUSE_THREADS_MAX];
+	unsigned i, n = fuse_front_threads();
+
+	fds[0] = session;
+	for (i = 1; i < n; i++)
+		if ((fds[i] = mount_clone(session)) < 0)
+			break;
+	n = i;
+	if (launch_send(l->sock, LAUNCH_SESSION, NULL, fds, n) != 0)
+		l->failed = true;
+	/* Ours are closed, so that the server's end is the session's. */
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+static void
+do_mount(struct launch *l)
+{
+	struct mount_conf mc = {
+		.source = l->c->fsname[0] ? l->c->fsname : l->c->store,
+		.path = l->c->mountpoint, .flags = l->c->mount_flags,
+		.allow_other = l->c->allow_other,
+	};
+	char why[512];
+	int fd;
+
+	if (mount_attach(&mc, &l->mount, &fd, why, sizeof why) != 0) {
+		report_line(l->r, REPORT_ERROR, "%s", why);
+		l->failed = true;
+		launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+		return;
+	}
+	l->mounted = true;
+	hand_over(l, fd);
+}
+
+static void
+do_ready(struct launch *l)
+{
+	if (l->ready < 0)
+		return;
+	if (write(l->ready, "r", 1) == 1)
+		report_to_syslog(l->r);
+	close(l->ready);
+	l->ready = -1;
+	/* Nobody waits for our words any more. */
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
+}
+
+/* Asked to end: the first time politely, then at once. */
+static void
+do_end(struct launch *l)
+{
+	char why[512] = "";
+	int rc;
+
+	if (l->ending || !l->mounted) {
+		launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+		return;
+	}
+	l->ending = true;
+	rc = mount_detach(&l->mount, false, why, sizeof why);
+	if (rc == 1) {
+		report_line(l->r, REPORT_NOTICE, "%s is busy: taken away; "
+		    "open files are served for %d more seconds", l->mount.path,
+		    LINGER_MS / 1000);
+		rc = mount_detach(&l->mount, true, why, sizeof why);
+		l->timeout_ms = LINGER_MS;
+	}
+	if (rc != 0) {
+		report_line(l->r, REPORT_ERROR, "%s", why);
+		launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+	}
+}
+
+static void
+on_message(struct launch *l)
+{
+	struct launch_msg m;
+	int fds[FUSE_THREADS_MAX];
+	unsigned n;
+
+	if (launch_recv(l->sock, &m, fds, &n) != 1) {
+		close(l->sock);		/* its SIGCHLD is on the way */
+		l->sock = -1;
+		return;
+	}
+	m.text[sizeof m.text - 1] = '\0';
+	switch (m.word) {
+	case LAUNCH_OPENED:
+		l->opened = true;
+		do_mount(l);
+		break;
+	case LAUNCH_READY:
+		do_ready(l);
+		break;
+	case LAUNCH_FAILED:
+		report_line(l->r, REPORT_ERROR, "%s", m.text);
+		l->failed = true;
+		break;
+	case LAUNCH_UNMOUNT:
+		do_end(l);
+		break;
+	}
+}
+
+/* false: the server is gone; *status is how. */
+static bool
+on_signal(struct launch *l, int *status)
+{
+	struct signalfd_siginfo si;
+
+	if (read(l->sigfd, &si, sizeof si) != sizeof si)
+		return true;
+	if (si.ssi_signo != SIGCHLD) {
+		do_end(l);
+		return true;
+	}
+	/* The helper's end is reaped where it was started. */
+	return waitpid(l->server, status, WNOHANG) != l->server;
+}
+
+static int
+loop(struct launch *l)
+{
+	struct pollfd p[2];
+	int status = 0, n;
+
+	for (;;) {
+		p[0] = (struct pollfd){ .fd = l->sigfd, .events = POLLIN };
+		p[1] = (struct pollfd){ .fd = l->sock, .events = POLLIN };
+		n = poll(p, 2, l->timeout_ms);
+		if (n == 0) {
+			launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+			l->timeout_ms = -1;
+		}
+		if (n <= 0)
+			continue;
+		if (p[1].revents != 0)
+			on_message(l);
+		else if (p[0].revents != 0 && !on_signal(l, &status))
+			return status;
+	}
+}
+
+static int
+epilogue(struct launch *l, int status)
+{
+	char why[512];
+	bool killed = WIFSIGNALED(status);
+
+	/* The making of a new store failed: nothing is left of it. */
+	if (!l->opened && l->d->fresh)
+		storedir_undo(l->d, l->c->store);
+	if (killed) {
+		report_line(l->r, REPORT_ERROR, "%s: the server was killed by "
+		    "signal %d; nothing acknowledged is lost, start it again",
+		    l->c->store, WTERMSIG(status));
+		l->failed = true;
+	}
+	/* Rather no mount than one that answers ENOTCONN. */
+	if (l->mounted && mount_there(&l->mount) &&
+	    mount_detach(&l->mount, true, why, sizeof why) != 0)
+		report_line(l->r, REPORT_ERROR, "%s", why);
+	if (l->failed)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static int
+signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int
+launch_run(const struct conf *c, struct storedir *d, struct report *r,
+    int ready)
+{
+	struct launch l = { .c = c, .r = r, .d = d, .ready = ready,
+	    .timeout_ms = -1 };
+	pid_t me = getpid();
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 ||
+	    (l.sigfd = signals()) < 0) {
+		report_line(r, REPORT_ERROR, "cannot start: %s",
+		    strerror(errno));
+		return 1;
+	}
+	l.sock = pair[0];
+	l.server = fork();
+	if (l.server == 0) {
+		/* Out of the terminal's group: Ctrl-C is the launcher's. */
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != me)
+			_exit(1);
+		close(pair[0]);
+		close(l.sigfd);
+		if (ready >= 0)
+			close(ready);
+		_exit(serve_run(c, d, r, pair[1]));
+	}
+	close(pair[1]);
+	if (l.server < 0) {
+		report_line(r, REPORT_ERROR, "cannot fork: %s",
+		    strerror(errno));
+		return 1;
+	}
+	return epilogue(&l, loop(&l));
+}

@@ -1,0 +1,325 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "front/fuse_abi.h"
+#include "mount.h"
+
+#define DEV	"/dev/fuse"
+#define HELPER	"fusermount3"
+
+static int
+say(char *why, size_t cap, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, cap, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* --- /proc/self/mountinfo ------------------------------------------ */
+
+/* Blanks and backslashes are \ooo there. */
+static void
+unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s != '\0'; to++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
+		    s[2] != '\0' && s[3] != '\0') {
+			*to = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
+			    (s[3] - '0'));
+			s += 4;
+		} else {
+			*to = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+/* The last, so topmost, mount on path. */
+static int
+topmost(const char *path, unsigned *dev_major, unsigned *dev_minor,
+    char *type, size_t cap)
+{
+	char *line = NULL, *at, *end, *t;
+	unsigned ma, mi;
+	size_t n = 0;
+	int found = 0, pos;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+
+	if (f == NULL)
+		return 0;
+	while (getline(&line, &n, f) > 0) {
+		if (sscanf(line, "%*d %*d %u:%u %*s %n", &ma, &mi, &pos) != 2)
+			continue;
+		at = line + pos;
+		if ((end = strchr(at, ' ')) == NULL ||
+		    (t = strstr(end + 1, " - ")) == NULL)
+			continue;
+		*end = '\0';
+		unescape(at);
+		if (strcmp(at, path) != 0)
+			continue;
+		*dev_major = ma;
+		*dev_minor = mi;
+		t += 3;
+		snprintf(type, cap, "%.*s", (int)strcspn(t, " "), t);
+		found = 1;
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+int
+mount_type_at(const char *path, char *type, size_t cap)
+{
+	unsigned ma, mi;
+
+	return topmost(path, &ma, &mi, type, cap);
+}
+
+bool
+mount_there(const struct mount *m)
+{
+	char type[64];
+	unsigned ma, mi;
+
+	return topmost(m->path, &ma, &mi, type, sizeof type) &&
+	    ma == m->dev_major && mi == m->dev_minor;
+}
+
+/* --- the helper ---------------------------------------------------- */
+
+/* Run fusermount3; its stderr, one line, into said. */
+static int
+helper_run(char *const argv[], int commfd, char *said, size_t cap)
+{
+	int p[2], status = -1;
+	size_t n = 0;
+	ssize_t got;
+	char num[16];
+	pid_t pid;
+
+	said[0] = '\0';
+	if (pipe2(p, O_CLOEXEC) != 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		dup2(p[1], STDERR_FILENO);
+		if (commfd >= 0) {
+			snprintf(num, sizeof num, "%d", commfd);
+			setenv("_FUSE_COMMFD", num, 1);
+			fcntl(commfd, F_SETFD, 0);
+		}
+		execvp(HELPER, argv);
+		dprintf(STDERR_FILENO, HELPER ": %s (package fuse3)",
+		    strerror(errno));
+		_exit(127);
+	}
+	close(p[1]);
+	while (pid > 0 && n + 1 < cap &&
+	    (got = read(p[0], said + n, cap - 1 - n)) > 0)
+		n += (size_t)got;
+	close(p[0]);
+	said[n] = '\0';
+	said[strcspn(said, "\n")] = '\0';
+	if (pid > 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	return status == 0 ? 0 : -1;
+}
+
+static int
+recv_fd(int sock)
+{
+	char byte, room[CMSG_SPACE(sizeof(int))];
+	struct iovec v = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1,
+	    .msg_control = room, .msg_controllen = sizeof room };
+	struct cmsghdr *c;
+	int fd;
+
+	if (recvmsg(sock, &m, MSG_CMSG_CLOEXEC) <= 0 ||
+	    (c = CMSG_FIRSTHDR(&m)) == NULL || c->cmsg_type != SCM_RIGHTS)
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	return fd;
+}
+
+static const struct {
+	unsigned long flag;
+	const char *on;
+} words[] = {
+	{ MS_RDONLY, "ro" }, { MS_NOSUID, "nosuid" }, { MS_NODEV, "nodev" },
+	{ MS_NOEXEC, "noexec" }, { MS_SYNCHRONOUS, "sync" },
+	{ MS_DIRSYNC, "dirsync" }, { MS_NOATIME, "noatime" },
+};
+
+/* name=value with what the helper would split at escaped. */
+static void
+put_escaped(FILE *f, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (*s == ',' || *s == '\\')
+			fputc('\\', f);
+		fputc(*s, f);
+	}
+}
+
+static int
+attach_helper(const struct mount_conf *c, int *fd, char *why, size_t cap)
+{
+	char said[256], *opts = NULL;
+	size_t n, i;
+	int pair[2];
+	FILE *f = open_memstream(&opts, &n);
+
+	if (f == NULL)
+		return say(why, cap, "out of memory");
+	fputs("subtype=vfsd,default_permissions,fsname=", f);
+	put_escaped(f, c->source);
+	for (i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (c->flags & words[i].flag)
+			fprintf(f, ",%s", words[i].on);
+	if (c->allow_other)
+		fputs(",allow_other", f);
+	fclose(f);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		free(opts);
+		return say(why, cap, "socketpair: %s", strerror(errno));
+	}
+	char *argv[] = { HELPER, "-o", opts, "--",
+	    (char *)(uintptr_t)c->path, NULL };
+	*fd = -1;
+	if (helper_run(argv, pair[0], said, sizeof said) == 0)
+		*fd = recv_fd(pair[1]);
+	free(opts);
+	close(pair[0]);
+	close(pair[1]);
+	if (*fd >= 0)
+		return 0;
+	return say(why, cap, "cannot mount on %s: %s", c->path,
+	    said[0] != '\0' ? said : HELPER " failed");
+}
+
+/* --- mount(2) ------------------------------------------------------ */
+
+static int
+attach_direct(const struct mount_conf *c, int *out, char *why, size_t cap)
+{
+	char data[160];
+	int fd, e;
+
+	fd = open(DEV, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		e = errno;
+		say(why, cap, DEV ": %s%s", strerror(e), e == ENOENT ||
+		    e == ENODEV ? " (is the fuse module there?)" : "");
+		errno = e;
+		return -1;
+	}
+	snprintf(data, sizeof data, "fd=%d,rootmode=40000,user_id=%u,"
+	    "group_id=%u,default_permissions%s", fd, getuid(), getgid(),
+	    c->allow_other ? ",allow_other" : "");
+	if (mount(c->source, c->path, MOUNT_TYPE, c->flags, data) != 0) {
+		e = errno;
+		close(fd);
+		say(why, cap, "cannot mount on %s: %s", c->path, strerror(e));
+		errno = e;
+		return -1;
+	}
+	*out = fd;
+	return 0;
+}
+
+int
+mount_attach(const struct mount_conf *c, struct mount *out, int *fd,
+    char *why, size_t cap)
+{
+	char type[64];
+
+	memset(out, 0, sizeof *out);
+	snprintf(out->path, sizeof out->path, "%s", c->path);
+	if (attach_direct(c, fd, why, cap) != 0) {
+		if (errno != EPERM && errno != EACCES)
+			return -1;
+		if (attach_helper(c, fd, why, cap) != 0)
+			return -1;
+		out->helper = true;
+	}
+	topmost(c->path, &out->dev_major, &out->dev_minor, type, sizeof type);
+	return 0;
+}
+
+int
+mount_clone(int session)
+{
+	uint32_t n = (uint32_t)session;
+	int fd = open(DEV, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 && ioctl(fd, FUSE_DEV_IOC_CLONE, &n) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	/* Slower (the threads share one queue), not wrong. */
+	return fcntl(session, F_DUPFD_CLOEXEC, 0);
+}
+
+static int
+detach_path(const char *path, bool lazy, char *why, size_t cap)
+{
+	char said[256];
+	char *argv[] = { HELPER, "-u", lazy ? "-z" : "-q", "--",
+	    (char *)(uintptr_t)path, NULL };
+
+	if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
+		return 0;
+	if (errno == EBUSY)
+		return 1;
+	if (errno != EPERM)
+		return say(why, cap, "cannot unmount %s: %s", path,
+		    strerror(errno));
+	if (helper_run(argv, -1, said, sizeof said) == 0)
+		return 0;
+	if (!lazy)
+		return 1;		/* it does not say why */
+	return say(why, cap, "cannot unmount %s: %s", path, said);
+}
+
+int
+mount_detach(const struct mount *m, bool lazy, char *why, size_t cap)
+{
+	return mount_there(m) ? detach_path(m->path, lazy, why, cap) : 0;
+}
+
+int
+mount_clear(const char *path, char *why, size_t cap)
+{
+	char type[64];
+
+	if (!mount_type_at(path, type, sizeof type))
+		return say(why, cap, "%s: the daemon that served it is dead, "
+		    "and it is not known as a mount point here", path);
+	if (strcmp(type, MOUNT_TYPE) != 0)
+		return say(why, cap, "%s is a dead mount of type %s: unmount "
+		    "it first", path, type);
+	return detach_path(path, true, why, cap) == 0 ? 0 : -1;
+}

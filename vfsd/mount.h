@@ -1,0 +1,51 @@
+/*
+ * mount.h - putting a FUSE session at a path, and taking it away
+ *
+ * mount(2) where we may (root, or the owner of a user namespace), else
+ * the set-uid helper fusermount3.  The launcher does this; the process
+ * that serves requests never needs to.
+ *
+ * Threads:   one.
+ * Failure:   -1 with one line in why.
+ */
+#ifndef VFSD_MOUNT_H
+#define VFSD_MOUNT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define MOUNT_TYPE	"fuse.vfsd"
+
+struct mount {
+	char path[PATH_MAX];
+	bool helper;			/* fusermount3 mounted it */
+	unsigned dev_major, dev_minor;	/* so that it is not mistaken */
+};
+
+struct mount_conf {
+	const char *source, *path;	/* both shown by mount(8) */
+	unsigned long flags;		/* MS_* */
+	bool allow_other;
+};
+
+/* The session's descriptor in *fd. */
+int mount_attach(const struct mount_conf *conf, struct mount *out, int *fd,
+    char *why, size_t cap);
+
+/* 0; 1: busy (not when lazy); -1.  Fine if it is gone already. */
+int mount_detach(const struct mount *m, bool lazy, char *why, size_t cap);
+
+/* Is it still where we put it? */
+bool mount_there(const struct mount *m);
+
+/* Another descriptor for the same session, to be read by its own thread. */
+int mount_clone(int fd);
+
+/* What is mounted on path now, on top: 1 and its type, or 0. */
+int mount_type_at(const char *path, char *type, size_t cap);
+
+/* Take away the mount of a dead daemon. */
+int mount_clear(const char *path, char *why, size_t cap);
+
+#endif

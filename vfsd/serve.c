@@ -1,0 +1,374 @@
+/*
+ * serve.c - the server process: store, dispatcher, fronts
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/core.h"
+#include "dispatch.h"
+#include "front/fuse.h"
+#include "front/fuse_stats.h"
+#include "front/wire.h"
+#include "launch.h"
+#include "sandbox.h"
+
+struct serve {
+	const struct conf *c;
+	struct storedir *d;
+	struct report *r;
+	int sock;			/* to the launcher */
+	int sigfd;
+	int ready_fd, ended_fd;		/* eventfds, for the front */
+	_Atomic int init_err;
+	struct engine *engine;
+	struct server *server;
+	struct fuse_front *fuse;
+	struct wire *wire;
+};
+
+/* One line for the user, through the launcher. */
+static int
+failed(struct serve *s, const char *fmt, ...)
+{
+	char text[LAUNCH_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	launch_send(s->sock, LAUNCH_FAILED, text, NULL, 0);
+	return -1;
+}
+
+/* --- the store ----------------------------------------------------- */
+
+static int
+hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	    c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The kernel makes a new one at each boot. */
+static void
+boot_id(uint64_t out[2])
+{
+	char text[64];
+	int fd, i, digits = 0;
+	ssize_t n;
+
+	out[0] = out[1] = 0;
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = read(fd, text, sizeof text);
+	close(fd);
+	for (i = 0; i < n && digits < 32; i++)
+		if (hex(text[i]) >= 0) {
+			out[digits / 16] = out[digits / 16] << 4 |
+			    (uint64_t)hex(text[i]);
+			digits++;
+		}
+}
+
+static const char *
+advice(int err)
+{
+	switch (-err) {
+	case VFS_NOSPC:
+		return ": make room on the disk and try again";
+	case VFS_CORRUPT:
+		return ": see vfsctl check, or restore the store from a copy";
+	case VFS_ROFS:
+		return ": the disk is read-only, mount with -o ro";
+	default:
+		return "";
+	}
+}
+
+static int
+open_engine(struct serve *s, const struct core_root *root,
+    const uint64_t boot[2])
+{
+	struct engine_conf ec = {
+		.dirfd = s->d->fd, .create = s->d->fresh,
+		.rdonly = s->c->rdonly, .sync_all = s->c->sync_all,
+		.boot = { boot[0], boot[1] },
+		.report = report_fault, .report_arg = s->r,
+		.format = core_format, .format_arg = root,
+	};
+	struct engine_status st;
+	struct timespec ts;
+	int err;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ec.now = (struct vfs_time){ ts.tv_sec, (uint32_t)ts.tv_nsec };
+	if (s->d->fresh && storedir_begin(s->d) != 0)
+		return failed(s, "%s: cannot make the store: %s", s->c->store,
+		    strerror(errno));
+	s->r->quiet = true;		/* one line, ours */
+	err = engine_open(&ec, &s->engine);
+	s->r->quiet = false;
+	if (err < 0)
+		return failed(s, "%s: cannot %s the store: %s%s%s%s",
+		    s->c->store, s->d->fresh ? "make" : "open",
+		    s->r->last, s->r->last[0] ? ": " : "",
+		    vfs_err_text(err), advice(err));
+	if (!s->d->fresh)
+		return 0;
+	engine_status(s->engine, &st);
+	if (storedir_ready(s->d, st.uuid) != 0)
+		return failed(s, "%s: cannot make the store: %s", s->c->store,
+		    strerror(errno));
+	return 0;
+}
+
+static int
+open_store(struct serve *s)
+{
+	struct core_root root = {
+		.uid = getuid(), .gid = getgid(), .mode = 0755
+	};
+	struct server_conf sc = { .sync_all = s->c->sync_all };
+	char why[256];
+	uint64_t boot[2];
+	int err;
+
+	boot_id(boot);
+	if (sandbox_become_owner(s->d->fd, why, sizeof why) != 0)
+		return failed(s, "%s: %s", s->c->store, why);
+	if (!s->c->no_sandbox &&
+	    sandbox_files(s->d->fd, s->c->rdonly, why, sizeof why) != 0 &&
+	    s->c->require_sandbox)
+		return failed(s, "cannot confine: %s", why);
+	if (open_engine(s, &root, boot) != 0)
+		return -1;
+	sc.engine = s->engine;
+	if ((err = server_new(&sc, &s->server)) < 0)
+		return failed(s, "%s: cannot serve the store: %s%s",
+		    s->c->store, vfs_err_text(err), advice(err));
+	return 0;
+}
+
+/* --- the fronts ---------------------------------------------------- */
+
+static void
+poke(int fd)
+{
+	uint64_t one = 1;
+
+	if (write(fd, &one, sizeof one) != sizeof one)
+		return;			/* it is awake already */
+}
+
+static void
+on_ready(void *arg, int err)
+{
+	struct serve *s = arg;
+
+	s->init_err = err;
+	poke(s->ready_fd);
+}
+
+static void
+on_ended(void *arg)
+{
+	struct serve *s = arg;
+
+	poke(s->ended_fd);
+}
+
+/* What vfsctl status shows beside the engine's and dispatcher's. */
+static void
+more_status(void *arg, wire_put *put, void *to)
+{
+	struct serve *s = arg;
+	struct fuse_stats st;
+	char name[64];
+	unsigned i;
+
+	put(to, "pid", (uint64_t)getpid());
+	if (s->fuse == NULL)
+		return;
+	fuse_front_stats(s->fuse, &st);
+	put(to, "fuse.minor", st.minor);
+	put(to, "fuse.flags", st.flags);
+	put(to, "fuse.threads", st.threads);
+	put(to, "fuse.handles", st.handles);
+	put(to, "fuse.malformed", st.malformed);
+	put(to, "fuse.unknown", st.unknown);
+	for (i = 0; i < FUSE_OP_COUNT; i++) {
+		if (st.op[i].calls == 0)
+			continue;
+		snprintf(name, sizeof name, "fuse.%s.calls", fuse_op_name(i));
+		put(to, name, st.op[i].calls);
+		snprintf(name, sizeof name, "fuse.%s.errors", fuse_op_name(i));
+		put(to, name, st.op[i].errors);
+		snprintf(name, sizeof name, "fuse.%s.ns", fuse_op_name(i));
+		put(to, name, st.op[i].ns_total);
+		snprintf(name, sizeof name, "fuse.%s.ns_max", fuse_op_name(i));
+		put(to, name, st.op[i].ns_max);
+	}
+}
+
+static int
+start_fuse(struct serve *s, const int *fds, unsigned nfds)
+{
+	struct fuse_front_conf fc = {
+		.server = s->server, .fds = fds, .nfds = nfds, .pin = true,
+		.store = s->c->store, .direct = s->c->direct,
+		.shared_locks = s->c->shared_locks,
+		.atime = s->c->atime && !s->c->rdonly,
+		.ready = on_ready, .ended = on_ended, .arg = s,
+	};
+	int err = fuse_front_start(&fc, &s->fuse);
+
+	if (err < 0)
+		return failed(s, "cannot serve %s: %s", s->c->mountpoint,
+		    vfs_err_text(err));
+	return 0;
+}
+
+static int
+start_wire(struct serve *s)
+{
+	struct wire_conf wc = {
+		.server = s->server, .store_dirfd = s->d->fd,
+		.more = more_status, .more_arg = s,
+	};
+	int err;
+
+	if (s->c->rdonly)
+		return 0;		/* a socket would be a write */
+	if ((err = wire_start(&wc, &s->wire)) < 0)
+		return failed(s, "%s: cannot make the control socket: %s%s",
+		    s->c->store, vfs_err_text(err), advice(err));
+	return 0;
+}
+
+/* All threads exist: close the last door, and say that we serve. */
+static int
+settle(struct serve *s)
+{
+	char why[256];
+	int null;
+
+	if (s->init_err < 0)
+		return failed(s, "this kernel's FUSE is too old: 7.%d or "
+		    "newer is needed (Linux 5.4)", 31);
+	if (!s->c->foreground) {
+		report_to_syslog(s->r);
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null >= 0) {
+			dup2(null, STDIN_FILENO);
+			dup2(null, STDOUT_FILENO);
+			dup2(null, STDERR_FILENO);
+			close(null);
+		}
+	}
+	if (!s->c->no_sandbox && sandbox_calls(why, sizeof why) != 0 &&
+	    s->c->require_sandbox)
+		return failed(s, "cannot confine: %s", why);
+	launch_send(s->sock, LAUNCH_READY, NULL, NULL, 0);
+	return 0;
+}
+
+/* --- the loop ------------------------------------------------------ */
+
+/* 1: go on; 0: end; -1: end, badly. */
+static int
+on_launcher(struct serve *s)
+{
+	struct launch_msg m;
+	int fds[FUSE_THREADS_MAX];
+	unsigned n;
+
+	if (launch_recv(s->sock, &m, fds, &n) != 1 || m.word == LAUNCH_QUIT)
+		return 0;
+	if (m.word != LAUNCH_SESSION || n == 0 || s->fuse != NULL)
+		return 1;
+	if (start_wire(s) != 0 || start_fuse(s, fds, n) != 0)
+		return -1;
+	return 1;
+}
+
+static int
+loop(struct serve *s)
+{
+	struct signalfd_siginfo si;
+	struct pollfd p[4] = {
+		{ .fd = s->sock, .events = POLLIN },
+		{ .fd = s->ready_fd, .events = POLLIN },
+		{ .fd = s->ended_fd, .events = POLLIN },
+		{ .fd = s->sigfd, .events = POLLIN },
+	};
+	int rc;
+
+	for (;;) {
+		if (poll(p, 4, -1) <= 0)
+			continue;
+		if (p[2].revents != 0)
+			return 0;	/* unmounted */
+		if (p[0].revents != 0 && (rc = on_launcher(s)) != 1)
+			return rc;
+		if (p[1].revents != 0) {
+			p[1].fd = -1;	/* once */
+			if (settle(s) != 0)
+				return -1;
+		}
+		if (p[3].revents != 0 &&
+		    read(s->sigfd, &si, sizeof si) == sizeof si)
+			launch_send(s->sock, LAUNCH_UNMOUNT, NULL, NULL, 0);
+	}
+}
+
+static int
+start(struct serve *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	sigdelset(&set, SIGPIPE);
+	s->sigfd = signalfd(-1, &set, SFD_CLOEXEC);
+	s->ready_fd = eventfd(0, EFD_CLOEXEC);
+	s->ended_fd = eventfd(0, EFD_CLOEXEC);
+	if (s->sigfd < 0 || s->ready_fd < 0 || s->ended_fd < 0)
+		return failed(s, "cannot start: %s", strerror(errno));
+	return open_store(s);
+}
+
+int
+serve_run(const struct conf *c, struct storedir *d, struct report *r,
+    int sock)
+{
+	struct serve s = { .c = c, .d = d, .r = r, .sock = sock };
+	int rc, err = 0;
+
+	rc = start(&s);
+	if (rc == 0) {
+		launch_send(sock, LAUNCH_OPENED, NULL, NULL, 0);
+		rc = loop(&s);
+	}
+	wire_stop(s.wire);
+	fuse_front_stop(s.fuse);
+	server_free(s.server);
+	if (s.engine != NULL)
+		err = engine_close(s.engine);
+	if (err < 0)
+		report_line(r, REPORT_ERROR, "%s: closing: %s", c->store,
+		    vfs_err_text(err));
+	return rc < 0 || err < 0 ? 1 : 0;
+}
