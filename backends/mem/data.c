@@ -97,6 +97,8 @@ mem_read(void *self, uint64_t off, void *p, size_t n)
 	struct mem_data *d = self;
 	size_t have = 0;
 
+	if (n == 0)
+		return 0;
 	if (off < SPACE_MAX)
 		have = SPACE_MAX - off < n ? SPACE_MAX - off : n;
 	if (have > 0)

@@ -2,15 +2,13 @@
  * Every row backend keeps store.h.
  */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #include "../../backends/backends.h"
 #include "../../backends/mem/mem.h"
 #include "../../protocol/limits.h"
 #include "../scratch.h"
+#include "cases.h"
 #include "hostcalls.h"
 
 struct fx {
@@ -199,9 +197,8 @@ store__create__is_empty(void **state)
 static void
 store__create__syncs_the_directory(void **state)
 {
-	struct fx *fx = *state;
-
-	assert_string_equal(hostcalls_seen(), on_disk(fx) ? "frd" : "");
+	(void)state;
+	assert_string_equal(hostcalls_seen(), "frd");
 }
 
 static void
@@ -467,8 +464,6 @@ store__failed_sync__latches(void **state)
 {
 	struct fx *fx = *state;
 
-	if (!on_disk(fx))
-		skip();
 	put_ok(fx, "a", "1");
 	hostcalls_fail_sync(0, EIO);
 	assert_int_equal(put1(fx, str("a"), str("2")), -VFS_IO);
@@ -488,8 +483,6 @@ store__apply__syncs(void **state)
 {
 	struct fx *fx = *state;
 
-	if (!on_disk(fx))
-		skip();
 	hostcalls_reset();
 	put_ok(fx, "a", "1");
 	assert_string_equal(hostcalls_seen(), "f");
@@ -686,8 +679,6 @@ reserve_then_fill(void **state)
 	assert_int_equal(put_many(fx, 0, 10, 'x'), 0);
 	assert_int_equal(fx->ops->reserve(fx->s, 2 << 20), 0);
 	assert_int_equal(fx->ops->reserve(fx->s, 2 << 20), 0);
-	if (!on_disk(fx))
-		return;
 	fill_disk(fx);
 	assert_int_equal(fx->ops->reserve(fx->s, 64 << 20), -VFS_NOSPC);
 	/* 1,000 rows: 250 pages and what holds them, twice. */
@@ -1053,13 +1044,10 @@ store__readers_beside_applies__see_whole_batches(void **state)
 
 /* --- every case on every backend ----------------------------------- */
 
-#define CASE(f)		{ #f, f, setup, teardown, NULL }
-#define CASE_ON(fs, f)	{ #f, f, setup_##fs, teardown, NULL }
-
-static const struct CMUnitTest cases[] = {
+static const struct contract_case cases[] = {
 	CASE(store__open_where_none__noent),
 	CASE(store__create__is_empty),
-	CASE(store__create__syncs_the_directory),
+	CASE_DISK(store__create__syncs_the_directory),
 	CASE(store__create_where_one_is__keeps_it),
 	CASE(store__any_sync_of_create_fails__creates_nothing),
 	CASE(store__reopen__finds_all_rows),
@@ -1073,8 +1061,8 @@ static const struct CMUnitTest cases[] = {
 	CASE(store__key_at_limit__fits_and_past_it_not),
 	CASE(store__values_of_any_size__come_back),
 	CASE(store__batch_at_limit__fits_and_past_it_not),
-	CASE(store__failed_sync__latches),
-	CASE(store__apply__syncs),
+	CASE_DISK(store__failed_sync__latches),
+	CASE_DISK(store__apply__syncs),
 	CASE(store__snapshot__does_not_see_later_applies),
 	CASE(store__lent_memory__is_good_until_the_snapshot_ends),
 	CASE(store__snapshots_at_limit__begin_and_past_it_not),
@@ -1093,19 +1081,12 @@ static const struct CMUnitTest cases[] = {
 int
 main(void)
 {
-	struct CMUnitTest t[NCASES];
 	int failed = 0;
-	size_t i, k;
+	size_t k;
 
-	for (k = 0; backends_store[k]; k++) {
-		for (i = 0; i < NCASES; i++) {
-			t[i] = cases[i];
-			t[i].initial_state = (void *)backends_store[k];
-		}
-		printf("# store backend %s\n", backends_store[k]->name);
-		fflush(stdout);
-		failed += _cmocka_run_group_tests(backends_store[k]->name, t,
-		    NCASES, NULL, NULL);
-	}
+	for (k = 0; backends_store[k]; k++)
+		failed += cases_run("store", backends_store[k]->name,
+		    backends_store[k], backends_store[k] != &be_store_mem,
+		    cases, NCASES);
 	return failed != 0;
 }
