@@ -17,8 +17,6 @@ SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
 
-FUSE_CFLAGS = $(shell pkg-config --cflags fuse3)
-FUSE_LIBS = $(shell pkg-config --libs fuse3)
 LIBS := -llmdb -lxxhash
 
 # Sources: what a folder holds belongs to that folder's archive, so a new
@@ -61,11 +59,11 @@ $(B)/lib/%.a:
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@echo CC $<
-	@$(CC) $(ALL_CFLAGS) $(if $(findstring front/,$<)$(findstring mount,$<)$(findstring main,$<),$(FUSE_CFLAGS)) -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(B)/bin/vfsd: $(call obj,vfsd/main.c) $(ARCHIVES)
 	@mkdir -p $(@D)
-	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(LINK_A) $(LIBS) $(FUSE_LIBS)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(LINK_A) $(LIBS)
 $(B)/bin/vfsctl: $(call obj,vfsd/vfsctl.c $(CTL)) $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_A) $(LIBS)
@@ -146,6 +144,34 @@ fuzz: $(FUZZERS)
 	    $$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
 		$(B)/fuzz/corpus/$${f##*/} fuzz/corpus/$${f##*/} || exit 1; \
 	done
+
+# What is installed besides what is built comes from install/*.in.  mount(8)
+# looks for helpers in /sbin only, so a system's PREFIX puts it there.
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+HELPERDIR ?= $(if $(filter / /usr /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
+STATEDIR ?= /var/lib/vfsd
+FILL = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	-e 's|@STATEDIR@|$(STATEDIR)|g'
+
+install: all
+	install -d $(BINDIR) $(DESTDIR)$(HELPERDIR) \
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/include/vfsd
+	install -m 755 $(BIN) $(BINDIR)
+	install -m 644 $(B)/lib/libprotocol.a \
+		$(DESTDIR)$(PREFIX)/lib/libvfsproto.a
+	install -m 644 protocol/*.h protocol/*.def \
+		$(DESTDIR)$(PREFIX)/include/vfsd
+	for m in man/*.[1-8]; do s=$${m##*.}; install -d $(MANDIR)/man$$s && \
+		install -m 644 $$m $(MANDIR)/man$$s || exit 1; done
+	$(FILL) install/vfsd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/vfsd.pc
+	$(FILL) install/vfsd@.service.in > \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/vfsd@.service
+	$(FILL) install/mount.fuse.vfsd.in > \
+		$(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
+	chmod 755 $(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
 
 clean:
 	rm -rf $(B)
