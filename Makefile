@@ -173,6 +173,9 @@ install: all
 		$(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
 	chmod 755 $(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
 
+tidy:
+	@tests/tidy.sh
+
 clean:
 	rm -rf $(B)
 
