@@ -102,7 +102,11 @@ POSIX := $(B)/bin/posix-run
 $(POSIX): $(call obj,$(wildcard tests/posix/*.c))
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^
-tests: $(POSIX)
+PROBE := $(B)/bin/probe
+$(PROBE): $(call obj,$(wildcard tests/e2e/*.c))
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^
+tests: $(POSIX) $(PROBE)
 oracle: $(POSIX)
 	@tests/oracle.sh $(B)/bin
 conformance: all

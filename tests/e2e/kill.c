@@ -1,0 +1,512 @@
+/*
+ * probe kill ROUNDS SEED STORE MNT DAEMON... - no acknowledged operation
+ * is lost when the daemon dies
+ *
+ * The daemon is our child.  Operations run one at a time and every one
+ * that was acknowledged is entered in a ledger, here in memory; a timer
+ * kills the daemon at some instant.  A new one is started and the tree
+ * compared with the ledger; of the operation in flight both outcomes are
+ * right, of a write in flight any mixture of old and new bytes.  In every
+ * second round a file stays open with writes that nobody has flushed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe.h"
+
+#define NAMES	12
+#define BYTES	20000		/* largest file */
+#define FUSE_MAGIC 0x65735546
+
+/* What a name stands for. */
+struct file {
+	bool there;
+	unsigned mode;
+	char note;		/* value of user.note; 0: none */
+	size_t size;
+	unsigned char data[BYTES];
+};
+
+enum what { CREATE, WRITE, APPEND, CUT, RENAME, UNLINK, CHMOD, NOTE, REPLACE,
+	WHATS };
+
+struct op {
+	enum what what;
+	unsigned a, b;		/* names */
+	size_t off, len;
+	unsigned char byte;
+};
+
+struct rig {
+	const char *store, *mnt;
+	char **daemon;
+	pid_t pid;
+	unsigned seed;
+	int held;		/* descriptor of a draft, or -1 */
+	unsigned held_name;
+	struct file now[NAMES], next[NAMES];	/* without, with the last op */
+	uint64_t ops, kinds[WHATS];
+	double slowest;		/* start after a kill, seconds */
+};
+
+static pid_t victim;		/* for the signal handler */
+
+static void
+on_timer(int sig)
+{
+	(void)sig;
+	kill(-victim, SIGKILL);
+}
+
+static unsigned
+draw(struct rig *r, unsigned n)
+{
+	return rand_r(&r->seed) % n;
+}
+
+static double
+now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static bool
+answers(struct rig *r)
+{
+	struct statfs s;
+
+	return statfs(r->mnt, &s) == 0 && s.f_type == FUSE_MAGIC;
+}
+
+static void
+start(struct rig *r)
+{
+	double from = now_s();
+
+	r->pid = fork();
+	if (r->pid < 0)
+		die("fork");
+	if (r->pid == 0) {
+		setpgid(0, 0);
+		execv(r->daemon[0], r->daemon);
+		_exit(127);
+	}
+	setpgid(r->pid, r->pid);
+	while (!answers(r)) {
+		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
+			printf("not ok - the daemon did not start again\n");
+			exit(1);
+		}
+		if (now_s() - from > 60) {
+			printf("not ok - no mount after a minute\n");
+			exit(1);
+		}
+		usleep(1000);
+	}
+	if (now_s() - from > r->slowest)
+		r->slowest = now_s() - from;
+}
+
+static const char *
+path(struct rig *r, unsigned n, const char *suffix)
+{
+	static char b[2][4096];
+	static int turn;
+
+	turn = !turn;
+	snprintf(b[turn], sizeof b[0], "%s/f%u%s", r->mnt, n, suffix);
+	return b[turn];
+}
+
+static int
+put(const char *p, int flags, const struct op *o)
+{
+	static unsigned char b[BYTES];
+	int fd = open(p, flags, 0644);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	memset(b, o->byte, o->len);
+	n = pwrite(fd, b, o->len, o->off);
+	close(fd);
+	return n == (ssize_t)o->len ? 0 : -1;
+}
+
+/* write a temporary file, fsync, rename over: the way of editors */
+static int
+replace(struct rig *r, const struct op *o)
+{
+	static unsigned char b[BYTES];
+	const char *tmp = path(r, 99, ".tmp"), *p = path(r, o->a, "");
+	int fd = open(tmp, O_CREAT | O_TRUNC | O_WRONLY, 0644);
+
+	if (fd < 0)
+		return -1;
+	memset(b, o->byte, o->len);
+	if (write(fd, b, o->len) != (ssize_t)o->len || fsync(fd) < 0) {
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	return rename(tmp, p);
+}
+
+static int
+run_op(struct rig *r, const struct op *o)
+{
+	const char *p = path(r, o->a, "");
+	char note = o->byte;
+
+	switch (o->what) {
+	case CREATE:
+		return put(p, O_CREAT | O_EXCL | O_WRONLY, o);
+	case WRITE:
+		if (r->held >= 0 && r->held_name == o->a) {
+			static unsigned char b[BYTES];
+
+			memset(b, o->byte, o->len);
+			return pwrite(r->held, b, o->len, o->off) ==
+			    (ssize_t)o->len ? 0 : -1;
+		}
+		return put(p, O_WRONLY, o);
+	case APPEND:
+		return put(p, O_WRONLY | O_APPEND, o);
+	case CUT:
+		return truncate(p, o->len);
+	case RENAME:
+		return rename(p, path(r, o->b, ""));
+	case UNLINK:
+		return unlink(p);
+	case CHMOD:
+		return chmod(p, 0600 + o->byte % 64);
+	case NOTE:
+		return setxattr(p, "user.note", &note, 1, 0);
+	case REPLACE:
+		return replace(r, o);
+	default:
+		return -1;
+	}
+}
+
+/* The same in the ledger. */
+static void
+enter(struct file *f, const struct op *o)
+{
+	struct file *a = &f[o->a];
+	size_t off = o->what == APPEND ? a->size : o->off;
+
+	switch (o->what) {
+	case REPLACE:
+	case CREATE:
+		memset(a, 0, sizeof *a);
+		a->there = true;
+		a->mode = 0644;
+		/* fallthrough */
+	case WRITE:
+	case APPEND:
+		memset(a->data + off, o->byte, o->len);
+		if (off + o->len > a->size)
+			a->size = off + o->len;
+		break;
+	case CUT:
+		if (o->len < a->size)
+			memset(a->data + o->len, 0, a->size - o->len);
+		a->size = o->len;
+		break;
+	case RENAME:
+		f[o->b] = *a;
+		a->there = false;
+		break;
+	case UNLINK:
+		a->there = false;
+		break;
+	case CHMOD:
+		a->mode = 0600 + o->byte % 64;
+		break;
+	case NOTE:
+		a->note = o->byte;
+		break;
+	default:
+		break;
+	}
+}
+
+/* An operation that must succeed in this state. */
+static struct op
+choose(struct rig *r)
+{
+	struct op o = { 0 };
+
+	o.what = draw(r, WHATS);
+	o.a = draw(r, NAMES);
+	o.b = (o.a + 1 + draw(r, NAMES - 1)) % NAMES;
+	o.byte = 1 + draw(r, 255);
+	o.off = draw(r, 3) ? 0 : draw(r, BYTES / 3);
+	o.len = 1 + draw(r, draw(r, 4) ? 500 : BYTES / 3);
+	if (o.what == REPLACE || o.what == CREATE || o.what == APPEND)
+		o.off = 0;
+	if (o.what == REPLACE && o.a == r->held_name && r->held >= 0)
+		o.what = WRITE;
+	if (!r->now[o.a].there)
+		o.what = CREATE, o.off = 0;
+	else if (o.what == CREATE)
+		o.what = APPEND;
+	if (o.what == APPEND && r->now[o.a].size + o.len > BYTES)
+		o.what = CUT;
+	if (r->held >= 0 && (r->held_name == o.a || r->held_name == o.b) &&
+	    (o.what == RENAME || o.what == UNLINK))
+		o.what = CHMOD;		/* keep the draft's name */
+	return o;
+}
+
+static bool
+is_name(const struct rig *r, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < NAMES; i++) {
+		const char *p = path((struct rig *)r, i, "");
+
+		if (strcmp(strrchr(p, '/') + 1, name) == 0)
+			return true;
+	}
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strcmp(name, "f99.tmp") == 0;
+}
+
+/* Is the file on disk f, or between f and g (a write in flight)? */
+static const char *
+compare(struct rig *r, unsigned n, const struct file *f,
+    const struct file *g, bool mixed)
+{
+	static unsigned char b[BYTES + 1];
+	const char *p = path(r, n, "");
+	struct stat st;
+	char note = 0;
+	ssize_t k;
+	int fd;
+
+	if (lstat(p, &st) < 0)
+		return f->there ? "is gone" : NULL;
+	if (!f->there)
+		return "is there again";
+	if ((fd = open(p, O_RDONLY)) < 0)
+		return "cannot be opened";
+	k = read(fd, b, sizeof b);
+	close(fd);
+	if (k != st.st_size)
+		return "cannot be read";
+	if ((st.st_mode & 07777) != f->mode)
+		return "has another mode";
+	if (getxattr(p, "user.note", &note, 1) < 0)
+		note = 0;
+	if (note != f->note)
+		return "has another attribute";
+	if ((size_t)k != f->size &&
+	    (!mixed || (size_t)k < f->size || (size_t)k > g->size))
+		return "has another size";
+	while (k-- > 0) {
+		if (b[k] != f->data[k] && (!mixed || b[k] != g->data[k]))
+			return "has other bytes";
+	}
+	return NULL;
+}
+
+static const char *
+compare_all(struct rig *r, const struct file *f, const struct file *g,
+    bool mixed, unsigned *which)
+{
+	const char *why;
+
+	for (*which = 0; *which < NAMES; ++*which) {
+		why = compare(r, *which, &f[*which], &g[*which],
+		    mixed);
+		if (why != NULL)
+			return why;
+	}
+	return NULL;
+}
+
+/* The tree after a crash: without or with the operation in flight. */
+static void
+verify(struct rig *r, const struct op *o)
+{
+	bool bytes = o->what == WRITE || o->what == APPEND;
+	unsigned a, b;
+	const char *w1, *w2;
+	struct dirent *e;
+	DIR *d;
+
+	w1 = compare_all(r, r->now, r->next, bytes, &a);
+	w2 = w1 == NULL ? NULL :
+	    compare_all(r, r->next, r->next, false, &b);
+	if (w1 != NULL && w2 != NULL && o->what == CREATE) {
+		/* open and write are two: an empty file is right */
+		struct file *f = &r->now[o->a];
+
+		f->there = true;
+		f->mode = 0644;
+		f->note = 0;
+		f->size = 0;
+		memset(f->data, 0, sizeof f->data);
+		w1 = compare_all(r, r->now, r->next, true, &a);
+	}
+	if (w1 != NULL && w2 != NULL) {
+		printf("not ok - after op %ju (%d on f%u): f%u %s; "
+		    "or else f%u %s\n", (uintmax_t)r->ops, o->what, o->a, a,
+		    w1, b, w2);
+		exit(1);
+	}
+	if ((d = opendir(r->mnt)) == NULL)
+		die(r->mnt);
+	while ((e = readdir(d)) != NULL) {
+		if (!is_name(r, e->d_name)) {
+			printf("not ok - what is %s?\n", e->d_name);
+			exit(1);
+		}
+	}
+	closedir(d);
+	unlink(path(r, 99, ".tmp"));
+	errno = 0;
+}
+
+/* The ledger takes the state on disk where both were right. */
+static void
+adopt(struct rig *r)
+{
+	unsigned i;
+
+	for (i = 0; i < NAMES; i++) {
+		struct file *f = &r->now[i];
+		struct stat st;
+		int fd;
+
+		memset(f, 0, sizeof *f);
+		if (lstat(path(r, i, ""), &st) < 0)
+			continue;
+		f->there = true;
+		f->mode = st.st_mode & 07777;
+		if (getxattr(path(r, i, ""), "user.note", &f->note, 1) < 0)
+			f->note = 0;
+		if ((fd = open(path(r, i, ""), O_RDONLY)) < 0)
+			die("adopt");
+		f->size = read(fd, f->data, BYTES);
+		close(fd);
+	}
+}
+
+static void
+hold_one(struct rig *r)
+{
+	unsigned i;
+
+	r->held = -1;
+	for (i = 0; i < NAMES; i++) {
+		if (!r->now[i].there)
+			continue;
+		r->held_name = i;
+		r->held = open(path(r, i, ""), O_RDWR);
+		return;
+	}
+}
+
+/* An operation failed: the daemon must be dying, or it was wrong. */
+static void
+await_death(struct rig *r, const struct op *o)
+{
+	int err = errno, i;
+
+	for (i = 0; i < 500; i++) {
+		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
+			kill(-r->pid, SIGKILL);
+			return;
+		}
+		usleep(10000);
+	}
+	printf("not ok - op %ju (%d on f%u): %s\n", (uintmax_t)r->ops,
+	    o->what, o->a, strerror(err));
+	exit(1);
+}
+
+static void
+round_run(struct rig *r, bool draft)
+{
+	struct itimerval t = { .it_value.tv_usec = 20000 + draw(r, 150000) };
+	struct op o;
+
+	if (draft)
+		hold_one(r);
+	victim = r->pid;
+	setitimer(ITIMER_REAL, &t, NULL);
+	for (;;) {
+		o = choose(r);
+		memcpy(r->next, r->now, sizeof r->now);
+		enter(r->next, &o);
+		if (run_op(r, &o) < 0)
+			break;
+		memcpy(r->now, r->next, sizeof r->now);
+		r->ops++;
+		r->kinds[o.what]++;
+	}
+	await_death(r, &o);
+	memset(&t, 0, sizeof t);
+	setitimer(ITIMER_REAL, &t, NULL);
+	if (r->held >= 0)
+		close(r->held);
+	r->held = -1;
+	start(r);
+	verify(r, &o);
+	adopt(r);
+}
+
+/* ROUNDS SEED STORE MNT DAEMON ARGS... */
+int
+kill_main(int argc, char **argv)
+{
+	static struct rig r;
+	struct sigaction sa = { .sa_handler = on_timer };
+	int i, rounds;
+
+	if (argc < 6) {
+		fprintf(stderr, "probe kill ROUNDS SEED STORE MNT DAEMON\n");
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	rounds = atoi(argv[1]);
+	r.seed = strtoul(argv[2], NULL, 10);
+	r.store = argv[3];
+	r.mnt = argv[4];
+	r.daemon = argv + 5;
+	r.held = -1;
+	umask(0);
+	sigaction(SIGALRM, &sa, NULL);
+	start(&r);
+	adopt(&r);
+	r.slowest = 0;
+	for (i = 0; i < rounds; i++)
+		round_run(&r, i % 2);
+	printf("ok - %d rounds, seed %s: %ju acknowledged operations kept, "
+	    "slowest start %.2f s\n", rounds, argv[2], (uintmax_t)r.ops,
+	    r.slowest);
+	kill(r.pid, SIGTERM);
+	waitpid(r.pid, NULL, 0);
+	return 0;
+}
