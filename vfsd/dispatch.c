@@ -230,9 +230,9 @@ try_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	struct txn *t;
 	int err;
 
-	if ((err = prepare(s, op, env, q, &p)) < 0)
-		return err;
-	err = txn_begin(s->engine, TXN_WRITE, env, &t);
+	err = prepare(s, op, env, q, &p);
+	if (err == 0)
+		err = txn_begin(s->engine, TXN_WRITE, env, &t);
 	if (err == 0) {
 		err = ops[op].run(t, q, p, r);
 		if (err == 0)

@@ -27,7 +27,8 @@ int draft_publish(struct txn *t, struct node *n);
 int draft_cut(struct txn *t, struct node *n);
 
 /* Free all content, draft or published, of an object that goes away.
- * Deletes ROW_DRAFT too; ROW_INODE is the caller's. */
+ * Deletes ROW_DRAFT too; ROW_INODE is the caller's.  1: it is too much for
+ * one commit; commit this and come again. */
 int content_delete(struct txn *t, struct node *n);
 
 /*

@@ -1,0 +1,405 @@
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "extent.h"
+
+void
+ext_clip(struct ext *x, uint64_t first, uint64_t last)
+{
+	uint64_t skip;
+
+	assert(x->first <= last && ext_last(x) >= first);
+	if (x->first < first) {
+		skip = first - x->first;
+		x->first = first;
+		x->place += skip;
+		x->n -= (uint32_t)skip;
+		if (x->sums != NULL)
+			x->sums += 8 * skip;
+	}
+	if (ext_last(x) > last)
+		x->n = (uint32_t)(last - x->first + 1);
+}
+
+/* --- rows --------------------------------------------------------------- */
+
+static int
+damaged(struct txn *t, struct vfs_id id, uint64_t block)
+{
+	return fault(t, -VFS_CORRUPT,
+	    "extent of object %" PRIu64 " at block %" PRIu64, id.n, block);
+}
+
+/* -VFS_NOENT if the row is not one of this layer and file. */
+static int
+decode(struct txn *t, enum row_kind kind, struct vfs_id id,
+    struct vfs_slice key, struct vfs_slice val, struct ext *out)
+{
+	struct row_parts parts;
+	struct rec_extent r;
+
+	if (*(const uint8_t *)key.p != kind)
+		return -VFS_NOENT;
+	if (row_key_parse(key, &parts) < 0)
+		return damaged(t, id, 0);
+	if (parts.a != id.n)
+		return -VFS_NOENT;
+	if (rec_extent_decode(val, &r) < 0 || parts.b > EXT_LAST_BLOCK ||
+	    parts.b + 1 < r.nblocks || r.place == 0)
+		return damaged(t, id, parts.b);
+	*out = (struct ext){
+		.first = parts.b + 1 - r.nblocks, .n = r.nblocks,
+		.place = r.place, .gen = r.gen, .flags = r.flags,
+		.sums = r.sums.n > 0 ? r.sums.p : NULL,
+		.draft = kind == ROW_DEXTENT,
+	};
+	return 0;
+}
+
+static int
+seek(struct txn *t, struct txn_cur *c, enum row_kind kind, struct vfs_id id,
+    uint64_t block, struct ext *out)
+{
+	struct vfs_slice key, val;
+	struct row_key k;
+	int err;
+
+	row_key_id2(&k, kind, id.n, block);
+	if ((err = txn_cur_seek(c, row_key_slice(&k), &key, &val)) < 0)
+		return err;
+	return decode(t, kind, id, key, val, out);
+}
+
+int
+ext_row_at(struct txn *t, enum row_kind kind, struct vfs_id id,
+    uint64_t block, struct ext *out)
+{
+	struct txn_cur *c;
+	int err;
+
+	if ((err = txn_cur_open(t, &c)) < 0)
+		return err;
+	err = seek(t, c, kind, id, block, out);
+	txn_cur_close(c);
+	return err;
+}
+
+static int
+put_row(struct txn *t, enum row_kind kind, struct vfs_id id,
+    const struct ext *x)
+{
+	uint8_t buf[REC_EXTENT_MAX];
+	struct rec_extent r = {
+		.nblocks = x->n, .flags = x->flags, .place = x->place,
+		.gen = kind == ROW_DEXTENT ? x->gen : 0,
+	};
+	struct vfs_slice val = { buf, 0 };
+	struct row_key k;
+
+	if (ext_written(x))
+		r.sums = (struct vfs_slice){ x->sums, 8 * (size_t)x->n };
+	val.n = rec_extent_encode(&r, buf);
+	row_key_id2(&k, kind, id.n, ext_last(x));
+	return txn_put(t, row_key_slice(&k), val);
+}
+
+int
+ext_row_del(struct txn *t, enum row_kind kind, struct vfs_id id,
+    const struct ext *x)
+{
+	struct row_key k;
+
+	row_key_id2(&k, kind, id.n, ext_last(x));
+	return txn_del(t, row_key_slice(&k));
+}
+
+/* --- looking ------------------------------------------------------------ */
+
+static int
+layer_begin(struct ext_walk *w, struct ext_layer *l, enum row_kind kind)
+{
+	int err;
+
+	l->kind = kind;
+	if ((err = txn_cur_open(w->t, &l->cur)) < 0)
+		return err;
+	err = seek(w->t, l->cur, kind, w->id, w->pos, &l->x);
+	l->ended = err == -VFS_NOENT;
+	return l->ended ? 0 : err;
+}
+
+/* Bring the layer to its first row that ends at or after pos. */
+static int
+layer_to(struct ext_walk *w, struct ext_layer *l)
+{
+	struct vfs_slice key, val;
+	int err;
+
+	while (!l->ended && ext_last(&l->x) < w->pos) {
+		err = txn_cur_next(l->cur, &key, &val);
+		if (err == 0)
+			err = decode(w->t, l->kind, w->id, key, val, &l->x);
+		if (err == -VFS_NOENT)
+			l->ended = true;
+		else if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+int
+ext_walk_begin(struct ext_walk *w, struct txn *t, const struct node *n,
+    uint64_t first)
+{
+	int err = 0;
+
+	*w = (struct ext_walk){ .t = t, .id = n->id, .pos = first };
+	w->up.ended = w->low.ended = true;
+	if (n->in.flags & INODE_INLINE)
+		return 0;
+	if (n->draft)
+		err = layer_begin(w, &w->up, ROW_DEXTENT);
+	if (err == 0 && (n->in.flags & INODE_DRAFT_CUT) == 0)
+		err = layer_begin(w, &w->low, ROW_EXTENT);
+	if (err < 0)
+		ext_walk_end(w);
+	return err;
+}
+
+int
+ext_walk_next(struct ext_walk *w, struct ext *out)
+{
+	struct ext *up = &w->up.x, *low = &w->low.x;
+	int err;
+
+	if ((err = layer_to(w, &w->up)) < 0 ||
+	    (err = layer_to(w, &w->low)) < 0)
+		return err;
+	if (w->up.ended && w->low.ended)
+		return -VFS_NOENT;
+	if (w->low.ended || (!w->up.ended && up->first <= w->pos) ||
+	    (!w->up.ended && up->first <= low->first)) {
+		*out = *up;
+		ext_clip(out, w->pos, UINT64_MAX);
+	} else {
+		*out = *low;
+		ext_clip(out, w->pos,
+		    w->up.ended ? UINT64_MAX : up->first - 1);
+	}
+	w->pos = ext_last(out) + 1;
+	return 0;
+}
+
+void
+ext_walk_end(struct ext_walk *w)
+{
+	if (w->up.cur != NULL)
+		txn_cur_close(w->up.cur);
+	if (w->low.cur != NULL)
+		txn_cur_close(w->low.cur);
+	w->up.cur = w->low.cur = NULL;
+}
+
+int
+ext_find(struct txn *t, const struct node *n, uint64_t block,
+    struct ext *out)
+{
+	struct ext_walk w;
+	int err;
+
+	if ((err = ext_walk_begin(&w, t, n, block)) < 0)
+		return err;
+	err = ext_walk_next(&w, out);
+	ext_walk_end(&w);
+	return err == 0 && out->first > block ? -VFS_NOENT : err;
+}
+
+int
+ext_count(struct txn *t, const struct node *n, uint64_t first, uint64_t last,
+    uint64_t *count)
+{
+	struct ext_walk w;
+	struct ext x;
+	int err;
+
+	*count = 0;
+	if ((err = ext_walk_begin(&w, t, n, first)) < 0)
+		return err;
+	while ((err = ext_walk_next(&w, &x)) == 0 && x.first <= last) {
+		ext_clip(&x, first, last);
+		*count += x.n;
+	}
+	ext_walk_end(&w);
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+/* --- changing ----------------------------------------------------------- */
+
+static int
+release(struct txn *t, const struct ext *x)
+{
+	if (x->draft)
+		return txn_free_blocks(t, x->place, x->n, false);
+	if (x->flags & EXTENT_SHARED)
+		return share_drop(t, x->place, x->n);
+	return txn_free_blocks(t, x->place, x->n, true);
+}
+
+/*
+ * Replace row x by what is left of it outside of first..last, and by mid
+ * if that is not NULL.  The right rest keeps the key, so it is put last:
+ * until then the row's sums are lent.
+ */
+static int
+split(struct txn *t, enum row_kind kind, struct vfs_id id,
+    const struct ext *x, uint64_t first, uint64_t last,
+    const struct ext *mid)
+{
+	struct ext rest;
+	int err;
+
+	if (x->first < first) {
+		rest = *x;
+		ext_clip(&rest, 0, first - 1);
+		if ((err = put_row(t, kind, id, &rest)) < 0)
+			return err;
+	}
+	if (mid != NULL && ext_last(mid) < ext_last(x) &&
+	    (err = put_row(t, kind, id, mid)) < 0)
+		return err;
+	if (ext_last(x) > last) {
+		rest = *x;
+		ext_clip(&rest, last + 1, UINT64_MAX);
+		return put_row(t, kind, id, &rest);
+	}
+	return mid != NULL ? put_row(t, kind, id, mid) :
+	    ext_row_del(t, kind, id, x);
+}
+
+int
+ext_clear(struct txn *t, enum row_kind kind, struct vfs_id id,
+    uint64_t first, uint64_t last, unsigned rows_max, uint64_t *gone)
+{
+	struct txn_cur *c;
+	struct ext x, cut;
+	unsigned rows = 0;
+	int err;
+
+	*gone = 0;
+	if ((err = txn_cur_open(t, &c)) < 0)
+		return err;
+	while (first <= last &&
+	    (err = seek(t, c, kind, id, first, &x)) == 0 &&
+	    x.first <= last) {
+		if (rows_max != 0 && rows++ == rows_max) {
+			err = 1;
+			break;
+		}
+		cut = x;
+		ext_clip(&cut, first, last);
+		first = ext_last(&cut) + 1;
+		*gone += cut.n;
+		if ((err = release(t, &cut)) < 0 ||
+		    (err = split(t, kind, id, &x, cut.first, ext_last(&cut),
+		    NULL)) < 0)
+			break;
+	}
+	txn_cur_close(c);
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+/* The row that ends right before x, if x continues it on the disk too. */
+static int
+predecessor(struct txn *t, enum row_kind kind, struct vfs_id id,
+    const struct ext *x, struct ext *out)
+{
+	struct vfs_slice val;
+	struct row_key k;
+	int err;
+
+	if (x->first == 0)
+		return -VFS_NOENT;
+	row_key_id2(&k, kind, id.n, x->first - 1);
+	if ((err = txn_get(t, row_key_slice(&k), &val)) < 0)
+		return err;
+	if ((err = decode(t, kind, id, row_key_slice(&k), val, out)) < 0)
+		return err;
+	if (out->place + out->n != x->place || out->flags != x->flags ||
+	    out->n == VFS_EXTENT_BLOCKS_MAX)
+		return -VFS_NOENT;
+	return 0;
+}
+
+/* Move as much of x as fits to the end of row pre. */
+static int
+merge(struct txn *t, enum row_kind kind, struct vfs_id id,
+    const struct ext *pre, struct ext *x)
+{
+	uint8_t sums[8 * VFS_EXTENT_BLOCKS_MAX];
+	struct ext all = *pre;
+	uint32_t n = VFS_EXTENT_BLOCKS_MAX - pre->n;
+	int err;
+
+	if (n > x->n)
+		n = x->n;
+	if (ext_written(x)) {
+		memcpy(sums, pre->sums, 8 * (size_t)pre->n);
+		memcpy(sums + 8 * (size_t)pre->n, x->sums, 8 * (size_t)n);
+		all.sums = sums;
+	}
+	all.n += n;
+	if (x->gen > all.gen)
+		all.gen = x->gen;
+	if ((err = ext_row_del(t, kind, id, pre)) < 0 ||
+	    (err = put_row(t, kind, id, &all)) < 0)
+		return err;
+	if (n < x->n)
+		ext_clip(x, x->first + n, UINT64_MAX);
+	else
+		x->n = 0;
+	return 0;
+}
+
+int
+ext_put(struct txn *t, enum row_kind kind, struct vfs_id id,
+    const struct ext *x)
+{
+	struct ext pre, rest = *x;
+	int err;
+
+	assert(x->place != 0 && x->n > 0);
+	err = predecessor(t, kind, id, x, &pre);
+	if (err == 0)
+		err = merge(t, kind, id, &pre, &rest);
+	if (err < 0 && err != -VFS_NOENT)
+		return err;
+	return rest.n > 0 ? put_row(t, kind, id, &rest) : 0;
+}
+
+int
+ext_mark(struct txn *t, struct vfs_id id, uint64_t first, uint64_t last,
+    uint32_t flags)
+{
+	struct txn_cur *c;
+	struct ext x, mid;
+	int err;
+
+	if ((err = txn_cur_open(t, &c)) < 0)
+		return err;
+	while (first <= last &&
+	    (err = seek(t, c, ROW_EXTENT, id, first, &x)) == 0 &&
+	    x.first <= last) {
+		mid = x;
+		ext_clip(&mid, first, last);
+		first = ext_last(&mid) + 1;
+		if ((x.flags & flags) == flags)
+			continue;
+		mid.flags |= flags;
+		if ((err = split(t, ROW_EXTENT, id, &x, mid.first,
+		    ext_last(&mid), &mid)) < 0)
+			break;
+	}
+	txn_cur_close(c);
+	return err == -VFS_NOENT ? 0 : err;
+}

@@ -1,0 +1,303 @@
+/*
+ * op_draft.c - drafts: cut, publish (PUBLISH, and within other operations)
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "content.h"
+
+static int
+del_row(struct txn *t, enum row_kind kind, struct vfs_id id)
+{
+	struct row_key k;
+
+	row_key_id(&k, kind, id.n);
+	return txn_del(t, row_key_slice(&k));
+}
+
+int
+draft_cut(struct txn *t, struct node *n)
+{
+	uint64_t gone;
+	int err;
+
+	if (n->draft) {
+		err = ext_clear(t, ROW_DEXTENT, n->id, 0, EXT_LAST_BLOCK, 0,
+		    &gone);
+		if (err < 0 || (err = del_row(t, ROW_DINLINE, n->id)) < 0)
+			return err;
+	}
+	n->draft = true;
+	n->in.flags &= ~(uint32_t)INODE_INLINE;
+	n->in.flags |= INODE_DRAFT_CUT;
+	n->in.cut = 0;
+	n->in.size = 0;
+	n->in.blocks = 0;
+	node_touch(t, n, NODE_DATA);
+	return node_put_draft(t, n);
+}
+
+/* --- publishing --------------------------------------------------------- */
+
+/* Everything published so far is replaced. */
+static int
+drop_published(struct txn *t, struct node *n)
+{
+	uint64_t gone;
+	int err;
+
+	err = ext_clear(t, ROW_EXTENT, n->id, 0, EXT_LAST_BLOCK, 0, &gone);
+	if (err < 0)
+		return err;
+	return del_row(t, ROW_INLINE, n->id);
+}
+
+static int
+publish_inline(struct txn *t, struct node *n)
+{
+	struct vfs_slice bytes;
+	int err;
+
+	if ((err = content_inline(t, n, &bytes)) < 0 ||
+	    (err = content_put_inline(t, n, ROW_INLINE, bytes)) < 0)
+		return err;
+	return del_row(t, ROW_DINLINE, n->id);
+}
+
+#ifdef PLANT_HALF_WRITE
+/* The break: only the first half of a write is published now. */
+static int		/* 1 if a rest stays behind */
+half_write(struct txn *t, struct node *n, struct ext *x)
+{
+	struct ext rest = *x;
+	int err;
+
+	if (x->n < 2)
+		return 0;
+	ext_clip(&rest, x->first + x->n / 2, UINT64_MAX);
+	if ((err = ext_put(t, ROW_DEXTENT, n->id, &rest)) < 0)
+		return err;
+	ext_clip(x, x->first, x->first + x->n / 2 - 1);
+	return 1;
+}
+#endif
+
+/* Each row of the draft replaces what is published below it. */
+static int
+publish_blocks(struct txn *t, struct node *n, bool *rest)
+{
+	uint64_t at = 0, gone;
+	struct ext x, whole;
+	int err;
+
+	*rest = false;
+	while ((err = ext_row_at(t, ROW_DEXTENT, n->id, at, &x)) == 0) {
+		at = ext_last(&x) + 1;
+		whole = x;
+#ifdef PLANT_HALF_WRITE
+		if ((err = half_write(t, n, &x)) < 0)
+			return err;
+		if (err > 0)
+			*rest = true;
+#endif
+		if ((err = ext_clear(t, ROW_EXTENT, n->id, x.first,
+		    ext_last(&x), 0, &gone)) < 0 ||
+		    (err = ext_put(t, ROW_EXTENT, n->id, &x)) < 0)
+			return err;
+		if (ext_last(&x) == ext_last(&whole) &&
+		    (err = ext_row_del(t, ROW_DEXTENT, n->id, &whole)) < 0)
+			return err;
+	}
+	if (err != -VFS_NOENT)
+		return err;
+	return del_row(t, ROW_INLINE, n->id);
+}
+
+int
+draft_publish(struct txn *t, struct node *n)
+{
+	struct rec_journal j = { .kind = JOURNAL_DATA, .mask = VFS_REG };
+	struct node old, keep;
+	bool rest = false;
+	int err;
+
+	assert(txn_mode(t) == TXN_WRITE);
+	if (!n->draft)
+		return 0;
+	if ((err = node_get_published(t, n->id, &old)) < 0)
+		return fault(t, -VFS_CORRUPT,
+		    "object %" PRIu64 " has a draft and no inode", n->id.n);
+	if ((n->in.flags & INODE_DRAFT_CUT) &&
+	    (err = drop_published(t, n)) < 0)
+		return err;
+	err = n->in.flags & INODE_INLINE ? publish_inline(t, n) :
+	    publish_blocks(t, n, &rest);
+	if (err < 0)
+		return err;
+	keep = *n;
+	n->draft = false;
+	n->in.flags &= ~(uint32_t)INODE_DRAFT_CUT;
+	n->in.cut = 0;
+	n->in.data_version = txn_seq(t).n;
+	if (n->in.mode != old.in.mode)
+		n->in.meta_version = n->in.data_version;
+	if ((err = node_put(t, n)) < 0)
+		return err;
+	keep.in.flags = n->in.flags;
+	err = rest ? node_put_draft(t, &keep) :
+	    del_row(t, ROW_DRAFT, n->id);
+	return err < 0 ? err : node_journal(t, n, j);
+}
+
+/* --- PUBLISH ------------------------------------------------------------ */
+
+int
+peek_publish(struct txn *rt, const struct vfs_publish *q, bool rdonly,
+    struct vfs_publish_reply *r)
+{
+	struct node n;
+	int err;
+
+	(void)rdonly;
+	if ((err = node_get(rt, q->id, &n)) < 0)
+		return err;
+	r->published = 0;
+	return n.draft ? 0 : 1;
+}
+
+/* Read back what is not on the disk yet, up to carry_max bytes. */
+static int
+read_back(struct txn *rt, struct plan *p, const struct ext *x)
+{
+	size_t n = p->ncarries + x->n, i;
+	struct plan_carry *c;
+	uint8_t *b;
+
+	if ((c = realloc(p->carries, n * sizeof *c)) == NULL)
+		return -VFS_NOMEM;
+	p->carries = c;
+	if ((b = realloc(p->bytes, n * VFS_BLOCK)) == NULL)
+		return -VFS_NOMEM;
+	p->bytes = b;
+	for (i = 0; i < x->n; i++)
+		c[p->ncarries + i] = (struct plan_carry){ x->place + i,
+		    x->gen };
+	b += p->ncarries * VFS_BLOCK;
+	p->ncarries = n;
+	return data_get(txn_engine(rt), x->place, b,
+	    (size_t)x->n * VFS_BLOCK);
+}
+
+int
+prep_publish(struct txn *rt, const struct vfs_publish *q, struct plan **out)
+{
+	uint64_t at = 0, left = q->carry_max / VFS_BLOCK;
+	struct node n;
+	struct ext x;
+	int err;
+
+	if (left == 0)
+		return 0;
+	if ((err = node_get(rt, q->id, &n)) < 0 || !n.draft)
+		return err;
+	if ((err = plan_new(&n, out)) < 0)
+		return err;
+	while ((err = ext_row_at(rt, ROW_DEXTENT, n.id, at, &x)) == 0) {
+		at = ext_last(&x) + 1;
+		if (data_is_synced(txn_engine(rt), x.gen))
+			continue;
+		if (x.n > left) {	/* too much: it will be flushed */
+			(*out)->ncarries = 0;
+			return 0;
+		}
+		left -= x.n;
+		if ((err = read_back(rt, *out, &x)) < 0)
+			return err;
+	}
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+/* Is all that is not on the disk yet in the plan?  The draft may have
+ * changed since; a block in the plan is the same if place and gen are. */
+static int
+all_carried(struct txn *t, struct plan *p, const struct node *n,
+    bool *all)
+{
+	uint64_t at = 0;
+	struct ext x;
+	size_t i = 0;
+	uint32_t k;
+	int err;
+
+	*all = true;
+	while ((err = ext_row_at(t, ROW_DEXTENT, n->id, at, &x)) == 0) {
+		at = ext_last(&x) + 1;
+		if (data_is_synced(txn_engine(t), x.gen))
+			continue;
+		while (i < p->ncarries && p->carries[i].place != x.place)
+			i++;		/* synced since the plan was made */
+		for (k = 0; k < x.n; k++, i++) {
+			if (i >= p->ncarries || p->carries[i].gen != x.gen ||
+			    p->carries[i].place != x.place + k) {
+				*all = false;
+				return 0;
+			}
+			p->carries[i].wanted = true;
+		}
+	}
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+static int
+carry(struct txn *t, struct plan *p, const struct node *n)
+{
+	bool all;
+	size_t i;
+	int err;
+
+	if ((err = all_carried(t, p, n, &all)) < 0 || !all)
+		return err;
+	for (i = 0; i < p->ncarries; i++)
+		if (p->carries[i].wanted &&
+		    (err = txn_carry(t, p->carries[i].place,
+		    p->bytes + i * VFS_BLOCK, VFS_BLOCK)) < 0)
+			return err;
+	return txn_carry(t, 0, NULL, 0);	/* nothing needs a flush */
+}
+
+int
+op_publish(struct txn *t, const struct vfs_publish *q, struct plan *p,
+    struct vfs_publish_reply *r)
+{
+	struct node n;
+	int err;
+
+	r->published = 0;
+	if ((err = node_get(t, q->id, &n)) < 0 || !n.draft)
+		return err;
+	if (p != NULL && (err = carry(t, p, &n)) < 0)
+		return err;
+	if ((err = draft_publish(t, &n)) < 0)
+		return err;
+	r->published = 1;
+	return 0;
+}
+
+/* --- RECLAIM ------------------------------------------------------------ */
+
+int
+peek_reclaim(struct txn *rt, const struct vfs_reclaim *q, bool rdonly,
+    struct vfs_reclaim_reply *r)
+{
+	struct node n;
+	int err;
+
+	(void)rdonly;
+	err = node_get(rt, q->id, &n);
+	if (err < 0 && err != -VFS_NO_SUCH_ID)
+		return err;
+	r->reclaimed = 1;
+	return err < 0 || n.in.nlink > 0 ? 1 : 0;
+}

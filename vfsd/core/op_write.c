@@ -1,0 +1,211 @@
+/*
+ * op_write.c - WRITE: new bytes become part of the file's draft
+ *
+ * Every block that a write touches gets a fresh place; of a block that it
+ * covers in part the rest is read first.  So what readers, crashes and
+ * older snapshots see is never half of a write.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "content.h"
+#include "perm.h"
+#include "xattr.h"
+
+/* Memory of the blocks of one write: whole ones lie in the request. */
+struct src {
+	const uint8_t *data;		/* where block `first` would start */
+	uint32_t n;
+	bool head, tail;		/* is the edge a block of its own? */
+	uint8_t edge[2][VFS_BLOCK];
+};
+
+static const uint8_t *
+src_at(const void *arg, uint32_t i)
+{
+	const struct src *s = arg;
+
+	if (i == 0 && s->head)
+		return s->edge[0];
+	if (i + 1 == s->n && s->tail)
+		return s->edge[1];
+	return s->data + (size_t)i * VFS_BLOCK;
+}
+
+/* The bytes of a block around those that the write brings. */
+static int
+read_edge(struct txn *rt, const struct node *n, uint64_t block, uint8_t *buf)
+{
+	if (block * VFS_BLOCK < n->in.size)
+		return content_block(rt, n, block, buf);
+	memset(buf, 0, VFS_BLOCK);
+	return 0;
+}
+
+static int
+fill_edges(struct txn *rt, const struct node *n, uint64_t off,
+    struct vfs_slice data, struct src *s)
+{
+	uint64_t first = off / VFS_BLOCK, last = first + s->n - 1;
+	size_t from = off % VFS_BLOCK, upto = (off + data.n) % VFS_BLOCK;
+	size_t len;
+	int err;
+
+	s->head = from != 0 || (s->n == 1 && upto != 0);
+	s->tail = s->n > 1 && upto != 0;
+	if (s->head) {
+		len = VFS_BLOCK - from < data.n ? VFS_BLOCK - from : data.n;
+		if ((err = read_edge(rt, n, first, s->edge[0])) < 0)
+			return err;
+		memcpy(s->edge[0] + from, data.p, len);
+	}
+	if (s->tail) {
+		if ((err = read_edge(rt, n, last, s->edge[1])) < 0)
+			return err;
+		memcpy(s->edge[1], (const uint8_t *)data.p + data.n - upto,
+		    upto);
+	}
+	return 0;
+}
+
+int
+content_plan_write(struct txn *rt, const struct node *n, uint64_t off,
+    struct vfs_slice data, struct plan *p)
+{
+	uint64_t first = off / VFS_BLOCK, hint;
+	uint64_t last = (off + data.n - 1) / VFS_BLOCK;
+	struct src s;
+	int err;
+
+	s.data = (const uint8_t *)data.p - off % VFS_BLOCK;
+	s.n = (uint32_t)(last - first + 1);
+	if ((err = fill_edges(rt, n, off, data, &s)) < 0 ||
+	    (err = plan_hint(rt, n, first, &hint)) < 0 ||
+	    (err = plan_write(rt, p, first, s.n, hint, src_at, &s)) < 0)
+		return err;
+	return content_plan_convert(rt, n, p);
+}
+
+static uint64_t
+write_off(const struct node *n, const struct vfs_write *q)
+{
+	return q->flags & VFS_WRITE_APPEND ? n->in.size : q->off;
+}
+
+static uint64_t
+size_after(const struct node *n, uint64_t off, uint64_t len)
+{
+	return n->in.size > off + len ? n->in.size : off + len;
+}
+
+int
+prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out)
+{
+	struct node n;
+	uint64_t off;
+	int err;
+
+	if ((err = content_file(rt, q->id, &n)) < 0)
+		return err;
+	off = write_off(&n, q);
+	if ((err = content_range(off, q->data.n)) < 0)
+		return err;
+	if (q->data.n > VFS_IO_MAX)
+		return -VFS_INVAL;
+	if (q->data.n == 0 ||
+	    content_fits_inline(&n, size_after(&n, off, q->data.n)))
+		return 0;
+	if ((err = plan_new(&n, out)) < 0)
+		return err;
+	(*out)->off = off;
+	return content_plan_write(rt, &n, off, q->data, *out);
+}
+
+static int
+write_inline(struct txn *t, struct node *n, uint64_t off,
+    struct vfs_slice data)
+{
+	struct content_inline c;
+	int err;
+
+	err = content_inline_edit(t, n, off, data.p, data.n, &c);
+	if (err < 0)
+		return err;
+	n->draft = true;
+	return content_put_inline(t, n, ROW_DINLINE,
+	    (struct vfs_slice){ c.b, c.n });
+}
+
+static int
+write_blocks(struct txn *t, struct node *n, uint64_t off, size_t len,
+    struct plan *p)
+{
+	struct row_key k;
+	int err;
+
+	if (n->draft && (n->in.flags & INODE_INLINE)) {
+		row_key_id(&k, ROW_DINLINE, n->id.n);
+		if ((err = txn_del(t, row_key_slice(&k))) < 0)
+			return err;
+	}
+	n->in.flags &= ~(uint32_t)INODE_INLINE;
+	n->draft = true;
+	n->in.size = size_after(n, off, len);
+	return plan_apply(t, p, ROW_DEXTENT, n);
+}
+
+int
+content_kill_privs(struct txn *t, struct node *n, bool *caps)
+{
+	static const struct vfs_slice name = {
+		XATTR_CAPS, sizeof XATTR_CAPS - 1
+	};
+	struct vfs_slice val;
+	bool changed;
+	int err;
+
+	err = xattr_get(t, n, name, &val);
+	if (err < 0 && err != -VFS_NOXATTR)
+		return err;
+	*caps = err == 0;
+	return xattr_kill_privs(t, n, &changed);
+}
+
+int
+op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
+    struct vfs_write_reply *r)
+{
+	bool caps = false, in_row;
+	struct node n;
+	uint64_t off;
+	int err;
+
+	assert(txn_mode(t) == TXN_WRITE);
+	if ((err = content_file(t, q->id, &n)) < 0 ||
+	    (err = perm_check(t, &n, VFS_MAY_WRITE)) < 0)
+		return err;
+	off = write_off(&n, q);
+	r->count = (uint32_t)q->data.n;
+	r->off = off;
+	if (q->data.n == 0)
+		return 0;
+	in_row = content_fits_inline(&n, size_after(&n, off, q->data.n));
+	if (in_row != (p == NULL))
+		return -VFS_AGAIN;
+	if (p != NULL && (err = plan_fits(p, &n)) < 0)
+		return err;
+	if ((q->flags & VFS_WRITE_KILL_SUIDGID) &&
+	    (err = content_kill_privs(t, &n, &caps)) < 0)
+		return err;
+	err = in_row ? write_inline(t, &n, off, q->data) :
+	    write_blocks(t, &n, off, q->data.n, p);
+	if (err < 0)
+		return err;
+	node_touch(t, &n, NODE_DATA);
+	if ((err = node_put_draft(t, &n)) < 0)
+		return err;
+	if (caps)
+		return draft_publish(t, &n);
+	txn_set_draft(t);
+	return 0;
+}
