@@ -57,7 +57,8 @@ int content_inline_edit(struct txn *t, const struct node *n, uint64_t off,
 int content_plan_convert(struct txn *rt, const struct node *n,
     struct plan *p);
 
-/* Bytes (at least one) for off of a file that has, or gets, blocks. */
+/* Bytes (at least one) for off of a file that has, or gets, blocks; in
+ * the latter case content_plan_convert comes after it. */
 int content_plan_write(struct txn *rt, const struct node *n, uint64_t off,
     struct vfs_slice data, struct plan *p);
 

@@ -26,8 +26,13 @@ op_reclaim(struct txn *t, const struct vfs_reclaim *q, struct plan *p,
 		return 0;
 	row_key_id(&inode, ROW_INODE, n.id.n);
 	row_key_id(&orphan, ROW_ORPHAN, n.id.n);
-	if (err < 0 || (err = content_delete(t, &n)) < 0 ||
-	    (err = xattr_del_all(t, &n)) < 0 ||
+	if (err < 0 || (err = content_delete(t, &n)) < 0)
+		return err;
+	if (err > 0) {			/* a huge file goes in steps */
+		r->reclaimed = 0;
+		return 0;
+	}
+	if ((err = xattr_del_all(t, &n)) < 0 ||
 	    (err = txn_del(t, row_key_slice(&inode))) < 0 ||
 	    (err = txn_del(t, row_key_slice(&orphan))) < 0)
 		return err;

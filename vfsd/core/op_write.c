@@ -80,10 +80,9 @@ content_plan_write(struct txn *rt, const struct node *n, uint64_t off,
 	s.data = (const uint8_t *)data.p - off % VFS_BLOCK;
 	s.n = (uint32_t)(last - first + 1);
 	if ((err = fill_edges(rt, n, off, data, &s)) < 0 ||
-	    (err = plan_hint(rt, n, first, &hint)) < 0 ||
-	    (err = plan_write(rt, p, first, s.n, hint, src_at, &s)) < 0)
+	    (err = plan_hint(rt, n, first, &hint)) < 0)
 		return err;
-	return content_plan_convert(rt, n, p);
+	return plan_write(rt, p, first, s.n, hint, src_at, &s);
 }
 
 static uint64_t
@@ -117,8 +116,9 @@ prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out)
 		return 0;
 	if ((err = plan_new(&n, out)) < 0)
 		return err;
-	(*out)->off = off;
-	return content_plan_write(rt, &n, off, q->data, *out);
+	if ((err = content_plan_write(rt, &n, off, q->data, *out)) < 0)
+		return err;
+	return content_plan_convert(rt, &n, *out);
 }
 
 static int

@@ -32,7 +32,7 @@ struct plan {
 	struct vfs_id id;
 	struct vfs_time ctime;		/* of the file, when planned */
 	struct vfs_time src_ctime;	/* of a copy's source */
-	uint64_t off, len;		/* decided: append, copy */
+	uint64_t len;			/* how much a copy copies */
 	struct plan_run *runs;
 	size_t nruns, runs_cap;
 	uint64_t *sums;
