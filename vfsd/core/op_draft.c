@@ -182,8 +182,8 @@ read_back(struct txn *rt, struct plan *p, const struct ext *x)
 		return -VFS_NOMEM;
 	p->bytes = b;
 	for (i = 0; i < x->n; i++)
-		c[p->ncarries + i] = (struct plan_carry){ x->place + i,
-		    x->gen };
+		c[p->ncarries + i] = (struct plan_carry){
+		    .place = x->place + i, .gen = x->gen };
 	b += p->ncarries * VFS_BLOCK;
 	p->ncarries = n;
 	return data_get(txn_engine(rt), x->place, b,
