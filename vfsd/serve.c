@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,13 @@
 #include "launch.h"
 #include "sandbox.h"
 
+/* The sanitizers' runtimes want calls of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED	true
+#else
+#define SANITIZED	false
+#endif
+
 struct serve {
 	const struct conf *c;
 	struct storedir *d;
@@ -27,6 +35,7 @@ struct serve {
 	int sock;			/* to the launcher */
 	int sigfd;
 	int ready_fd, ended_fd;		/* eventfds, for the front */
+	int null;			/* opened before the sandbox */
 	_Atomic int init_err;
 	struct engine *engine;
 	struct server *server;
@@ -118,9 +127,9 @@ open_engine(struct serve *s, const struct core_root *root,
 	err = engine_open(&ec, &s->engine);
 	s->r->quiet = false;
 	if (err < 0)
-		return failed(s, "%s: cannot %s the store: %s%s%s%s",
+		return failed(s, "%s: cannot %s the store: %s (%s)%s",
 		    s->c->store, s->d->fresh ? "make" : "open",
-		    s->r->last, s->r->last[0] ? ": " : "",
+		    s->r->last[0] ? s->r->last : "it failed",
 		    vfs_err_text(err), advice(err));
 	if (!s->d->fresh)
 		return 0;
@@ -145,6 +154,7 @@ open_store(struct serve *s)
 	boot_id(boot);
 	if (sandbox_become_owner(s->d->fd, why, sizeof why) != 0)
 		return failed(s, "%s: %s", s->c->store, why);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a new owner loses it */
 	if (!s->c->no_sandbox &&
 	    sandbox_files(s->d->fd, s->c->rdonly, why, sizeof why) != 0 &&
 	    s->c->require_sandbox)
@@ -259,22 +269,18 @@ static int
 settle(struct serve *s)
 {
 	char why[256];
-	int null;
 
 	if (s->init_err < 0)
 		return failed(s, "this kernel's FUSE is too old: 7.%d or "
 		    "newer is needed (Linux 5.4)", 31);
 	if (!s->c->foreground) {
 		report_to_syslog(s->r);
-		null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (null >= 0) {
-			dup2(null, STDIN_FILENO);
-			dup2(null, STDOUT_FILENO);
-			dup2(null, STDERR_FILENO);
-			close(null);
-		}
+		dup2(s->null, STDIN_FILENO);
+		dup2(s->null, STDOUT_FILENO);
+		dup2(s->null, STDERR_FILENO);
 	}
-	if (!s->c->no_sandbox && sandbox_calls(why, sizeof why) != 0 &&
+	if (!s->c->no_sandbox && !SANITIZED &&
+	    sandbox_calls(why, sizeof why) != 0 &&
 	    s->c->require_sandbox)
 		return failed(s, "cannot confine: %s", why);
 	launch_send(s->sock, LAUNCH_READY, NULL, NULL, 0);
@@ -345,7 +351,8 @@ start(struct serve *s)
 	s->sigfd = signalfd(-1, &set, SFD_CLOEXEC);
 	s->ready_fd = eventfd(0, EFD_CLOEXEC);
 	s->ended_fd = eventfd(0, EFD_CLOEXEC);
-	if (s->sigfd < 0 || s->ready_fd < 0 || s->ended_fd < 0)
+	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (s->sigfd < 0 || s->ready_fd < 0 || s->ended_fd < 0 || s->null < 0)
 		return failed(s, "cannot start: %s", strerror(errno));
 	return open_store(s);
 }
