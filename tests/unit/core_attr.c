@@ -310,7 +310,7 @@ size__set__is_a_change_of_content(void **state)
 	assert_int_equal(b.size, 10000);
 	assert_true(b.data_version > a.data_version);
 	assert_int_equal(b.meta_version, a.meta_version);
-	assert_memory_equal(&b.mtime, &b.ctime, sizeof b.mtime);
+	assert_time_equal(b.mtime, b.ctime);
 	assert_true(b.ctime.nsec != a.ctime.nsec);
 }
 
