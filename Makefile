@@ -85,7 +85,8 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(FIXTURES_A) $(ARCHIVES)
 WRAP := open openat close dup fcntl pwrite pwritev write writev pread \
 	ftruncate fallocate posix_fallocate fsync fdatasync sync_file_range \
 	msync unlink unlinkat rename renameat mkdir mkdirat mmap munmap \
-	nanosleep clock_nanosleep usleep getrandom
+	nanosleep clock_nanosleep usleep getrandom clock_gettime \
+	pthread_create pthread_join
 RIG := $(wildcard tests/crash/rig/*.c)
 $(B)/tests/crash/%: $(B)/obj/tests/crash/%.o $(call obj,$(RIG)) $(ARCHIVES)
 	@mkdir -p $(@D)

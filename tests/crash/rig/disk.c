@@ -223,10 +223,12 @@ file_new(struct disk *d)
 	return d->nfiles++;
 }
 
+static int img_slot(struct disk *s);
+
 int
 disk_file_add(struct disk *d, const char *rel)
 {
-	int f = file_new(d);
+	int f = d->scratch ? img_slot(d) : file_new(d);
 
 	if (d->scratch)
 		name_set(d->cname, &d->ncname, rel, f);
@@ -413,6 +415,8 @@ static void pend_settle(struct disk *d, int i);
 void
 disk_note_write(struct disk *d, int fi, uint64_t off, uint64_t n)
 {
+	if (d->dead)
+		return;
 	if (d->scratch) {
 		stale_range(&d->file[fi], off, n);
 		return;
@@ -429,6 +433,8 @@ disk_note_size(struct disk *d, int fi, uint64_t size)
 {
 	struct dfile *f = &d->file[fi];
 
+	if (d->dead)
+		return;
 	if (d->scratch) {
 		f->stale_all = true;
 		return;
@@ -480,7 +486,7 @@ disk_look(struct disk *d)
 {
 	int i;
 
-	if (d->scratch)
+	if (d->scratch || d->dead)
 		return;
 	for (i = 0; i < d->nfiles; i++)
 		if (d->file[i].map)
@@ -839,9 +845,23 @@ img_open(struct disk *s, int ti)
 }
 
 static void
+img_forget(struct dfile *t)
+{
+	if (t->img)
+		__real_munmap(t->img, DISK_FILE_MAX);
+	t->img = NULL;
+	if (t->fd >= 0)
+		__real_close(t->fd);
+	t->fd = -1;
+	t->map = NULL;
+	t->stale_all = true;
+	t->origin = -1;
+	t->from = NULL;
+}
+
+static void
 img_drop(struct disk *s, int i)
 {
-	struct dfile *t;
 	char path[400];
 
 	snprintf(path, sizeof(path), "%s/%s", s->dir, s->cname[i].path);
@@ -849,15 +869,7 @@ img_drop(struct disk *s, int i)
 		rmdir(path);
 	} else {
 		__real_unlink(path);
-		t = &s->file[s->cname[i].file];
-		if (t->img)
-			__real_munmap(t->img, DISK_FILE_MAX);
-		t->img = NULL;
-		if (t->fd >= 0)
-			__real_close(t->fd);
-		t->fd = -1;
-		t->stale_all = true;
-		t->origin = -1;
+		img_forget(&s->file[s->cname[i].file]);
 	}
 	s->cname[i] = s->cname[--s->ncname];
 }
@@ -872,8 +884,10 @@ img_slot(struct disk *s)
 		for (j = 0; j < s->ncname; j++)
 			if (s->cname[j].file == i)
 				break;
-		if (j == s->ncname)
+		if (j == s->ncname) {
+			img_forget(&s->file[i]);
 			return i;
+		}
 	}
 	return file_new(s);
 }
@@ -964,6 +978,32 @@ disk_make(struct disk *d, const struct pick *k, struct disk *s)
 	}
 }
 
+static void
+real_fill(struct dfile *f, const uint8_t *p, uint64_t n)
+{
+	if (__real_ftruncate(f->fd, (off_t)n) < 0 ||
+	    __real_pwrite(f->fd, p, n, 0) != (ssize_t)n)
+		die("restoring a file");
+}
+
+void
+disk_killed(struct disk *d)
+{
+	int i;
+
+	d->dead = false;
+	for (i = 0; i < d->nfiles; i++)
+		d->file[i].map = NULL;
+	for (i = 0; i < d->ncname; i++) {
+		int fi = d->cname[i].file;
+
+		if (fi < 0)
+			continue;
+		own_fd(d, fi, O_CREAT);
+		real_fill(&d->file[fi], d->file[fi].cur, d->file[fi].csize);
+	}
+}
+
 /* Make the real files, and the cache image, equal the durable state. */
 static void
 real_files(struct disk *d)
@@ -997,10 +1037,7 @@ real_files(struct disk *d)
 			memset(f->cur + f->dsize, 0, f->csize - f->dsize);
 		memcpy(f->cur, f->dur, f->dsize);
 		f->csize = f->dsize;
-		if (__real_ftruncate(f->fd, (off_t)f->dsize) < 0 ||
-		    __real_pwrite(f->fd, f->dur, f->dsize, 0) !=
-		    (ssize_t)f->dsize)
-			die("restoring a file");
+		real_fill(f, f->dur, f->dsize);
 	}
 }
 

@@ -77,6 +77,7 @@ struct disk {
 	char dir[128];
 	size_t dirlen;
 	bool scratch;		/* only remember which pages changed */
+	bool dead;		/* the process was killed: nothing counts */
 	struct dfile file[DISK_FILES_MAX];
 	int nfiles;
 	struct dname cname[DISK_FILES_MAX], dname[DISK_FILES_MAX];
@@ -119,6 +120,8 @@ uint64_t disk_hash(struct disk *d, const struct pick *p);
 void disk_make(struct disk *d, const struct pick *p, struct disk *s);
 /* The cut happened: the pick is now all there is, cache and medium. */
 void disk_cut(struct disk *d, const struct pick *p);
+/* kill -9 came: what the dead code wrote since dead was set is undone. */
+void disk_killed(struct disk *d);
 /* Everything written reaches the medium (a quiet hour). */
 void disk_flush(struct disk *d);
 /* Make d's state a copy of from's durable state. */
@@ -159,7 +162,8 @@ struct disk_fault {
 extern struct disk_fault disk_fault;
 /* Syncs that claim to have happened and did not: the rig's own plant. */
 extern bool disk_lies;
-/* Clocks: sleeping costs nothing and is added here. */
-extern uint64_t disk_slept_ns;
+/* The clocks that our code sees, ns since 1970; 0: the real ones.  Sleeping
+ * costs nothing and moves it. */
+extern uint64_t disk_now_ns;
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef CRASH_REAL_H
 #define CRASH_REAL_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -41,6 +42,10 @@ WRAPPED(int, munmap, void *, size_t);
 WRAPPED(int, nanosleep, const struct timespec *, struct timespec *);
 WRAPPED(int, clock_nanosleep, clockid_t, int, const struct timespec *,
     struct timespec *);
+WRAPPED(int, clock_gettime, clockid_t, struct timespec *);
+WRAPPED(int, pthread_create, pthread_t *, const pthread_attr_t *,
+    void *(*)(void *), void *);
+WRAPPED(int, pthread_join, pthread_t, void **);
 WRAPPED(int, usleep, useconds_t);
 WRAPPED(ssize_t, getrandom, void *, size_t, unsigned);
 #undef WRAPPED

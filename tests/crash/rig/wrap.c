@@ -32,7 +32,7 @@ struct fdent {
 
 static struct fdent fdtab[FDS_MAX];
 struct disk_fault disk_fault = { .left = -1 };
-uint64_t disk_slept_ns;
+uint64_t disk_now_ns;
 bool disk_lies;
 static uint64_t random_state = 1;
 
@@ -43,8 +43,10 @@ wrap_random_seed(uint64_t seed)
 	random_state = seed * 2 + 1;
 }
 
-static bool
-fails(unsigned kind, const char *where)
+bool wrap_fails(unsigned kind, const char *where);
+
+bool
+wrap_fails(unsigned kind, const char *where)
 {
 	if (disk_fault.left < 0 || !(disk_fault.kinds & kind))
 		return false;
@@ -74,13 +76,13 @@ file_ent(int fd)
 	return e && e->file >= 0 ? e : NULL;
 }
 
-/* The lock file's content means nothing across a crash. */
+/* What LMDB's lock file holds means nothing across a crash. */
 static bool
 unmanaged(const char *rel)
 {
 	size_t n = strlen(rel);
 
-	return n >= 4 && (strstr(rel, "lock") != NULL);
+	return n >= 5 && strcmp(rel + n - 5, "-lock") == 0;
 }
 
 static void
@@ -149,7 +151,7 @@ __wrap_open(const char *path, int flags, ...)
 	int fd;
 
 	OPEN_MODE(mode, flags);
-	if (disk_of_path(path, NULL) && fails(FAULT_OPEN, "open"))
+	if (disk_of_path(path, NULL) && wrap_fails(FAULT_OPEN, "open"))
 		return -1;
 	fd = __real_open(path, flags, mode);
 	if (fd >= 0)
@@ -164,7 +166,7 @@ __wrap_openat(int dfd, const char *path, int flags, ...)
 	int fd;
 
 	OPEN_MODE(mode, flags);
-	if (ent(dfd) && fails(FAULT_OPEN, "openat"))
+	if (ent(dfd) && wrap_fails(FAULT_OPEN, "openat"))
 		return -1;
 	fd = __real_openat(dfd, path, flags, mode);
 	if (fd >= 0)
@@ -224,11 +226,11 @@ wrote(struct fdent *e, uint64_t off, ssize_t n)
 
 	if (n <= 0)
 		return;
-	if (e->dsync && !d->scratch && d->hook)
+	if (e->dsync && !d->scratch && !d->dead && d->hook)
 		d->hook(d->hook_arg, d, false);
 	from = d->npend;
 	disk_note_write(d, e->file, off, (uint64_t)n);
-	if (e->dsync && !d->scratch) {
+	if (e->dsync && !d->scratch && !d->dead) {
 		if (d->hook)
 			d->hook(d->hook_arg, d, false);
 		disk_note_range_sync(d, e->file, from);
@@ -246,7 +248,7 @@ __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
 	if (!e)
 		return __real_pwrite(fd, p, n, off);
 	disk_look(e->d);
-	if (fails(FAULT_WRITE, "pwrite"))
+	if (wrap_fails(FAULT_WRITE, "pwrite"))
 		return -1;
 	r = __real_pwrite(fd, p, n, off);
 	wrote(e, (uint64_t)off, r);
@@ -262,7 +264,7 @@ __wrap_pwritev(int fd, const struct iovec *iov, int cnt, off_t off)
 	if (!e)
 		return __real_pwritev(fd, iov, cnt, off);
 	disk_look(e->d);
-	if (fails(FAULT_WRITE, "pwritev"))
+	if (wrap_fails(FAULT_WRITE, "pwritev"))
 		return -1;
 	r = __real_pwritev(fd, iov, cnt, off);
 	wrote(e, (uint64_t)off, r);
@@ -279,7 +281,7 @@ __wrap_write(int fd, const void *p, size_t n)
 	if (!e)
 		return __real_write(fd, p, n);
 	disk_look(e->d);
-	if (fails(FAULT_WRITE, "write"))
+	if (wrap_fails(FAULT_WRITE, "write"))
 		return -1;
 	r = __real_write(fd, p, n);
 	off = lseek(fd, 0, SEEK_CUR);
@@ -298,7 +300,7 @@ __wrap_writev(int fd, const struct iovec *iov, int cnt)
 	if (!e)
 		return __real_writev(fd, iov, cnt);
 	disk_look(e->d);
-	if (fails(FAULT_WRITE, "writev"))
+	if (wrap_fails(FAULT_WRITE, "writev"))
 		return -1;
 	r = __real_writev(fd, iov, cnt);
 	off = lseek(fd, 0, SEEK_CUR);
@@ -316,7 +318,7 @@ __wrap_ftruncate(int fd, off_t n)
 	if (!e)
 		return __real_ftruncate(fd, n);
 	disk_look(e->d);
-	if (fails(FAULT_WRITE, "ftruncate"))
+	if (wrap_fails(FAULT_WRITE, "ftruncate"))
 		return -1;
 	r = __real_ftruncate(fd, n);
 	if (r == 0)
@@ -337,7 +339,7 @@ __wrap_fallocate(int fd, int mode, off_t off, off_t n)
 	if (!e)
 		return __real_fallocate(fd, mode, off, n);
 	disk_look(e->d);
-	if (fails(FAULT_SPACE, "fallocate"))
+	if (wrap_fails(FAULT_SPACE, "fallocate"))
 		return -1;
 	if (mode == FALLOC_FL_KEEP_SIZE)
 		return 0;
@@ -378,10 +380,10 @@ synced(struct fdent *e, const char *where)
 	struct disk *d = e->d;
 
 	disk_look(d);
-	if (fails(FAULT_SYNC, where))
+	if (wrap_fails(FAULT_SYNC, where))
 		return -1;
 	d->syncs++;
-	if (d->scratch || disk_lies)
+	if (d->scratch || d->dead || disk_lies)
 		return 0;
 	if (d->hook)
 		d->hook(d->hook_arg, d, false);
@@ -459,7 +461,7 @@ __wrap_unlinkat(int dfd, const char *path, int flags)
 	struct disk *d = name_at(dfd, path, rel);
 	int r;
 
-	if (d && fails(FAULT_WRITE, "unlinkat"))
+	if (d && wrap_fails(FAULT_WRITE, "unlinkat"))
 		return -1;
 	r = __real_unlinkat(dfd, path, flags);
 	if (d && r == 0)
@@ -480,7 +482,7 @@ __wrap_renameat(int dfd, const char *a, int dfd2, const char *b)
 	struct disk *d = name_at(dfd, a, rel);
 	int r;
 
-	if (d && fails(FAULT_WRITE, "renameat"))
+	if (d && wrap_fails(FAULT_WRITE, "renameat"))
 		return -1;
 	r = __real_renameat(dfd, a, dfd2, b);
 	if (d && r == 0 && name_at(dfd2, b, rel2))
@@ -501,7 +503,7 @@ __wrap_mkdirat(int dfd, const char *path, mode_t mode)
 	struct disk *d = name_at(dfd, path, rel);
 	int r;
 
-	if (d && fails(FAULT_WRITE, "mkdirat"))
+	if (d && wrap_fails(FAULT_WRITE, "mkdirat"))
 		return -1;
 	r = __real_mkdirat(dfd, path, mode);
 	if (d && r == 0)
@@ -548,7 +550,7 @@ __wrap_munmap(void *p, size_t n)
 ssize_t
 __wrap_pread(int fd, void *p, size_t n, off_t off)
 {
-	if (file_ent(fd) && fails(FAULT_READ, "pread"))
+	if (file_ent(fd) && wrap_fails(FAULT_READ, "pread"))
 		return -1;
 	return __real_pread(fd, p, n, off);
 }
@@ -557,7 +559,7 @@ int
 __wrap_nanosleep(const struct timespec *t, struct timespec *left)
 {
 	(void)left;
-	disk_slept_ns += (uint64_t)t->tv_sec * 1000000000u +
+	disk_now_ns += (uint64_t)t->tv_sec * 1000000000u +
 	    (uint64_t)t->tv_nsec;
 	return 0;
 }
@@ -567,15 +569,50 @@ __wrap_clock_nanosleep(clockid_t clock, int flags, const struct timespec *t,
     struct timespec *left)
 {
 	(void)clock;
-	(void)flags;
+	if (flags & TIMER_ABSTIME) {
+		uint64_t to = (uint64_t)t->tv_sec * 1000000000u +
+		    (uint64_t)t->tv_nsec;
+
+		if (to > disk_now_ns)
+			disk_now_ns = to;
+		return 0;
+	}
 	return __wrap_nanosleep(t, left);
 }
 
 int
 __wrap_usleep(useconds_t us)
 {
-	disk_slept_ns += us * 1000ull;
+	disk_now_ns += us * 1000ull;
 	return 0;
+}
+
+int
+__wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+	if (disk_now_ns == 0)
+		return __real_clock_gettime(clock, t);
+	t->tv_sec = (time_t)(disk_now_ns / 1000000000u);
+	t->tv_nsec = (long)(disk_now_ns % 1000000000u);
+	return 0;
+}
+
+/* The simulation is single-threaded: helpers do not start.  (The engine is
+ * told so; the publisher is driven by the workload instead.) */
+int
+__wrap_pthread_create(pthread_t *t, const pthread_attr_t *a,
+    void *(*fn)(void *), void *arg)
+{
+	if (disk_now_ns == 0)
+		return __real_pthread_create(t, a, fn, arg);
+	memset(t, 0, sizeof(*t));
+	return 0;
+}
+
+int
+__wrap_pthread_join(pthread_t t, void **r)
+{
+	return disk_now_ns == 0 ? __real_pthread_join(t, r) : 0;
 }
 
 ssize_t

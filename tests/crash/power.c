@@ -1,0 +1,376 @@
+/*
+ * power.c - every state that a power cut or kill -9 may leave (rig R1)
+ *
+ * Workers run workloads on the simulated disk, each made from one number,
+ * until together they have judged CRASH_STATES different disk images (or
+ * CRASH_SECONDS have passed).  A failure prints that number, and
+ * SEED=number, or make replay SEED=number, runs exactly that workload.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rig/life.h"
+#include "rig/real.h"
+
+#define WORKERS_MAX	16
+#define IMAGES		3
+#define STATES		55000u		/* of make check */
+#define STATES_ASAN	3000u
+#define SECONDS		240u
+
+struct worker {
+	char base[48];
+	uint64_t seed;
+	int nstep;
+	char text[120];
+};
+
+struct shared {
+	struct tally tally;
+	struct worker worker[WORKERS_MAX];
+	_Atomic bool stop;
+};
+
+static struct shared *sh;
+static bool verbose;
+
+static uint64_t
+env_u64(const char *name, uint64_t dflt)
+{
+	const char *s = getenv(name);
+
+	return s && *s ? strtoull(s, NULL, 0) : dflt;
+}
+
+static uint64_t
+mono_ms(void)
+{
+	struct timespec t;
+
+	__real_clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+/* --- the images that workloads start from ------------------------------ */
+
+static struct disk *images[IMAGES];
+static int nimages;
+
+static struct disk *
+keep_image(const char *base, int i, struct life *l)
+{
+	char dir[100];
+	struct disk *d;
+
+	snprintf(dir, sizeof(dir), "%s/image%d", base, i);
+	if (__real_mkdir(dir, 0700) < 0)
+		return NULL;
+	d = disk_new(dir, false);
+	disk_copy(d, l->live);
+	return d;
+}
+
+/* 0: just formatted; 1, 2: the log's end is near, so that it wraps. */
+static bool
+make_images(const char *base)
+{
+	static const uint64_t left[IMAGES] = { 0, 9000, 40000 };
+	struct life *l;
+	char dir[80];
+	int i;
+
+	for (i = 0; i < (getenv("ONE") ? 1 : IMAGES); i++) {
+		snprintf(dir, sizeof(dir), "%s/make%d", base, i);
+		if (__real_mkdir(dir, 0700) < 0 ||
+		    life_new(dir, &sh->tally, &l) < 0)
+			return false;
+		if (!life_create(l) || (i > 0 && !life_wind(l, left[i])) ||
+		    engine_checkpoint(l->e) < 0) {
+			printf("# image %d: %s\n", i, l->why);
+			return false;
+		}
+		life_end(l);
+		disk_flush(l->live);
+		nimages = i + 1;
+		images[i] = keep_image(base, i, l);
+		life_free(l);
+		rmdir(dir);
+	}
+	return true;
+}
+
+/* --- one workload ------------------------------------------------------- */
+
+static struct step *trail;
+static int ntrail;
+
+static bool
+one(struct life *l, struct worker *w, struct step *st)
+{
+	bool ok;
+
+	snprintf(w->text, sizeof(w->text), "%s", st->text);
+	w->nstep = ntrail;
+	trail[ntrail++] = *st;
+	ok = life_step(l, st);
+	sh->tally.steps++;
+	if (verbose)
+		printf("# %3d %-60s moments %d..%d pend %d states %llu\n",
+		    ntrail, st->text, l->lo, l->n, l->live->npend,
+		    (unsigned long long)sh->tally.states);
+	return ok;
+}
+
+/* Every operation and act gets its turn behind a few random ones. */
+static const struct {
+	enum act act;
+	enum vfs_op op;
+} turns[] = {
+	{ ACT_OP, VFS_OP_CREATE }, { ACT_OP, VFS_OP_TMPFILE },
+	{ ACT_OP, VFS_OP_LINK }, { ACT_OP, VFS_OP_UNLINK },
+	{ ACT_OP, VFS_OP_RENAME }, { ACT_OP, VFS_OP_SETATTR },
+	{ ACT_OP, VFS_OP_XATTR_SET }, { ACT_OP, VFS_OP_XATTR_REMOVE },
+	{ ACT_OP, VFS_OP_OPEN }, { ACT_OP, VFS_OP_WRITE },
+	{ ACT_OP, VFS_OP_ALLOCATE }, { ACT_OP, VFS_OP_COPY_RANGE },
+	{ ACT_OP, VFS_OP_SYNC }, { ACT_OP, VFS_OP_PUBLISH },
+	{ ACT_OP, VFS_OP_RECLAIM }, { ACT_DROP, 0 }, { ACT_RELEASE, 0 },
+	{ ACT_CHECKPOINT, 0 }, { ACT_STEP, 0 }, { ACT_CUT, 0 },
+	{ ACT_KILL, 0 }, { ACT_CLOSE, 0 },
+};
+#define TURNS	(sizeof(turns) / sizeof(turns[0]))
+
+static bool
+pair(struct life *l, struct worker *w, struct rng *r, uint64_t seed)
+{
+	unsigned a = (unsigned)(seed % TURNS);
+	unsigned b = (unsigned)(seed / TURNS % TURNS);
+	struct step st;
+	int i, n = 3 + (int)rng_to(r, 5);
+
+	l->quiet = true;
+	for (i = 0; i < n; i++) {
+		do
+			step_random(l, r, &st);
+		while (st.act > ACT_RELEASE);
+		if (!one(l, w, &st))
+			return false;
+	}
+	if (rng_to(r, 2) && (!step_make(l, r, ACT_OP, VFS_OP_SYNC, &st) ||
+	    !one(l, w, &st)))
+		return false;
+	if (rng_to(r, 3) == 0)
+		disk_flush(l->live);
+	l->quiet = false;
+	if (step_make(l, r, turns[a].act, turns[a].op, &st) &&
+	    !one(l, w, &st))
+		return false;
+	return !step_make(l, r, turns[b].act, turns[b].op, &st) ||
+	    one(l, w, &st);
+}
+
+static bool
+long_one(struct life *l, struct worker *w, struct rng *r)
+{
+	struct step st;
+	int i, n = 8 + (int)rng_to(r, 24);
+
+	for (i = 0; i < n; i++) {
+		step_random(l, r, &st);
+		if (!one(l, w, &st))
+			return false;
+	}
+	memset(&st, 0, sizeof(st));
+	if (!step_make(l, r, rng_to(r, 2) ? ACT_KILL : ACT_CUT, 0, &st))
+		return true;
+	return one(l, w, &st);
+}
+
+static bool
+workload(struct life *l, struct worker *w, uint64_t seed)
+{
+	struct rng r = { seed * 0xD1342543DE82EF95ull };
+	bool ok;
+
+	w->seed = seed;
+	ntrail = 0;
+	snprintf(w->text, sizeof(w->text), "opening the image");
+	/* few rows make a table full: freezes and checkpoints of their own */
+	l->conf.table_rows_max = rng_to(&r, 3) ? 0 : 30 + rng_to(&r, 60);
+	if (!life_begin(l, images[rng_to(&r, (uint32_t)nimages)], seed))
+		return false;
+	ok = seed % 2 ? pair(l, w, &r, seed / 2) : long_one(l, w, &r);
+	if (ok && !disk_audit(l->live))
+		ok = life_fail(l, "the rig missed a write");
+	if (!ok)
+		return false;
+	life_end(l);
+	sh->tally.runs++;
+	return true;
+}
+
+static void
+tell(struct worker *w, struct life *l)
+{
+	int i;
+
+	printf("# SEED=%llu, step %d: %s\n", (unsigned long long)w->seed,
+	    ntrail, w->text);
+	printf("# %s\n", l->why);
+	for (i = 0; i < ntrail; i++)
+		printf("#   %d %s\n", i + 1, trail[i].text);
+	fflush(stdout);
+}
+
+static bool
+enough(uint64_t states, uint64_t until)
+{
+	return sh->stop || sh->tally.distinct >= states || mono_ms() > until;
+}
+
+/* In a process of its own. */
+static int
+work(int me, int workers, uint64_t first, uint64_t states, uint64_t until)
+{
+	struct worker *w = &sh->worker[me];
+	uint64_t seed = first + (uint64_t)me;
+	struct life *l;
+	int rc = 0;
+
+	trail = calloc(400, sizeof(*trail));
+	snprintf(w->text, sizeof(w->text), "making the first images");
+	if (!make_images(w->base) || life_new(w->base, &sh->tally, &l) < 0) {
+		fflush(stdout);
+		return 1;
+	}
+	do {
+		if (!workload(l, w, seed)) {
+			tell(w, l);
+			sh->stop = true;
+			rc = 1;
+		}
+		seed += (uint64_t)workers;
+	} while (rc == 0 && states > 0 && !enough(states, until));
+	fflush(stdout);
+	return rc;
+}
+
+/* --- the parent ---------------------------------------------------------- */
+
+static bool
+mkbase(struct worker *w)
+{
+	strcpy(w->base, "/dev/shm/vfsd-crash.XXXXXX");
+	if (mkdtemp(w->base))
+		return true;
+	strcpy(w->base, "/tmp/vfsd-crash.XXXXXX");
+	return mkdtemp(w->base) != NULL;
+}
+
+static void
+rmbase(struct worker *w)
+{
+	char cmd[80];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", w->base);
+	if (system(cmd) != 0)
+		printf("# could not remove %s\n", w->base);
+}
+
+static int
+all_workers(int n, uint64_t first, uint64_t states, uint64_t until)
+{
+	pid_t pid[WORKERS_MAX];
+	int i, status, bad = 0;
+
+	fflush(stdout);
+	for (i = 0; i < n; i++) {
+		if (!mkbase(&sh->worker[i]))
+			return 1;
+		if ((pid[i] = fork()) == 0)
+			_exit(work(i, n, first, states, until));
+	}
+	for (i = 0; i < n; i++) {
+		if (waitpid(pid[i], &status, 0) != pid[i])
+			bad = 1;
+		if (WIFSIGNALED(status)) {
+			printf("# SEED=%llu, step %d: %s: killed by signal "
+			    "%d\n", (unsigned long long)sh->worker[i].seed,
+			    sh->worker[i].nstep + 1, sh->worker[i].text,
+			    WTERMSIG(status));
+			sh->stop = true;
+			bad = 1;
+		} else if (WEXITSTATUS(status) != 0) {
+			bad = 1;
+		}
+		rmbase(&sh->worker[i]);
+	}
+	return bad;
+}
+
+static bool
+share(void)
+{
+	uint64_t max = 1u << 24;
+
+	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (sh == MAP_FAILED)
+		return false;
+	sh->tally.seen_max = max;
+	sh->tally.seen = mmap(NULL, max * sizeof(uint64_t), PROT_READ |
+	    PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return (void *)sh->tally.seen != MAP_FAILED;
+}
+
+int
+main(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	uint64_t states = env_u64("CRASH_STATES", STATES_ASAN);
+#else
+	uint64_t states = env_u64("CRASH_STATES", STATES);
+#endif
+	uint64_t seconds = env_u64("CRASH_SECONDS", SECONDS);
+	uint64_t first = env_u64("FIRST_SEED", 1), t = mono_ms();
+	int workers = (int)env_u64("CRASH_WORKERS",
+	    (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+	int bad;
+
+	if (!share())
+		return 1;
+	if (workers < 1 || workers > WORKERS_MAX)
+		workers = WORKERS_MAX;
+	if (getenv("SEED") && *getenv("SEED")) {
+		verbose = true;
+		workers = 1;
+		first = env_u64("SEED", 1);
+		states = 0;
+	}
+	printf("# FIRST_SEED=%llu\n", (unsigned long long)first);
+	bad = all_workers(workers, first, states, t + seconds * 1000);
+	t = mono_ms() - t;
+	printf("# %llu workloads, %llu steps, %llu states opened, "
+	    "%llu different images, %llu settled and lived on, %.1f s\n",
+	    (unsigned long long)sh->tally.runs,
+	    (unsigned long long)sh->tally.steps,
+	    (unsigned long long)sh->tally.states,
+	    (unsigned long long)sh->tally.distinct,
+	    (unsigned long long)sh->tally.deep, (double)t / 1000);
+	printf("%sok 1 - power__cut_or_kill_anywhere__an_allowed_state\n",
+	    bad ? "not " : "");
+	printf("%sok 2 - power__%llu_different_images__were_judged\n",
+	    sh->tally.distinct < states ? "not " : "",
+	    (unsigned long long)states);
+	printf("1..2\n");
+	return bad || sh->tally.distinct < states;
+}

@@ -1,0 +1,305 @@
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "life.h"
+#include "real.h"
+
+static struct seen *
+seen_at(struct life *l, uint64_t hash)
+{
+	uint64_t i = hash % SEEN_MAX, n;
+
+	for (n = 0; n < SEEN_MAX; n++, i = (i + 1) % SEEN_MAX)
+		if (l->seen[i].hash == hash || l->seen[i].hash == 0)
+			return &l->seen[i];
+	return NULL;
+}
+
+/* Count images that no worker had before. */
+static void
+tally_image(struct tally *t, uint64_t hash)
+{
+	uint64_t i = hash % t->seen_max, n, none;
+
+	for (n = 0; n < 64; n++, i = (i + 1) % t->seen_max) {
+		none = 0;
+		if (t->seen[i] == hash)
+			return;
+		if (atomic_compare_exchange_strong(&t->seen[i], &none, hash)) {
+			t->distinct++;
+			return;
+		}
+		if (none == hash)
+			return;
+	}
+}
+
+static void
+describe_pick(struct life *l, const struct pick *k, char *buf, size_t cap)
+{
+	static const char *const how[] = { "-", "+", "torn", "torn4k", "head",
+	    "size" };
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < k->n && n + 60 < cap; i++) {
+		const struct pend *p = &l->live->pend[i];
+
+		n += (size_t)snprintf(buf + n, cap - n, " %s", how[k->keep[i]]);
+		if (p->kind == PEND_WRITE)
+			n += (size_t)snprintf(buf + n, cap - n,
+			    "f%d@%llu+%u", p->file, (unsigned long long)p->off,
+			    p->nsect * DISK_SECTOR);
+		else
+			n += (size_t)snprintf(buf + n, cap - n, "k%d",
+			    p->kind);
+	}
+	buf[n < cap ? n : cap - 1] = 0;
+}
+
+static void
+judged_wrong(struct life *l, const struct pick *k, const char *what,
+    const char *more)
+{
+	char pends[360];
+
+	describe_pick(l, k, pends, sizeof(pends));
+	life_fail(l, "%s: %s [moments %d..%d, acked %d] kept:%s", what, more,
+	    l->lo, l->n, l->acked, pends);
+}
+
+static int
+open_scratch(struct life *l, uint64_t boot, struct engine **e)
+{
+	struct engine_conf c = l->conf;
+
+	c.dirfd = l->scratch_fd;
+	c.boot[0] = boot;
+	c.create = false;
+	c.now = (struct vfs_time){ (int64_t)(disk_now_ns / 1000000000u),
+	    (uint32_t)(disk_now_ns % 1000000000u) };
+	return engine_open(&c, e);
+}
+
+/* The next id and sequence number must be new, lost futures included. */
+static bool
+new_numbers(struct life *l, struct engine *e, char text[200])
+{
+	struct vfs_id id = { 0 };
+	struct txn *t;
+	uint64_t seq;
+	int err;
+
+	if ((err = txn_begin(e, TXN_WRITE, &walk_env, &t)) < 0) {
+		snprintf(text, 200, "begin: %s", vfs_err_text(err));
+		return false;
+	}
+	err = txn_new_id(t, &id);
+	seq = txn_seq(t).n;
+	txn_abort(t);
+	if (err < 0 || id.n <= l->id_max) {
+		snprintf(text, 200, "id %llu is given again (%llu was)",
+		    (unsigned long long)id.n, (unsigned long long)l->id_max);
+		return false;
+	}
+	if (seq <= l->seq_max) {
+		snprintf(text, 200, "sequence number %llu again (%llu was)",
+		    (unsigned long long)seq, (unsigned long long)l->seq_max);
+		return false;
+	}
+	return true;
+}
+
+/* A second life after the crash: what was under way is done again, and
+ * must survive a kill. */
+static bool
+second_life(struct life *l, struct engine **e, struct server **s, char *text)
+{
+	struct vfs_sync q = { .id = { 0 } };
+	struct vfs_sync_reply r;
+	struct req_env env = walk_env;
+	struct step st = l->last;
+	struct walk a, b;
+	int err;
+
+	env.now.sec = (int64_t)(disk_now_ns / 1000000000u);
+	if (st.act != ACT_OP)
+		return true;
+	(void)step_run(*s, &st, &env);
+	if ((err = dispatch(*s, VFS_OP_SYNC, &env, &q, &r)) < 0 ||
+	    (err = walk_engine(*e, true, &a)) < 0 || a.bad[0]) {
+		snprintf(text, 200, "second life: %.60s: %.90s", st.text,
+		    err < 0 ? vfs_err_text(err) : a.bad);
+		return false;
+	}
+	server_free(*s);
+	*s = NULL;
+	engine_kill(*e);
+	*e = NULL;
+	if ((err = open_scratch(l, l->boot + 1, e)) < 0 ||
+	    (err = walk_engine(*e, true, &b)) < 0 || b.bad[0] ||
+	    a.full != b.full) {
+		snprintf(text, 200, "second life, reopened: %.120s",
+		    err < 0 ? vfs_err_text(err) : b.bad[0] ? b.bad :
+		    "other rows");
+		return false;
+	}
+	return true;
+}
+
+static bool
+deep(struct life *l, struct engine **e, int at, char text[200])
+{
+	struct server_conf sc = { .engine = *e };
+	struct server *s;
+	struct model m;
+	struct walk w;
+	bool ok = true;
+	int err;
+
+	l->tally->deep++;
+	if ((err = server_new(&sc, &s)) < 0) {
+		snprintf(text, 200, "server_new: %s", vfs_err_text(err));
+		return false;
+	}
+	if ((err = walk_engine(*e, true, &w)) < 0 || w.bad[0] || w.orphans ||
+	    w.drafts) {
+		snprintf(text, 200, "settled: %.100s, %u orphans, %u drafts",
+		    err < 0 ? vfs_err_text(err) : w.bad, w.orphans, w.drafts);
+		ok = false;
+	}
+	if (ok && l->at[at].known) {
+		model_copy(&m, &l->at[at].m);
+		model_undraft(&m);
+		model_orphans_gone(&m);
+		ok = model_check(&m, *e, text) == 0;
+		model_drop(&m);
+	}
+	if (ok && at == l->last_from)
+		ok = second_life(l, e, &s, text);
+	if (s)
+		server_free(s);
+	return ok;
+}
+
+static int
+moment_find(struct life *l, uint64_t pub)
+{
+	int i;
+
+	for (i = l->n; i >= 0; i--)
+		if (l->at[i].pub == pub)
+			return i;
+	return -1;
+}
+
+/* Build it, open it under another boot id: which moment is it? */
+static int
+judge_image(struct life *l, const struct pick *k)
+{
+	struct engine *e = NULL;
+	struct walk w;
+	char text[200] = "";
+	int err, at = -1;
+
+	disk_make(l->live, k, l->scratch);
+	l->tally->states++;
+	if ((err = open_scratch(l, l->boot + 1000, &e)) < 0) {
+		judged_wrong(l, k, "cannot be opened", vfs_err_text(err));
+		return -1;
+	}
+	err = walk_engine(e, true, &w);
+	if (err < 0 || w.bad[0])
+		judged_wrong(l, k, "damaged", err < 0 ? vfs_err_text(err) :
+		    w.bad);
+	else if (w.full != w.pub)
+		judged_wrong(l, k, "drafts after a power cut", "");
+	else if ((at = moment_find(l, w.pub)) < 0)
+		judged_wrong(l, k, "a state that never was", "");
+	else if (at < l->lo)
+		judged_wrong(l, k, "a durable operation is lost", "");
+	else if (!new_numbers(l, e, text))
+		judged_wrong(l, k, "numbers", text);
+	else if (l->deep_every > 0 && l->judged++ %
+	    (unsigned)l->deep_every == 0 && !deep(l, &e, at, text))
+		judged_wrong(l, k, "settling", text);
+	engine_kill(e);
+	return l->why[0] ? -1 : at;
+}
+
+int judge_where(struct life *l, const struct pick *k);
+
+int
+judge_where(struct life *l, const struct pick *k)
+{
+	bool was = l->judging;
+	int at;
+
+	l->judging = true;
+	at = judge_image(l, k);
+	l->judging = was;
+	return at;
+}
+
+static bool
+judge_pick(void *arg, const struct pick *k)
+{
+	struct life *l = arg;
+	uint64_t h = disk_hash(l->live, k);
+	struct seen *s = seen_at(l, h);
+
+	if (!s)
+		return false;
+	if (s->hash == h) {
+		if (s->at < l->lo)
+			judged_wrong(l, k, "a durable operation is lost",
+			    "(seen before)");
+		return !l->why[0];
+	}
+	s->at = judge_image(l, k);
+	if (s->at >= 0)
+		s->hash = h;
+	tally_image(l->tally, h);
+	return !l->why[0];
+}
+
+void
+judge_kill(struct life *l)
+{
+	struct engine *e = NULL;
+	struct pick k = { .n = l->live->npend };
+	struct walk w;
+	int err, i;
+
+	memset(k.keep, KEEP_ALL, sizeof(k.keep));
+	disk_make(l->live, &k, l->scratch);
+	l->tally->states++;
+	if ((err = open_scratch(l, l->boot, &e)) < 0) {
+		judged_wrong(l, &k, "kill -9: cannot be opened",
+		    vfs_err_text(err));
+		return;
+	}
+	err = walk_engine(e, false, &w);
+	for (i = l->n; i >= l->acked && l->at[i].full != w.full; i--)
+		;
+	if (err < 0 || w.bad[0])
+		judged_wrong(l, &k, "kill -9: damaged", err < 0 ?
+		    vfs_err_text(err) : w.bad);
+	else if (i < l->acked)
+		judged_wrong(l, &k, "kill -9: not the state before it", "");
+	engine_kill(e);
+}
+
+void
+judge_all(struct life *l)
+{
+	if (l->judging || l->why[0])
+		return;
+	l->judging = true;
+	disk_look(l->live);
+	judge_kill(l);
+	if (!l->why[0])
+		enum_picks(l->live, &l->rng, l->random_max, judge_pick, l);
+	l->judging = false;
+}

@@ -1,0 +1,685 @@
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../../vfsd/core/core.h"
+#include "life.h"
+#include "real.h"
+
+#define BIRTHDAY	1767225600000000000ull	/* 2026-01-01, ns */
+#define RING		(1u << 20)
+
+static struct life *now_living;		/* whose appends these are */
+
+bool
+life_fail(struct life *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (l->why[0])
+		return false;
+	va_start(ap, fmt);
+	vsnprintf(l->why, sizeof(l->why), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+static struct vfs_time
+clock_now(void)
+{
+	return (struct vfs_time){ (int64_t)(disk_now_ns / 1000000000u),
+	    (uint32_t)(disk_now_ns % 1000000000u) };
+}
+
+/* --- moments -------------------------------------------------------- */
+
+static void
+moment_drop(struct moment *m)
+{
+	if (m->known)
+		model_drop(&m->m);
+	m->known = false;
+}
+
+static void
+moments_clear(struct life *l)
+{
+	while (l->n >= 0)
+		moment_drop(&l->at[l->n--]);
+	l->lo = l->acked = 0;
+	memset(l->seen, 0, SEEN_MAX * sizeof(*l->seen));
+}
+
+/* The promise has moved on: nothing before this may come back. */
+static void
+promised(struct life *l)
+{
+	while (l->lo < l->n)
+		moment_drop(&l->at[l->lo++]);
+}
+
+static bool
+moment_add(struct life *l, const struct walk *w)
+{
+	if (l->n + 1 == MOMENTS_MAX)
+		return life_fail(l, "more moments than the rig can hold");
+	l->n++;
+	l->at[l->n].pub = w->pub;
+	l->at[l->n].full = w->full;
+	l->at[l->n].known = false;
+	return true;
+}
+
+/* If something was committed since the last look, remember the moment. */
+static void
+moment_look(struct life *l)
+{
+	struct walk w;
+	int err;
+
+	if (!l->dirty || !l->e)
+		return;
+	l->dirty = false;
+	if ((err = walk_engine(l->e, false, &w)) < 0 || w.bad[0]) {
+		life_fail(l, "walking the live store: %s, %s",
+		    vfs_err_text(err), w.bad);
+		return;
+	}
+	if (w.full != l->at[l->n].full)
+		moment_add(l, &w);
+}
+
+static void
+moment_model(struct life *l)
+{
+	struct moment *m = &l->at[l->n];
+
+	moment_drop(m);
+	model_copy(&m->m, &l->m);
+	m->known = true;
+}
+
+/* --- the watched log ------------------------------------------------ */
+
+bool wrap_fails(unsigned kind, const char *where);
+
+static int
+append(void *self, uint64_t pos, const void *p, size_t n)
+{
+	struct life *l = now_living;
+	int err;
+
+	if (wrap_fails(FAULT_WRITE, "log append"))
+		return -VFS_IO;
+	if (l && !l->judging && !l->live->dead) {
+		if (l->appends++ > 0 && !l->quiet)
+			moment_look(l);
+		l->dirty = true;
+		l->logged += n;
+	}
+	err = be_log_file.append(self, pos, p, n);
+	if (l && !l->judging)
+		disk_look(l->live);
+	return err;
+}
+
+struct log_ops life_log;
+
+static void
+at_sync(void *arg, struct disk *d, bool after)
+{
+	struct life *l = arg;
+
+	(void)d;
+	(void)after;
+	if (l->judging || l->quiet || l->why[0])
+		return;
+	moment_look(l);
+	judge_all(l);
+}
+
+/* --- opening -------------------------------------------------------- */
+
+static void
+report(void *arg, const struct fault_rec *f)
+{
+	struct life *l = arg;
+
+	if (f->err < 0 && disk_fault.fired == 0)
+		life_fail(l, "fault reported: %s at %s:%d: %s",
+		    vfs_err_text(f->err), f->file, f->line, f->text);
+}
+
+static void
+hold_all(struct life *l)
+{
+	int i;
+
+	for (i = 0; i < l->m.nobj; i++)
+		if (l->m.obj[i].id != VFS_ID_ROOT)
+			server_hold(l->s, (struct vfs_id){ l->m.obj[i].id }, 1);
+}
+
+/* Open the engine on the live disk; the recovered rows must equal want. */
+static bool
+open_engine(struct life *l, const uint64_t *want)
+{
+	struct engine_status es;
+	struct engine *e = NULL;
+	struct walk w;
+	int err;
+
+	l->conf.boot[0] = l->boot;
+	l->conf.now = clock_now();
+	if ((err = engine_open(&l->conf, &e)) < 0)
+		return life_fail(l, "opening the live store: %s",
+		    vfs_err_text(err));
+	if ((err = walk_engine(e, true, &w)) < 0 || w.bad[0])
+		return life_fail(l, "walking what was opened: %s, %s",
+		    vfs_err_text(err), w.bad);
+	if (want && w.full != *want)
+		return life_fail(l, "opened to other rows than were there");
+	l->e = e;
+	l->dirty = false;
+	engine_status(e, &es);
+	l->seq_last = es.seq.n;
+	return true;
+}
+
+static bool
+open_server(struct life *l)
+{
+	struct server_conf sc = { .engine = l->e };
+	char text[200];
+	int err;
+
+	l->appends = 0;
+	if ((err = server_new(&sc, &l->s)) < 0)
+		return life_fail(l, "server_new: %s", vfs_err_text(err));
+	moment_look(l);
+	model_orphans_gone(&l->m);
+	if (model_check(&l->m, l->e, text) < 0)
+		return life_fail(l, "after opening: %s", text);
+	moment_model(l);
+	l->acked = l->n;
+	hold_all(l);
+	return true;
+}
+
+/* --- the three ways to stop ------------------------------------------ */
+
+static void
+reader_end(struct life *l)
+{
+	txn_abort(l->reader);
+	l->reader = NULL;
+}
+
+static void
+stop_dead(struct life *l)
+{
+	if (l->reader)
+		reader_end(l);
+	l->live->dead = true;
+	server_free(l->s);
+	engine_kill(l->e);
+	l->s = NULL;
+	l->e = NULL;
+}
+
+static void
+publish_model(struct model *m)
+{
+	int i;
+
+	for (i = 0; i < m->nobj; i++)
+		model_publish(&m->obj[i]);
+}
+
+static bool
+killed(struct life *l)
+{
+	uint64_t want = l->at[l->n].full;
+
+	stop_dead(l);
+	disk_killed(l->live);
+	publish_model(&l->m);
+	return open_engine(l, &want) && open_server(l);
+}
+
+int judge_where(struct life *l, const struct pick *p);
+
+static bool
+power_cut(struct life *l)
+{
+	struct pick k;
+	struct moment then;
+	int j;
+
+	enum_random(l->live, &l->rng, &k);
+	j = judge_where(l, &k);
+	if (j >= 0 && !l->at[j].known) {
+		memset(k.keep, KEEP_ALL, sizeof(k.keep));
+		j = judge_where(l, &k);
+	}
+	if (j < 0)
+		return false;
+	if (!l->at[j].known)
+		return life_fail(l, "the state after the last operation is "
+		    "not the one after it");
+	stop_dead(l);
+	l->live->dead = false;
+	disk_cut(l->live, &k);
+	then = l->at[j];
+	l->at[j].known = false;
+	moments_clear(l);
+	l->n = 0;
+	l->at[0] = then;
+	l->at[0].full = then.pub;
+	model_drop(&l->m);
+	model_copy(&l->m, &then.m);
+	model_undraft(&l->at[0].m);
+	model_undraft(&l->m);
+	l->boot++;
+	return open_engine(l, &then.pub) && open_server(l);
+}
+
+static bool
+closed(struct life *l)
+{
+	struct engine *e = l->e;
+	uint64_t want;
+	int err;
+
+	if (l->reader)
+		reader_end(l);
+	l->appends = 0;
+	server_free(l->s);
+	l->s = NULL;
+	moment_look(l);
+	publish_model(&l->m);
+	moment_model(l);
+	l->acked = l->n;
+	want = l->at[l->n].full;
+	if (l->at[l->n].pub != want)
+		return life_fail(l, "drafts are left after server_free");
+	l->e = NULL;
+	if ((err = engine_close(e)) < 0)
+		return life_fail(l, "engine_close: %s", vfs_err_text(err));
+	promised(l);
+	judge_all(l);
+	l->boot += rng_to(&l->rng, 2);
+	return open_engine(l, &want) && open_server(l);
+}
+
+/* --- one step -------------------------------------------------------- */
+
+static bool
+reader_check(struct life *l)
+{
+	struct walk w;
+	int err;
+
+	if (!l->reader)
+		return true;
+	if ((err = walk_txn(l->reader, true, &w)) < 0 || w.bad[0])
+		return life_fail(l, "a long reader: %s, %s",
+		    vfs_err_text(err), w.bad);
+	if (w.full != l->reader_full)
+		return life_fail(l, "a long reader sees other rows than at "
+		    "its begin");
+	return true;
+}
+
+static bool
+reader_toggle(struct life *l)
+{
+	struct walk w;
+	int err;
+
+	if (l->reader) {
+		reader_end(l);
+		return true;
+	}
+	if ((err = txn_begin(l->e, TXN_READ, &walk_env, &l->reader)) < 0 ||
+	    (err = walk_txn(l->reader, true, &w)) < 0)
+		return life_fail(l, "a reader: %s", vfs_err_text(err));
+	l->reader_full = w.full;
+	return true;
+}
+
+/* Which drafts did the operation publish?  Those that are gone. */
+static bool
+observe(struct life *l, const struct step *st)
+{
+	struct row_key k;
+	struct vfs_slice val;
+	struct txn *t;
+	int i, err;
+
+	if ((err = txn_begin(l->e, TXN_READ, &walk_env, &t)) < 0)
+		return life_fail(l, "begin: %s", vfs_err_text(err));
+	for (i = 0; i < l->m.nobj; i++) {
+		struct mobj *o = &l->m.obj[i];
+
+		if (!o->draft)
+			continue;
+		row_key_id(&k, ROW_DRAFT, o->id);
+		err = txn_get(t, row_key_slice(&k), &val);
+		if (err == -VFS_NOENT)
+			model_publish(o);
+		else if (step_publishes(st) == o->id && l->appends > 0)
+			life_fail(l, "%s did not publish the draft", st->text);
+	}
+	txn_abort(t);
+	return !l->why[0];
+}
+
+static bool
+surprising(int err)
+{
+	switch (-err) {
+	case VFS_IO: case VFS_CORRUPT: case VFS_NOMEM: case VFS_ROFS:
+	case VFS_NOSPC: case VFS_AGAIN: case VFS_BUSY: case VFS_GONE:
+	case VFS_NO_SUCH_ID: case VFS_UNKNOWN_OP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool
+makes_durable(const struct step *st)
+{
+	return st->act == ACT_CHECKPOINT ||
+	    (st->act == ACT_OP && st->op == VFS_OP_SYNC);
+}
+
+static bool
+after_error(struct life *l, const struct step *st, int err)
+{
+	int n = l->n;
+
+	if (surprising(err))
+		return life_fail(l, "%s: %s", st->text, vfs_err_text(err));
+	moment_look(l);
+	if (l->n != n)
+		return life_fail(l, "%s failed (%s) and changed rows",
+		    st->text, vfs_err_text(err));
+	return true;
+}
+
+/* A commit's number is beyond all that were ever given. */
+static bool
+seq_check(struct life *l, uint64_t seq)
+{
+	if (seq != l->seq_last && seq <= l->seq_max)
+		return life_fail(l, "sequence number %llu again (%llu was)",
+		    (unsigned long long)seq, (unsigned long long)l->seq_max);
+	l->seq_last = seq;
+	if (seq > l->seq_max)
+		l->seq_max = seq;
+	return true;
+}
+
+static bool
+after_success(struct life *l, const struct step *st)
+{
+	struct engine_status es;
+	char text[200];
+
+	step_apply(l, st);
+	if (!observe(l, st))
+		return false;
+	if (l->appends > 1 && st->act == ACT_OP &&
+	    !(st->op == VFS_OP_SYNC && st->q.sync.id.n == 0))
+		return life_fail(l, "%s took %u commits", st->text, l->appends);
+	moment_look(l);
+	if (model_check(&l->m, l->e, text) < 0)
+		return life_fail(l, "after %s: %s", st->text, text);
+	moment_model(l);
+	l->acked = l->n;
+	if (makes_durable(st))
+		promised(l);
+	engine_status(l->e, &es);
+	return seq_check(l, es.seq.n);
+}
+
+static bool
+run(struct life *l, struct step *st)
+{
+	struct req_env env = walk_env;
+	int err;
+
+	env.now = clock_now();
+	l->appends = 0;
+	l->last = *st;
+	l->last_from = l->n;
+	err = step_run(l->s, st, &env);
+	if (l->why[0])
+		return false;
+	return err < 0 ? after_error(l, st, err) : after_success(l, st);
+}
+
+bool
+life_step(struct life *l, struct step *st)
+{
+	bool ok;
+
+	disk_now_ns += 1000000u * (1 + rng_to(&l->rng, 30));
+	switch (st->act) {
+	case ACT_READER:
+		ok = reader_toggle(l);
+		break;
+	case ACT_CUT:
+		ok = power_cut(l);
+		break;
+	case ACT_KILL:
+		ok = killed(l);
+		break;
+	case ACT_CLOSE:
+		ok = closed(l);
+		break;
+	default:
+		ok = run(l, st);
+	}
+	if (ok)
+		ok = reader_check(l);
+	if (ok && !l->quiet)
+		judge_all(l);
+	return ok && !l->why[0];
+}
+
+/* --- births ---------------------------------------------------------- */
+
+static struct disk *
+disk_at(const char *base, const char *name, bool scratch)
+{
+	char dir[100];
+
+	snprintf(dir, sizeof(dir), "%s/%s", base, name);
+	if (__real_mkdir(dir, 0700) < 0)
+		return NULL;
+	return disk_new(dir, scratch);
+}
+
+/* The model of an empty store. */
+static bool
+model_root(struct life *l)
+{
+	struct vfs_stat q = { .id = { VFS_ID_ROOT } };
+	struct vfs_stat_reply r;
+	int err;
+
+	err = dispatch(l->s, VFS_OP_STAT, &walk_env, &q, &r);
+	if (err < 0)
+		return life_fail(l, "stat of the root: %s", vfs_err_text(err));
+	model_init(&l->m, &r.attr);
+	return true;
+}
+
+int
+life_new(const char *base, struct tally *t, struct life **out)
+{
+	static const struct core_root root = { 0, 0, 0755 };
+	struct life *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -VFS_NOMEM;
+	l->live = disk_at(base, "live", false);
+	l->scratch = disk_at(base, "scratch", true);
+	if (!l->live || !l->scratch)
+		return -VFS_IO;
+	l->live_fd = disk_dirfd(l->live);
+	l->scratch_fd = disk_dirfd(l->scratch);
+	l->at = calloc(MOMENTS_MAX, sizeof(*l->at));
+	l->seen = calloc(SEEN_MAX, sizeof(*l->seen));
+	l->n = -1;
+	l->tally = t;
+	l->random_max = 64;
+	l->deep_every = 16;
+	life_log = be_log_file;
+	life_log.append = append;
+	l->conf = (struct engine_conf){
+		.dirfd = l->live_fd, .log_bytes = RING, .no_threads = true,
+		.store = &be_store_lmdb, .log = &life_log,
+		.data = &be_data_file, .report = report, .report_arg = l,
+		.format = core_format, .format_arg = &root,
+		.readers_max = 8,
+	};
+	l->live->hook = at_sync;
+	l->live->hook_arg = l;
+	l->boot = 1;
+	disk_now_ns = BIRTHDAY;
+	now_living = l;
+	*out = l;
+	return 0;
+}
+
+void
+life_free(struct life *l)
+{
+	moments_clear(l);
+	model_drop(&l->m);
+	__wrap_close(l->live_fd);
+	__wrap_close(l->scratch_fd);
+	disk_free(l->live);
+	disk_free(l->scratch);
+	free(l->at);
+	free(l->seen);
+	free(l);
+	now_living = NULL;
+}
+
+/* The first open of an empty directory, without the judge. */
+bool
+life_create(struct life *l)
+{
+	struct walk w;
+
+	l->quiet = true;
+	l->conf.create = true;
+	wrap_random_seed(7);
+	if (!open_engine(l, NULL))
+		return false;
+	l->conf.create = false;
+	l->n = 0;
+	l->lo = 0;
+	if (walk_engine(l->e, true, &w) < 0)
+		return life_fail(l, "walking an empty store");
+	l->at[0].pub = w.pub;
+	l->at[0].full = w.full;
+	{
+		struct server_conf sc = { .engine = l->e };
+
+		if (server_new(&sc, &l->s) < 0)
+			return life_fail(l, "server_new on an empty store");
+	}
+	if (!model_root(l))
+		return false;
+	moment_model(l);
+	return true;
+}
+
+/* Append to the log until its end is near, without leaving much. */
+bool
+life_wind(struct life *l, uint64_t left)
+{
+	struct step st;
+	struct rng r = { 99 };
+	struct mobj *o;
+	int i;
+
+	while (!step_make(l, &r, ACT_OP, VFS_OP_TMPFILE, &st))
+		;
+	if (!run(l, &st))
+		return false;
+	o = &l->m.obj[l->m.nobj - 1];
+	for (i = 0; l->logged < RING - left; i++) {
+		if (i == 5000)
+			return life_fail(l, "writes do not fill the log");
+		memset(&st, 0, sizeof(st));
+		st.op = VFS_OP_WRITE;
+		st.q.write.id.n = o->id;
+		st.ndata = 1400;
+		st.seed = (uint32_t)rng_u64(&r);
+		if (!run(l, &st))
+			return false;
+		if (rng_to(&r, 50) == 0 && engine_checkpoint(l->e) < 0)
+			return life_fail(l, "checkpoint");
+		l->n = 0;	/* nobody judges; only the last counts */
+		l->at[0].known = false;
+		moment_model(l);
+	}
+	return true;
+}
+
+bool
+life_begin(struct life *l, const struct disk *image, uint64_t seed)
+{
+	struct walk w;
+
+	disk_copy(l->live, image);
+	l->quiet = true;
+	l->why[0] = 0;
+	l->rng.s = seed;
+	l->id_max = l->seq_max = 0;
+	disk_now_ns = BIRTHDAY + 3600000000000ull;
+	wrap_random_seed(seed);
+	moments_clear(l);
+	model_drop(&l->m);
+	if (!open_engine(l, NULL) || walk_engine(l->e, false, &w) < 0)
+		return life_fail(l, "opening the image");
+	l->n = 0;
+	l->at[0].pub = w.pub;
+	l->at[0].full = w.full;
+	{
+		struct server_conf sc = { .engine = l->e };
+
+		if (server_new(&sc, &l->s) < 0)
+			return life_fail(l, "server_new on the image");
+	}
+	if (!model_root(l))
+		return false;
+	l->dirty = true;
+	moment_look(l);
+	moment_model(l);
+	disk_flush(l->live);
+	promised(l);
+	l->acked = l->n;
+	l->quiet = false;
+	return true;
+}
+
+void
+life_end(struct life *l)
+{
+	if (!l->e)
+		return;
+	stop_dead(l);
+	l->live->dead = false;
+}
