@@ -24,7 +24,7 @@ struct launch {
 	struct report *r;
 	struct storedir *d;
 	struct mount mount;
-	bool opened, mounted, ending, failed;
+	bool served, mounted, ending, failed;
 	int sock, sigfd, ready;
 	pid_t server;
 	int timeout_ms;
@@ -180,10 +180,10 @@ on_message(struct launch *l)
 	m.text[sizeof m.text - 1] = '\0';
 	switch (m.word) {
 	case LAUNCH_OPENED:
-		l->opened = true;
 		do_mount(l);
 		break;
 	case LAUNCH_READY:
+		l->served = true;
 		do_ready(l);
 		break;
 	case LAUNCH_FAILED:
@@ -241,8 +241,8 @@ epilogue(struct launch *l, int status)
 	char why[512];
 	bool killed = WIFSIGNALED(status);
 
-	/* The making of a new store failed: nothing is left of it. */
-	if (!l->opened && l->d->fresh)
+	/* A new store that never served: nothing is left of it. */
+	if (!l->served && l->d->fresh)
 		storedir_undo(l->d, l->c->store);
 	if (killed) {
 		report_line(l->r, REPORT_ERROR, "%s: the server was killed by "
