@@ -3,6 +3,9 @@
 #include "check_store.h"
 #include "engine/engine.h"
 
+#define LEAK_LOOKS	3u
+#define PASSES_MAX	8u		/* of a repair */
+
 static void
 own_env(struct req_env *env)
 {
@@ -69,8 +72,30 @@ fix(struct engine *e, struct check *c)
 	return err;
 }
 
-int
-check_store(struct engine *e, const struct check_conf *conf,
+/* Space in nobody's hands may have been in somebody's a moment ago. */
+static int
+leaks(struct engine *e, struct check *c)
+{
+	struct timespec pause = { 0, 50000000 };
+	struct req_env env;
+	struct txn *t;
+	unsigned i;
+	int err = 1;
+
+	own_env(&env);
+	for (i = 0; err == 1 && i < LEAK_LOOKS; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		if ((err = txn_begin(e, TXN_READ, &env, &t)) < 0)
+			break;
+		err = check_leaks(c, t, i + 1 == LEAK_LOOKS);
+		txn_abort(t);
+	}
+	return err < 0 ? err : 0;
+}
+
+static int
+one_pass(struct engine *e, const struct check_conf *conf,
     struct check_sum *out)
 {
 	struct check *c;
@@ -79,11 +104,38 @@ check_store(struct engine *e, const struct check_conf *conf,
 	if ((err = check_new(conf, &c)) < 0)
 		return err;
 	err = read_rows(e, c);
+	if (err == 0)
+		err = leaks(e, c);
 	if (err == 0 && conf->bytes)
 		err = read_bytes(e, c);
 	if (err == 0 && conf->repair)
 		err = fix(e, c);
 	check_result(c, out);
 	check_free(c);
+	return err;
+}
+
+int
+check_store(struct engine *e, const struct check_conf *conf,
+    struct check_sum *out)
+{
+	struct check_conf again = *conf;
+	struct engine_status st;
+	struct check_sum sum = { 0 };
+	unsigned i;
+	int err;
+
+	engine_status(e, &st);
+	again.rows_hint = st.rows.rows + st.table_rows;
+	err = one_pass(e, &again, &sum);
+	*out = sum;
+	again.bytes = false;
+	again.found = NULL;		/* told once */
+	for (i = 0; err == 0 && conf->repair && sum.fixed > 0 &&
+	    i < PASSES_MAX; i++) {
+		err = one_pass(e, &again, &sum);
+		out->fixed += sum.fixed;
+	}
+	out->left = sum.found + (i > 0 ? out->unreadable : 0);
 	return err;
 }

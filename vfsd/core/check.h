@@ -28,6 +28,8 @@ struct check_finding {
 struct check_conf {
 	bool bytes;			/* read file bytes too */
 	bool repair;			/* remember what check_fix needs */
+	uint64_t rows_hint;		/* about how many, for progress */
+	uint64_t journal_rows;		/* how many there must be; 0: unknown */
 	void (*found)(void *arg, const struct check_finding *f);
 	/* false ends the check with -VFS_CANCELLED; may be NULL */
 	bool (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -37,6 +39,8 @@ struct check_conf {
 struct check_sum {
 	uint64_t rows, objects, blocks;	/* looked at */
 	uint64_t found, fixed;
+	uint64_t unreadable;		/* of found: bytes, not rows */
+	uint64_t left;			/* after a repair */
 };
 
 struct check;
@@ -47,6 +51,11 @@ void check_free(struct check *c);
 /* Reads all rows of t's snapshot.  An error is one of the check itself:
  * damage is a finding. */
 int check_rows(struct check *c, struct txn *t);
+
+/* Space that nobody owned and that was not free is looked at again, in a
+ * fresh txn: what another had just taken has an owner by now.  Told when
+ * last.  1 if there is still some. */
+int check_leaks(struct check *c, struct txn *t, bool last);
 
 /* Reads some bytes of files; more: call again with a fresh txn. */
 int check_bytes(struct check *c, struct txn *t, bool *more);

@@ -102,6 +102,11 @@ int data_get(struct engine *e, uint64_t block, void *p, size_t n);
 /* Give back blocks that no row ever referred to (a failed prepare). */
 void data_unalloc(struct engine *e, uint64_t block, uint32_t n);
 
+/* For the checker: is the whole range free, or waiting to be?  Where the
+ * space that was ever used ends. */
+bool data_is_free(struct engine *e, uint64_t block, uint64_t n);
+uint64_t data_end(struct engine *e);
+
 /*
  * At commit these blocks lose their last reference.  published: a row that
  * was published refers to them, so they are reused only when a

@@ -47,6 +47,21 @@ data_unalloc(struct engine *e, uint64_t block, uint32_t n)
 	(void)space_unalloc(e->space, block, n);
 }
 
+bool
+data_is_free(struct engine *e, uint64_t block, uint64_t n)
+{
+	return space_is_free(e->space, block, n);
+}
+
+uint64_t
+data_end(struct engine *e)
+{
+	struct space_usage u;
+
+	space_usage(e->space, &u);
+	return u.end;
+}
+
 int
 engine_room(struct engine *e, uint64_t *total, uint64_t *free_)
 {
