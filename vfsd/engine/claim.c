@@ -6,6 +6,15 @@
  */
 #include "engine_impl.h"
 
+/* Read-only, or for the checker, what can be read is shown. */
+static int
+go_on(struct engine *e, int err)
+{
+	bool may = e->conf.rdonly || e->conf.damaged_ok;
+
+	return may && err == -VFS_CORRUPT ? 0 : err;
+}
+
 static int
 claim_row(struct engine *e, struct vfs_slice key, struct vfs_slice val,
     bool draft)
@@ -23,27 +32,31 @@ claim_row(struct engine *e, struct vfs_slice key, struct vfs_slice val,
 	efault(e, err, "row %s: %s", key_text(key, text, sizeof(text)),
 	    err == -VFS_CORRUPT ? "its blocks are not a range, or another "
 	    "row's too" : vfs_err_text(err));
-	/* Read-only, what can be read is shown. */
-	return e->conf.rdonly && err == -VFS_CORRUPT ? 0 : err;
+	return go_on(e, err);
 }
 
 static int
 claim_kind(struct txn *t, uint8_t kind)
 {
-	struct vfs_slice key, val;
+	struct vfs_slice key = { NULL, 0 }, val;
 	struct txn_cur *c = NULL;
 	int err;
 
 	if ((err = txn_cur_open(t, &c)) < 0)
 		return err;
 	err = txn_cur_seek(c, (struct vfs_slice){ &kind, 1 }, &key, &val);
-	while (err == 0 && *(const uint8_t *)key.p == kind) {
-		err = claim_row(t->e, key, val, kind == ROW_DEXTENT);
+	/* A row with a wrong checksum is lent too, without its value. */
+	while ((err == 0 || (key.p != NULL && go_on(t->e, err) == 0)) &&
+	    *(const uint8_t *)key.p == kind) {
 		if (err == 0)
-			err = txn_cur_next(c, &key, &val);
+			err = claim_row(t->e, key, val, kind == ROW_DEXTENT);
+		if (err < 0 && go_on(t->e, err) < 0)
+			break;
+		key.p = NULL;
+		err = txn_cur_next(c, &key, &val);
 	}
 	txn_cur_close(c);
-	return err == -VFS_NOENT ? 0 : err;
+	return err == -VFS_NOENT ? 0 : go_on(t->e, err);
 }
 
 int

@@ -218,7 +218,8 @@ open_all(struct engine *e)
 		return err;
 	atomic_store(&e->log_size, e->lops->size(e->log));
 	e->recovered_unclean = !e->head.clean;
-	if (e->recovered_unclean && (err = verify_store(e)) < 0)
+	if (e->recovered_unclean && !e->conf.damaged_ok &&
+	    (err = verify_store(e)) < 0)
 		return err;
 	if ((err = rest_open(e)) < 0 || (err = recover(e)) < 0 ||
 	    (err = marks_open(e)) < 0)

@@ -38,6 +38,8 @@ struct engine_conf {
 	int dirfd;			/* the store's directory, kept open */
 	bool create;			/* make it when there is none */
 	bool rdonly;			/* recover into memory, write nothing */
+	bool damaged_ok;		/* for the checker: open all the same,
+					 * cursors step over damaged rows */
 	bool sync_all;			/* durability=sync */
 	uint64_t log_bytes;		/* of a new store; 0: by the disk's room */
 	size_t table_bytes_max;		/* freeze the active table at; 0: 32 MiB */
@@ -70,6 +72,7 @@ struct engine_status {
 	uint64_t space_total, space_free, space_pending;
 	uint64_t checkpoints, log_syncs, data_syncs, waits;
 	uint64_t recovered_records, recovered_ms;
+	uint64_t journal_rows;		/* as of the last checkpoint */
 	bool recovered_unclean, drafts_published, drafts_dropped;
 	struct store_usage rows;
 };

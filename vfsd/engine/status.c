@@ -56,6 +56,7 @@ engine_status(struct engine *e, struct engine_status *s)
 	s->checkpoints = atomic_load(&e->bg.ended);
 	s->log_syncs = atomic_load(&e->sync.log_syncs);
 	s->data_syncs = atomic_load(&e->sync.data_syncs);
+	s->journal_rows = e->mark.journal_rows;
 	s->waits = atomic_load(&e->bg.waits);
 	s->recovered_records = e->recovered_records;
 	s->recovered_ms = e->recovered_ms;
