@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../../vfsd/core/check.h"
 #include "life.h"
 #include "real.h"
 
@@ -148,6 +149,37 @@ second_life(struct life *l, struct engine **e, struct server **s, char *text)
 	return true;
 }
 
+static void
+found(void *arg, const struct check_finding *f)
+{
+	char *text = arg;
+
+	if (!text[0])
+		snprintf(text, 200, "checker: %c %llu: %.150s", f->kind,
+		    (unsigned long long)f->id, f->text);
+}
+
+bool
+judge_check(struct engine *e, char text[200])
+{
+	struct check_conf conf = { .found = found, .arg = text };
+	struct check *c;
+	struct txn *t;
+	int err;
+
+	text[0] = 0;
+	if ((err = check_new(&conf, &c)) < 0)
+		return false;
+	if ((err = txn_begin(e, TXN_READ, &walk_env, &t)) == 0) {
+		err = check_rows(c, t);
+		txn_abort(t);
+	}
+	check_free(c);
+	if (err < 0 && !text[0])
+		snprintf(text, 200, "checker: %s", vfs_err_text(err));
+	return !text[0];
+}
+
 static bool
 deep(struct life *l, struct engine **e, int at, char text[200])
 {
@@ -169,6 +201,8 @@ deep(struct life *l, struct engine **e, int at, char text[200])
 		    err < 0 ? vfs_err_text(err) : w.bad, w.orphans, w.drafts);
 		ok = false;
 	}
+	if (ok)
+		ok = judge_check(*e, text);
 	if (ok && l->at[at].known) {
 		model_copy(&m, &l->at[at].m);
 		model_undraft(&m);

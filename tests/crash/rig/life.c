@@ -165,8 +165,8 @@ hold_all(struct life *l)
 }
 
 /* Open the engine on the live disk; the recovered rows must equal want. */
-static bool
-open_engine(struct life *l, const uint64_t *want)
+bool
+life_open(struct life *l, const uint64_t *want)
 {
 	struct engine_status es;
 	struct engine *e = NULL;
@@ -190,8 +190,8 @@ open_engine(struct life *l, const uint64_t *want)
 	return true;
 }
 
-static bool
-open_server(struct life *l)
+bool
+life_serve(struct life *l)
 {
 	struct server_conf sc = { .engine = l->e };
 	char text[200];
@@ -231,6 +231,13 @@ stop_dead(struct life *l)
 	l->e = NULL;
 }
 
+void
+life_kill(struct life *l)
+{
+	stop_dead(l);
+	disk_killed(l->live);
+}
+
 static void
 publish_model(struct model *m)
 {
@@ -245,10 +252,9 @@ killed(struct life *l)
 {
 	uint64_t want = l->at[l->n].full;
 
-	stop_dead(l);
-	disk_killed(l->live);
+	life_kill(l);
 	publish_model(&l->m);
-	return open_engine(l, &want) && open_server(l);
+	return life_open(l, &want) && life_serve(l);
 }
 
 int judge_where(struct life *l, const struct pick *p);
@@ -285,7 +291,7 @@ power_cut(struct life *l)
 	model_undraft(&l->at[0].m);
 	model_undraft(&l->m);
 	l->boot++;
-	return open_engine(l, &then.pub) && open_server(l);
+	return life_open(l, &then.pub) && life_serve(l);
 }
 
 static bool
@@ -313,7 +319,7 @@ closed(struct life *l)
 	promised(l);
 	judge_all(l);
 	l->boot += rng_to(&l->rng, 2);
-	return open_engine(l, &want) && open_server(l);
+	return life_open(l, &want) && life_serve(l);
 }
 
 /* --- one step -------------------------------------------------------- */
@@ -584,7 +590,7 @@ life_create(struct life *l)
 	l->quiet = true;
 	l->conf.create = true;
 	wrap_random_seed(7);
-	if (!open_engine(l, NULL))
+	if (!life_open(l, NULL))
 		return false;
 	l->conf.create = false;
 	l->n = 0;
@@ -652,7 +658,7 @@ life_begin(struct life *l, const struct disk *image, uint64_t seed)
 	wrap_random_seed(seed);
 	moments_clear(l);
 	model_drop(&l->m);
-	if (!open_engine(l, NULL) || walk_engine(l->e, false, &w) < 0)
+	if (!life_open(l, NULL) || walk_engine(l->e, false, &w) < 0)
 		return life_fail(l, "opening the image");
 	l->n = 0;
 	l->at[0].pub = w.pub;

@@ -113,6 +113,11 @@ bool life_begin(struct life *l, const struct disk *image, uint64_t seed);
 void life_end(struct life *l);
 /* Run one, compare, judge.  false: l->why. */
 bool life_step(struct life *l, struct step *st);
+/* Open the engine on the live disk again; its rows must be these. */
+bool life_open(struct life *l, const uint64_t *want);
+bool life_serve(struct life *l);
+/* Stop as kill -9 does; the files stay as they were at that moment. */
+void life_kill(struct life *l);
 bool life_fail(struct life *l, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -132,6 +137,8 @@ void step_data(uint32_t seed, uint8_t *buf, size_t n);
 /* Every state a power cut, and the one that kill -9, may leave now. */
 void judge_all(struct life *l);
 void judge_kill(struct life *l);
+/* What vfsctl check says about the rows. */
+bool judge_check(struct engine *e, char text[200]);
 
 extern struct log_ops life_log;		/* appends are watched */
 
