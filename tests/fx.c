@@ -1,8 +1,6 @@
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../backends/mem/mem.h"
 #include "../vfsd/core/record.h"
@@ -23,6 +21,7 @@ report(void *arg, const struct fault_rec *f)
 	if (!fx->quiet && f->err < 0)
 		printf("# fault: %s (%s:%d): %s\n", f->text, f->file,
 		    f->line, vfs_err_name(f->err));
+	fflush(stdout);
 }
 
 static void
@@ -33,30 +32,31 @@ start(struct fx *fx)
 	fx->env.now.sec++;
 	fx->conf.now = fx->env.now;
 	err = engine_open(&fx->conf, &fx->e);
-	if (err < 0)
+	if (err < 0) {
 		printf("# engine_open: %s\n", vfs_err_name(err));
+		fflush(stdout);
+	}
 	assert(err == 0);
 }
 
 struct fx *
 fx_open(void)
 {
+	static int stores;
 	struct fx *fx = calloc(1, sizeof *fx);
 
 	assert(fx != NULL);
 	fx->step_ns = 1000;
 	fx->env.now.sec = YEAR_2024;
 	fx->root = (struct core_root){ .mode = 0755 };
-	/* The descriptor's number is the mem backends' name of the store. */
 	fx->conf = (struct engine_conf){
-		.dirfd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.dirfd = -2 - stores++,	/* only a name: no directory */
 		.create = true, .log_bytes = 4 << 20, .no_threads = true,
 		.boot = { 1, 1 }, .store = &fault_store,
 		.log = &fault_log, .data = &fault_data,
 		.report = report, .report_arg = fx,
 		.format = core_format, .format_arg = &fx->root,
 	};
-	assert(fx->conf.dirfd >= 0);
 	fx_as_kernel(fx);
 	start(fx);
 	return fx;
@@ -69,7 +69,6 @@ fx_close(struct fx *fx)
 		return;
 	engine_kill(fx->e);
 	be_mem_forget(fx->conf.dirfd);
-	close(fx->conf.dirfd);
 	free(fx);
 }
 

@@ -19,65 +19,69 @@ fx_hash(const void *p, size_t n, uint64_t seed)
 
 /* --- everything with a draft, everything without a name ---------------- */
 
-static size_t
-list_ids(struct fx *fx, enum row_kind kind, struct vfs_id *ids)
+/* Ids of what a kind of row is about, ascending. */
+struct ids {
+	struct vfs_id id[IDS_MAX];
+	size_t n;
+};
+
+static int
+list_ids(struct fx *fx, enum row_kind kind, struct ids *out)
 {
 	struct vfs_slice key, val;
 	struct row_parts parts;
 	struct txn_cur *c;
 	struct row_key k;
 	struct txn *t;
-	size_t n = 0;
 	int err;
 
-	err = txn_begin(fx->e, TXN_READ, &fx->env, &t);
-	assert(err == 0);
-	err = txn_cur_open(t, &c);
-	assert(err == 0);
+	out->n = 0;
+	if ((err = txn_begin(fx->e, TXN_READ, &fx->env, &t)) < 0)
+		return err;
 	row_key_id(&k, kind, 0);
-	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	err = txn_cur_open(t, &c);
+	if (err == 0)
+		err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
 	while (err == 0 && row_key_parse(key, &parts) == 0 &&
-	    parts.kind == kind && n < IDS_MAX) {
-		ids[n++].n = parts.a;
+	    parts.kind == kind && out->n < IDS_MAX) {
+		out->id[out->n++].n = parts.a;
 		err = txn_cur_next(c, &key, &val);
 	}
 	txn_abort(t);
-	return n;
+	return err == -VFS_NOENT ? 0 : err;
 }
 
 int
 fx_publish_all(struct fx *fx)
 {
-	struct vfs_id *ids = calloc(IDS_MAX, sizeof *ids);
-	size_t i, n = list_ids(fx, ROW_DRAFT, ids);
 	struct vfs_publish_reply r;
-	int err = 0;
+	struct ids ids;
+	size_t i;
+	int err = list_ids(fx, ROW_DRAFT, &ids);
 
-	for (i = 0; i < n && err == 0; i++) {
-		struct vfs_publish q = { .id = ids[i] };
+	for (i = 0; i < ids.n && err == 0; i++) {
+		struct vfs_publish q = { .id = ids.id[i] };
 
 		err = fx_op_publish(fx, &q, &r);
 	}
-	free(ids);
 	return err;
 }
 
 int
 fx_reclaim_all(struct fx *fx)
 {
-	struct vfs_id *ids = calloc(IDS_MAX, sizeof *ids);
-	size_t i, n = list_ids(fx, ROW_ORPHAN, ids);
 	struct vfs_reclaim_reply r = { 0 };
-	int err = 0;
+	struct ids ids;
+	size_t i;
+	int err = list_ids(fx, ROW_ORPHAN, &ids);
 
-	for (i = 0; i < n && err == 0; i++) {
-		struct vfs_reclaim q = { .id = ids[i] };
+	for (i = 0; i < ids.n && err == 0; i++) {
+		struct vfs_reclaim q = { .id = ids.id[i] };
 
 		do
 			err = fx_op_reclaim(fx, &q, &r);
 		while (err == 0 && r.reclaimed == 0);
 	}
-	free(ids);
 	return err;
 }
 

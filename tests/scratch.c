@@ -156,6 +156,20 @@ scratch_digest(const struct scratch *s)
 	return sum;
 }
 
+size_t
+scratch_count(const struct scratch *s)
+{
+	DIR *d = opendir(s->path);
+	struct dirent *e;
+	size_t n = 0;
+
+	while (d && (e = readdir(d)) != NULL)
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	if (d)
+		closedir(d);
+	return n;
+}
+
 uint64_t
 scratch_seed(void)
 {

@@ -26,6 +26,9 @@ void scratch_close(struct scratch *s);
 /* A hash of names, inode numbers, sizes, mtimes, ctimes and bytes. */
 uint64_t scratch_digest(const struct scratch *s);
 
+/* How many names are in it. */
+size_t scratch_count(const struct scratch *s);
+
 /* A random seed, or the one in SEED; printed, so that it can be replayed. */
 uint64_t scratch_seed(void);
 /* xorshift64*; the state is not 0. */

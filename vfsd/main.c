@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -81,6 +82,7 @@ no(struct report *r, const char *fmt, ...)
 static int
 check_mountpoint(struct conf *c, struct report *r, bool *dead)
 {
+	struct statfs sf;
 	struct stat st;
 	char type[64];
 
@@ -89,15 +91,16 @@ check_mountpoint(struct conf *c, struct report *r, bool *dead)
 	if (absolute(c->mountpoint) != 0)
 		return no(r, "mount point %s: %s", c->mount_arg,
 		    strerror(errno));
-	if (stat(c->mountpoint, &st) != 0) {
-		if (errno == ENOTCONN || errno == ECONNABORTED) {
-			*dead = true;
-			return 0;
-		}
+	/* A stat may come from the kernel's memory; this asks. */
+	if (statfs(c->mountpoint, &sf) != 0 &&
+	    (errno == ENOTCONN || errno == ECONNABORTED)) {
+		*dead = true;
+		return 0;
+	}
+	if (stat(c->mountpoint, &st) != 0)
 		return no(r, "mount point %s: %s%s", c->mountpoint,
 		    strerror(errno), errno == ENOENT ?
 		    ": make the directory first" : "");
-	}
 	if (!S_ISDIR(st.st_mode))
 		return no(r, "mount point %s is not a directory",
 		    c->mountpoint);

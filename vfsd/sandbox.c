@@ -155,7 +155,9 @@ static const int allowed_calls[] = {
 	SYS_dup3, SYS_fchmod, SYS_fchmodat, SYS_ftruncate, SYS_fallocate,
 	SYS_fsync, SYS_fdatasync, SYS_sync_file_range, SYS_fadvise64,
 	SYS_munmap, SYS_mremap, SYS_madvise, SYS_msync, SYS_mincore, SYS_brk,
-	SYS_futex, SYS_set_robust_list, SYS_membarrier, SYS_sched_yield,
+	/* A thread that is there may still be in its first steps. */
+	SYS_rseq, SYS_set_robust_list, SYS_set_tid_address,
+	SYS_futex, SYS_membarrier, SYS_sched_yield,
 	SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_getcpu,
 	SYS_nanosleep, SYS_clock_nanosleep, SYS_clock_gettime,
 	SYS_gettimeofday, SYS_getrandom, SYS_getpid, SYS_gettid, SYS_getuid,

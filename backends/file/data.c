@@ -45,6 +45,25 @@ file_create(int dirfd)
 	if (err == 0)
 		err = be_dir_sync(dirfd);
 	if (err < 0) {
+		(void)unlinkat(dirfd, FILE_NAME, 0);
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int
+file_open(int dirfd, bool create, bool rdonly)
+{
+	int fd, err;
+
+	fd = openat(dirfd, FILE_NAME, (rdonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && create)
+		return file_create(dirfd);
+	if (fd < 0)
+		return vfs_err_from_os(errno);
+	/* Whoever made it may have died before it synced the name. */
+	if (create && (err = be_dir_sync(dirfd)) < 0) {
 		close(fd);
 		return err;
 	}
@@ -70,14 +89,8 @@ data_open(int dirfd, bool create, bool rdonly, void **self)
 	int fd;
 
 	assert(!(create && rdonly));
-	fd = openat(dirfd, FILE_NAME, (rdonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (fd < 0) {
-		fd = vfs_err_from_os(errno);
-		if (fd == -VFS_NOENT && create)
-			fd = file_create(dirfd);
-		if (fd < 0)
-			return fd;
-	}
+	if ((fd = file_open(dirfd, create, rdonly)) < 0)
+		return fd;
 	if (!(d = calloc(1, sizeof *d))) {
 		close(fd);
 		return -VFS_NOMEM;

@@ -220,6 +220,7 @@ file_create(int dirfd, uint64_t size)
 		err = be_dir_sync(dirfd);
 	if (err < 0) {
 		(void)unlinkat(dirfd, FILE_NEW, 0);
+		(void)unlinkat(dirfd, FILE_NAME, 0);
 		close(fd);
 		return err;
 	}
@@ -229,14 +230,19 @@ file_create(int dirfd, uint64_t size)
 static int
 file_open(int dirfd, bool create, bool rdonly, uint64_t size)
 {
-	int fd;
+	int fd, err;
 
 	fd = openat(dirfd, FILE_NAME, (rdonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	if (errno == ENOENT && create)
+	if (fd < 0 && errno == ENOENT && create)
 		return file_create(dirfd, size);
-	return vfs_err_from_os(errno);
+	if (fd < 0)
+		return vfs_err_from_os(errno);
+	/* Whoever made it may have died before it synced the name. */
+	if (create && (err = be_dir_sync(dirfd)) < 0) {
+		close(fd);
+		return err;
+	}
+	return fd;
 }
 
 /*
@@ -389,11 +395,33 @@ log_sync(void *self)
 
 /* --- the header ---------------------------------------------------- */
 
+/* The caller holds l->lock. */
+static int
+head_write(struct log_file *l, struct slot *s)
+{
+	int err;
+
+	s->gen = l->gen + 1;
+	if ((err = l->failed) < 0)
+		return err;
+	if ((err = slot_write(l->fd, !l->newest, s)) < 0)
+		return l->failed = err;
+	if ((err = sync_locked(l)) < 0)
+		return err;
+	l->newest = !l->newest;
+	l->gen = s->gen;
+	return 0;
+}
+
+/*
+ * The first goes into both slots: else the other one would go on saying
+ * "never put", and be believed if this one were damaged.
+ */
 static int
 log_head_put(void *self, const void *p, size_t n)
 {
 	struct log_file *l = self;
-	struct slot s = { .gen = l->gen + 1, .size = l->size };
+	struct slot s = { .size = l->size };
 	int err;
 
 	if (l->rdonly)
@@ -403,17 +431,11 @@ log_head_put(void *self, const void *p, size_t n)
 	s.n = (uint32_t)n;
 	memcpy(s.data, p, n);
 	pthread_mutex_lock(&l->lock);
-	err = l->failed;
-	if (err == 0)
-		err = l->failed = slot_write(l->fd, !l->newest, &s);
-	if (err == 0)
-		err = sync_locked(l);
+	err = head_write(l, &s);
+	if (err == 0 && s.gen == 1)
+		err = head_write(l, &s);
 	pthread_mutex_unlock(&l->lock);
-	if (err < 0)
-		return err;
-	l->newest = !l->newest;
-	l->gen = s.gen;
-	return 0;
+	return err;
 }
 
 static int

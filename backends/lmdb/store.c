@@ -140,20 +140,30 @@ store_create(int dirfd)
 		err = vfs_err_from_os(errno);
 	if (err == 0)
 		err = be_dir_sync(dirfd);
+	if (err < 0) {
+		(void)unlinkat(dirfd, FILE_NEW, 0);
+		(void)unlinkat(dirfd, FILE_NAME, 0);
+	}
 	return err;
 }
 
-/* A store exists if its file does; LMDB itself would create one. */
+/*
+ * A store exists if its file does; LMDB itself would create one.  Whoever
+ * made it may have died before it synced the name.
+ */
 static int
 store_find(int dirfd, bool create)
 {
 	struct stat st;
 
-	if (fstatat(dirfd, FILE_NAME, &st, 0) == 0)
-		return st.st_size > 0 ? 0 : -VFS_CORRUPT;
-	if (errno != ENOENT)
-		return vfs_err_from_os(errno);
-	return create ? store_create(dirfd) : -VFS_NOENT;
+	if (fstatat(dirfd, FILE_NAME, &st, 0) < 0) {
+		if (errno != ENOENT)
+			return vfs_err_from_os(errno);
+		return create ? store_create(dirfd) : -VFS_NOENT;
+	}
+	if (st.st_size == 0)
+		return -VFS_CORRUPT;
+	return create ? be_dir_sync(dirfd) : 0;
 }
 
 static int

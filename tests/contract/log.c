@@ -197,8 +197,10 @@ log__create_where_one_is__keeps_it(void **state)
 	append_pattern(fx, 100, 1000);
 	put_head(fx, "head");
 	fx->ops->close(fx->l);
+	hostcalls_reset();
 	assert_int_equal(fx->ops->open(fx->dir.dirfd, true, false, 2 * SIZE,
 	    &fx->l), 0);
+	assert_string_equal(hostcalls_seen(), on_disk(fx) ? "d" : "");
 	assert_int_equal(fx->ops->size(fx->l), SIZE);
 	assert_pattern(fx, 100, 1000);
 	assert_head(fx, "head");
@@ -222,6 +224,8 @@ log__any_sync_of_create_fails__creates_nothing(void **state)
 		else
 			assert_int_equal(err, -VFS_IO);
 		assert_int_equal(err < 0, hostcalls_failed());
+		if (err < 0)
+			assert_int_equal(scratch_count(&d), 0);
 		be_mem_forget(d.dirfd);
 		scratch_close(&d);
 		if (err == 0)
@@ -244,6 +248,7 @@ log__create_without_room__leaves_no_file(void **state)
 	assert_int_equal(unlinkat(fx->dir.dirfd, "log", 0), 0);
 	assert_int_equal(fx->ops->open(fx->dir.dirfd, true, false, 64 << 20,
 	    &l), -VFS_NOSPC);
+	assert_int_equal(scratch_count(&fx->dir), 0);
 	assert_int_equal(fx->ops->open(fx->dir.dirfd, false, false, 0, &l),
 	    -VFS_NOENT);
 	assert_int_equal(fx->ops->open(fx->dir.dirfd, true, false, SIZE,
@@ -458,6 +463,7 @@ log__head_put__is_synced(void **state)
 {
 	struct fx *fx = *state;
 
+	put_head(fx, "head");
 	hostcalls_reset();
 	put_head(fx, "head");
 	assert_string_equal(hostcalls_seen(), on_disk(fx) ? "f" : "");
@@ -488,20 +494,20 @@ log__torn_head__leaves_the_one_before(void **state)
 
 	if (fx->ops != &be_log_file)
 		skip();
-	put_head(fx, "one");			/* into slot 1 */
-	put_head(fx, "two");			/* into slot 0 */
-	scribble(fx, 100, 7);
+	put_head(fx, "one");			/* into both slots */
+	put_head(fx, "two");			/* into slot 1 */
+	scribble(fx, SLOT_STEP + 100, 7);
 	reopen(fx, false);
 	assert_head(fx, "one");
 	/* The next one goes over what is torn, not over what is good. */
 	put_head(fx, "three");
 	assert_head(fx, "three");
-	scribble(fx, 3, 1);
+	scribble(fx, SLOT_STEP + 3, 1);
 	reopen(fx, false);
 	assert_head(fx, "one");
-	put_head(fx, "four");			/* into slot 0 */
-	put_head(fx, "five");			/* into slot 1 */
-	scribble(fx, SLOT_STEP + 511, 1);
+	put_head(fx, "four");			/* into slot 1 */
+	put_head(fx, "five");			/* into slot 0 */
+	scribble(fx, 511, 1);
 	reopen(fx, false);
 	assert_head(fx, "four");
 }
@@ -510,16 +516,42 @@ static void
 log__torn_first_head__noent(void **state)
 {
 	struct fx *fx = *state;
+	unsigned char never[512];
 	char head[LOG_HEAD_MAX];
 	size_t n;
+	int fd;
 
 	if (fx->ops != &be_log_file)
 		skip();
+	fd = openat(fx->dir.dirfd, "log", O_RDWR);
+	assert_int_equal(pread(fd, never, sizeof never, 0), sizeof never);
 	put_head(fx, "one");
+	assert_int_equal(pwrite(fd, never, sizeof never, 0), sizeof never);
+	close(fd);
 	scribble(fx, SLOT_STEP + 32, 1);
 	reopen(fx, false);
 	assert_int_equal(fx->ops->head_get(fx->l, head, sizeof head, &n),
 	    -VFS_NOENT);
+	put_head(fx, "two");
+	reopen(fx, false);
+	assert_head(fx, "two");
+}
+
+static void
+log__first_head_damaged__is_still_there(void **state)
+{
+	struct fx *fx = *state;
+	int i;
+
+	if (fx->ops != &be_log_file)
+		skip();
+	put_head(fx, "one");
+	for (i = 0; i < 2; i++) {
+		scribble(fx, i * SLOT_STEP + 32, 1);
+		reopen(fx, false);
+		assert_head(fx, "one");
+		put_head(fx, "one");
+	}
 }
 
 static void
@@ -637,6 +669,7 @@ static const struct contract_case cases[] = {
 	CASE(log__head_put__is_synced),
 	CASE_DISK(log__torn_head__leaves_the_one_before),
 	CASE_DISK(log__torn_first_head__noent),
+	CASE_DISK(log__first_head_damaged__is_still_there),
 	CASE_DISK(log__both_heads_damaged__corrupt),
 	CASE_DISK(log__cut_file__corrupt),
 	CASE(log__syncs_and_heads_beside_appends__all_succeed),

@@ -146,6 +146,12 @@ setup_ext4(void **state)
 }
 
 static int
+setup_big_ext4(void **state)
+{
+	return fx_in(state, scratch_open_ext4, 64 << 20);
+}
+
+static int
 teardown(void **state)
 {
 	struct fx *fx = *state;
@@ -208,7 +214,9 @@ store__create_where_one_is__keeps_it(void **state)
 
 	put_ok(fx, "a", "1");
 	fx->ops->close(fx->s);
+	hostcalls_reset();
 	assert_int_equal(fx->ops->open(fx->dir.dirfd, true, false, &fx->s), 0);
+	assert_string_equal(hostcalls_seen(), on_disk(fx) ? "d" : "");
 	assert_now(fx, "a", "1");
 }
 
@@ -230,6 +238,8 @@ store__any_sync_of_create_fails__creates_nothing(void **state)
 		else
 			assert_int_equal(err, -VFS_IO);
 		assert_int_equal(err < 0, hostcalls_failed());
+		if (err < 0)
+			assert_int_equal(scratch_count(&d), 0);
 		be_mem_forget(d.dirfd);
 		scratch_close(&d);
 		if (err == 0)
@@ -731,6 +741,33 @@ store__rewriting_rows__needs_no_more_room(void **state)
 	assert_true(last.bytes_file <= first.bytes_file + (4 << 20));
 }
 
+/* A full disk: what can be promised are free pages, and only those that
+ * no snapshot needs. */
+static void
+store__disk_full__promises_free_pages_only(void **state)
+{
+	struct fx *fx = *state;
+	unsigned i;
+	void *sn;
+
+	if (!fx->s)
+		skip();
+	for (i = 0; i < 5; i++)
+		assert_int_equal(put_many(fx, 0, 2000, (char)('a' + i)), 0);
+	reopen(fx, false);
+	fill_disk(fx);
+	assert_int_equal(fx->ops->reserve(fx->s, 1 << 20), 0);
+	assert_int_equal(put_many(fx, 100, 400, 'x'), 0);
+	assert_int_equal(unlinkat(fx->dir.dirfd, "filler", 0), 0);
+
+	sn = snap(fx);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(put_many(fx, 0, 2000, (char)('f' + i)), 0);
+	fill_disk(fx);
+	assert_int_equal(fx->ops->reserve(fx->s, 5 << 20), -VFS_NOSPC);
+	fx->ops->snap_end(sn);
+}
+
 /* --- model --------------------------------------------------------- */
 
 #define MODEL_KEYS	600
@@ -1071,6 +1108,7 @@ static const struct contract_case cases[] = {
 	CASE(store__two_cursors__move_apart),
 	CASE_ON(tmpfs, store__reserved_then_disk_full_tmpfs__applies),
 	CASE_ON(ext4, store__reserved_then_disk_full_ext4__applies),
+	CASE_ON(big_ext4, store__disk_full__promises_free_pages_only),
 	CASE(store__rewriting_rows__needs_no_more_room),
 	CASE(store__random_operations__match_the_model),
 	CASE(store__readers_beside_applies__see_whole_batches),

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/vfs.h>
@@ -437,6 +438,9 @@ await_death(struct rig *r, const struct op *o)
 	for (i = 0; i < 500; i++) {
 		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
 			kill(-r->pid, SIGKILL);
+			/* its server has the store until it is gone */
+			while (waitpid(-1, NULL, 0) > 0)
+				;
 			return;
 		}
 		usleep(10000);
@@ -498,12 +502,13 @@ kill_main(int argc, char **argv)
 	r.held = -1;
 	umask(0);
 	sigaction(SIGALRM, &sa, NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	start(&r);
 	adopt(&r);
 	r.slowest = 0;
 	for (i = 0; i < rounds; i++)
 		round_run(&r, i % 2);
-	printf("ok - %d rounds, seed %s: %ju acknowledged operations kept, "
+	printf("# %d rounds, seed %s: %ju acknowledged operations kept, "
 	    "slowest start %.2f s\n", rounds, argv[2], (uintmax_t)r.ops,
 	    r.slowest);
 	kill(r.pid, SIGTERM);

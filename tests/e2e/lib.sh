@@ -153,9 +153,17 @@ unmount_store() {
 # kill -9, as a crash of the daemon would be, and the dead mount stays.
 kill_daemon() {
 	[ "$plain" ] && return 0
-	pkill -9 -P "$daemon"
-	kill -9 "$daemon"
+	# launcher and server at once, or the launcher would unmount
+	local all c
+	all="$daemon $(pgrep -P "$daemon" | tr '\n' ' ')"
+	# shellcheck disable=SC2086
+	kill -9 $all
 	wait "$daemon" 2>/dev/null
+	for c in $all; do
+		while grep -q '^State:.[^Z]' "/proc/$c/status" 2>/dev/null; do
+			sleep 0.01
+		done
+	done
 	daemon=
 	return 0
 }

@@ -55,7 +55,7 @@ create__new_file__has_everything(void **state)
 	assert_int_equal(a.size, 0);
 	assert_int_equal(a.parent.n, VFS_ID_ROOT);
 	assert_true(a.id.n >= VFS_ID_FIRST);
-	assert_memory_equal(&a.btime, &a.ctime, sizeof a.btime);
+	assert_time_equal(a.btime, a.ctime);
 	assert_true(later(stat_of(fx, "/").mtime, dir.mtime));
 	assert_true(stat_of(fx, "/").data_version > dir.data_version);
 	assert_int_equal(fx_check(fx), 0);
@@ -267,7 +267,7 @@ link__file__two_names_one_object(void **state)
 	assert_int_equal(a.id.n, b.id.n);
 	assert_int_equal(b.nlink, 2);
 	assert_true(later(b.ctime, a.ctime));
-	assert_memory_equal(&a.mtime, &b.mtime, sizeof a.mtime);
+	assert_time_equal(a.mtime, b.mtime);
 	assert_err(fx_link(fx, "/f", "/g"), EXIST);
 	assert_err(fx_link(fx, "/nope", "/h"), NOENT);
 	assert_err(fx_link(fx, "/", "/h"), PERM);
@@ -538,7 +538,7 @@ ctime__clock_stands_or_goes_back__still_increases(void **state)
 		b = stat_of(fx, "/f");
 		assert_true(later(b.ctime, a.ctime));
 		assert_true(b.meta_version > a.meta_version);
-		assert_memory_equal(&a.mtime, &b.mtime, sizeof a.mtime);
+		assert_time_equal(a.mtime, b.mtime);
 	}
 }
 

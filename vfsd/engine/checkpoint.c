@@ -1,4 +1,345 @@
+/*
+ * checkpoint.c - from the table into the row store
+ *
+ * Freeze, make log and data durable, put the frozen rows in sorted
+ * batches.  Only the last batch moves the mark where replay starts; then
+ * the ring is trimmed to it and what was freed before may be used again.
+ */
+#include <assert.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "engine_impl.h"
-bool ckpt_due(struct engine *e) { (void)e; return false; }
-bool ckpt_pressed(struct engine *e) { (void)e; return false; }
-int engine_checkpoint(struct engine *e) { return engine_sync(e); }
+#include "plants.h"
+
+#define BATCH_BYTES	(32u << 20)
+#define RELOG_BYTES	(256u << 10)	/* a record of live drafts */
+
+/* --- when ---------------------------------------------------------- */
+
+static uint64_t
+log_used(struct engine *e)
+{
+	/* Live drafts will be logged again at the freeze. */
+	return atomic_load(&e->log_end) - atomic_load(&e->log_start) +
+	    atomic_load(&e->draft_bytes);
+}
+
+static bool
+table_over(struct engine *e, unsigned num, unsigned den)
+{
+	return atomic_load(&e->table_bytes) >
+	    e->conf.table_bytes_max / den * num ||
+	    atomic_load(&e->table_rows) > e->conf.table_rows_max / den * num;
+}
+
+bool
+ckpt_due(struct engine *e)
+{
+	return table_over(e, 1, 1) || log_used(e) > e->log_size / 2;
+}
+
+/* Mutations wait: the table is half over what it should be, while the
+ * frozen one is still being written. */
+bool
+ckpt_pressed(struct engine *e)
+{
+	return atomic_load(&e->bg.tight) || table_over(e, 3, 2) ||
+	    log_used(e) > e->log_size / 4 * 3;
+}
+
+/* --- freeze -------------------------------------------------------- */
+
+struct freeze {
+	struct overlay *frozen;
+	struct ckpt_mark mark;
+	uint64_t tick;
+};
+
+static int
+relog_append(struct engine *e, uint32_t nrows)
+{
+#ifdef PLANT_TRIM_LIVE_DRAFT
+	(void)e, (void)nrows;
+	return 0;
+#endif
+	struct redo_head h = { .type = REDO_RELOG, .nrows = nrows };
+
+	e->rec.n = (e->rec.n + 7) & ~(size_t)7;
+	return nrows > 0 ? redo_append(e, &h) : 0;
+}
+
+/* Rows that live in no table but this one: log them anew and put them
+ * into the next. */
+static int
+relog_drafts(struct engine *e, struct overlay *from, struct overlay *to,
+    uint64_t tick)
+{
+	static const uint8_t first = ROW_DRAFT;
+	struct ov_key *k = overlay_seek(from, (struct vfs_slice){ &first, 1 });
+	uint32_t nrows = 0;
+	int err = 0;
+
+	e->rec.n = REDO_HEAD;
+	for (; err == 0 && k != NULL; k = overlay_next(k)) {
+		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
+		struct redo_row r;
+
+		if (v == NULL || v->dead)
+			continue;
+		if (e->rec.n > RELOG_BYTES) {
+			if ((err = relog_append(e, nrows)) < 0)
+				break;
+			e->rec.n = REDO_HEAD;
+			nrows = 0;
+		}
+		r.key = overlay_key(k);
+		r.val = (struct vfs_slice){ v->b, v->n };
+		if ((err = vec_room(&e->rec, 1, redo_row_size(r.key.n,
+		    r.val.n) + 8)) < 0)
+			break;
+		e->rec.n += redo_row_copy((uint8_t *)e->rec.p + e->rec.n, &r);
+		nrows++;
+		err = overlay_put(to, r.key, r.val, tick);
+	}
+	return err < 0 ? err : relog_append(e, nrows);
+}
+
+static int
+freeze_locked(struct engine *e, struct overlay *next, struct freeze *f)
+{
+	int err;
+
+	f->frozen = e->cur->active;
+	f->tick = atomic_load(&e->tick);
+	f->mark.pos = atomic_load(&e->log_end);
+	f->mark.sum = e->log_sum;
+	f->mark.seq = atomic_load(&e->last_seq);
+	f->mark.boot[0] = e->conf.boot[0];
+	f->mark.boot[1] = e->conf.boot[1];
+	if ((err = relog_drafts(e, f->frozen, next, f->tick)) < 0)
+		return err;
+	if ((err = version_swap(e, next, f->frozen, NULL)) < 0)
+		return err;
+	rows_freeze(e);
+	table_size(e);
+	atomic_store(&e->stable_rows, 0);
+	return 0;
+}
+
+/* The active table becomes the frozen one. */
+static int
+freeze(struct engine *e, struct freeze *f)
+{
+	struct overlay *next = NULL;
+	int err;
+
+	if ((err = overlay_new(true, &next)) < 0)
+		return err;
+	pthread_mutex_lock(&e->serial);
+	err = freeze_locked(e, next, f);
+	pthread_mutex_unlock(&e->serial);
+	overlay_drop(next);
+	return err;
+}
+
+/* --- batches ------------------------------------------------------- */
+
+struct batch {
+	struct engine *e;
+	struct store_row *row;		/* STORE_BATCH_MAX; [0] is the mark */
+	size_t n, bytes;
+};
+
+static int
+batch_apply(struct batch *b, const struct ckpt_mark *m)
+{
+	struct engine *e = b->e;
+	struct meta_row mark;
+	int err;
+
+	if ((err = atomic_load(&e->latched)) < 0)
+		return err;
+	mark_row(m, &mark);
+	b->row[0] = meta_store_row(&mark);
+	pthread_mutex_lock(&e->store_lock);
+	err = e->sops->apply(e->store, &(struct store_batch){ b->row, b->n });
+	rows_applied(e);
+	pthread_mutex_unlock(&e->store_lock);
+	if (err < 0 && err != -VFS_NOSPC)
+		return latch(e, err, "write rows to the store");
+	b->n = 1;
+	b->bytes = 0;
+	return err;
+}
+
+static size_t
+count_journal(struct vfs_slice key, const struct ov_ver *v)
+{
+	return *(const uint8_t *)key.p == ROW_JOURNAL && !v->dead;
+}
+
+/* All frozen rows; the last batch moves the mark. */
+static int
+write_rows(struct batch *b, const struct freeze *f, struct ckpt_mark *last)
+{
+	struct ckpt_mark old = b->e->mark;
+	struct ov_key *k = overlay_seek(f->frozen,
+	    (struct vfs_slice){ "", 0 });
+	int err;
+
+	old.upto = f->mark.pos;		/* the log is durable up to there */
+	for (; k != NULL; k = overlay_next(k)) {
+		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
+		struct vfs_slice key = overlay_key(k);
+
+		if (ROW_IS_VOLATILE(*(const uint8_t *)key.p))
+			break;
+		if (b->n == STORE_BATCH_MAX || b->bytes > BATCH_BYTES)
+			if ((err = batch_apply(b, &old)) < 0)
+				return err;
+		b->row[b->n++] = (struct store_row){ key,
+		    { v->dead ? NULL : v->b, v->dead ? 0 : v->n } };
+		b->bytes += key.n + v->n;
+		last->journal_rows += count_journal(key, v);
+	}
+	return batch_apply(b, last);
+}
+
+/* The oldest change records beyond JOURNAL_MAX go, a batch at a time. */
+static int
+trim_journal(struct batch *b, struct ckpt_mark *m)
+{
+	const struct store_ops *ops = b->e->sops;
+	static const uint8_t kind = ROW_JOURNAL;
+	void *snap = NULL, *cur = NULL;
+	struct vfs_slice key, val;
+	struct row_parts parts;
+	int err;
+
+	if (m->journal_rows <= JOURNAL_MAX)
+		return 0;
+	if ((err = ops->snap_begin(b->e->store, &snap)) < 0)
+		return err;
+	if ((err = ops->cur_open(snap, &cur)) < 0)
+		goto out;
+	err = ops->cur_seek(cur, (struct vfs_slice){ &kind, 1 }, &key, &val);
+	while (err == 0 && m->journal_rows > JOURNAL_MAX &&
+	    b->n < STORE_BATCH_MAX && row_key_parse(key, &parts) == 0 &&
+	    parts.kind == ROW_JOURNAL) {
+		b->row[b->n++] = (struct store_row){ key, { NULL, 0 } };
+		m->journal_rows--;
+		m->journal_floor = parts.a + 1;
+		err = ops->cur_next(cur, &key, &val);
+	}
+	if (err == 0 || err == -VFS_NOENT)
+		err = b->n > 1 ? batch_apply(b, m) : 0;
+out:
+	if (cur != NULL)
+		ops->cur_close(cur);
+	ops->snap_end(snap);
+	return err;
+}
+
+/* --- the whole ----------------------------------------------------- */
+
+static int
+write_frozen(struct engine *e, struct freeze *f)
+{
+	struct batch b = { .e = e, .n = 1 };
+	struct ckpt_mark m = f->mark;
+	int err;
+
+	b.row = malloc(STORE_BATCH_MAX * sizeof(b.row[0]));
+	if (b.row == NULL)
+		return -VFS_NOMEM;
+	m.journal_rows = e->mark.journal_rows;
+	m.journal_floor = e->mark.journal_floor;
+	err = write_rows(&b, f, &m);
+	if (err == 0)
+		err = trim_journal(&b, &m);
+	free(b.row);
+	if (err == 0)
+		e->mark = m;
+	return err;
+}
+
+/* The rows are in the store: readers get them from there. */
+static int
+thaw(struct engine *e, const struct freeze *f)
+{
+	struct base *base = NULL;
+	int err;
+
+	if ((err = base_new(e, &base)) < 0)
+		return latch(e, err, "open snapshots of the store");
+	pthread_mutex_lock(&e->serial);
+	err = version_swap(e, e->cur->active, NULL, base);
+	e->pending_frozen.rows = e->pending_frozen.bytes = 0;
+	pthread_mutex_unlock(&e->serial);
+	if (err < 0)
+		return latch(e, err, "make a version");
+	atomic_store(&e->log_start, f->mark.pos);
+	atomic_store(&e->ckpt_seq, f->mark.seq);
+	atomic_store(&e->ckpt_tick, f->tick);
+	atomic_fetch_add(&e->bg.ended, 1);
+	space_tidy(e);
+	return 0;
+}
+
+static bool
+something_to_do(struct engine *e)
+{
+	return e->stalled || atomic_load(&e->stable_rows) > 0 ||
+	    atomic_load(&e->log_end) - atomic_load(&e->log_start) >
+	    e->log_size / 4 || atomic_load(&e->bg.tight);
+}
+
+/* Under ckpt_lock. */
+static int
+run(struct engine *e)
+{
+	struct freeze f = { 0 };
+	int err;
+
+	if ((err = atomic_load(&e->latched)) < 0)
+		return err;
+	if (!something_to_do(e))
+		return 0;
+	if (e->stalled)			/* the last one found the disk full */
+		f = (struct freeze){ e->cur->frozen, e->stalled_mark,
+		    e->stalled_tick };
+	else if ((err = freeze(e, &f)) < 0)
+		return err;
+	/* Failing here leaves the table frozen, to be tried again. */
+	e->stalled = true;
+	e->stalled_mark = f.mark;
+	e->stalled_tick = f.tick;
+	if ((err = sync_for_checkpoint(e)) < 0 ||
+	    (err = write_frozen(e, &f)) < 0 || (err = thaw(e, &f)) < 0)
+		return err;
+	e->stalled = false;
+	garbage_free(e);
+	return 0;
+}
+
+int
+ckpt_run(struct engine *e)
+{
+	int err;
+
+	pthread_mutex_lock(&e->ckpt_lock);
+	err = run(e);
+	pthread_mutex_unlock(&e->ckpt_lock);
+	bg_progress(e, err);
+	return err;
+}
+
+int
+engine_checkpoint(struct engine *e)
+{
+	if (e->conf.rdonly)
+		return 0;
+	return ckpt_run(e);
+}

@@ -90,15 +90,29 @@ log_txn(struct txn *t, const struct measure *m, struct redo_head *h)
 /* Keep count of live drafts.  All of them are in the active table. */
 static void
 count_draft(struct engine *e, struct overlay *o, struct vfs_slice key,
-    bool dead)
+    struct vfs_slice val)
 {
 	const struct ov_ver *was = overlay_get(o, key, OV_TICK_MAX);
 	bool lived = was != NULL && !was->dead;
 
-	if (lived && dead)
+	if (lived)
+		atomic_fetch_sub(&e->draft_bytes, redo_row_size(key.n, was->n));
+	if (val.p != NULL)
+		atomic_fetch_add(&e->draft_bytes, redo_row_size(key.n, val.n));
+	if (*(const uint8_t *)key.p != ROW_DRAFT)
+		return;
+	if (lived && val.p == NULL)
 		atomic_fetch_sub(&e->drafts, 1);
-	else if (!lived && !dead)
+	else if (!lived && val.p != NULL)
 		atomic_fetch_add(&e->drafts, 1);
+}
+
+/* What ckpt_due looks at; under the serial point. */
+void
+table_size(struct engine *e)
+{
+	atomic_store(&e->table_bytes, overlay_bytes(e->cur->active));
+	atomic_store(&e->table_rows, overlay_rows(e->cur->active));
 }
 
 /* Put the rows of a record into a table that has room for them. */
@@ -107,16 +121,21 @@ rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
     const uint8_t *p, const uint8_t *end, uint32_t nrows)
 {
 	struct redo_row r;
+	uint64_t stable = 0;
 	int err;
 
 	for (; nrows > 0; nrows--) {
 		if ((err = redo_row_get(&p, end, &r)) < 0)
 			return err;
-		if (*(const uint8_t *)r.key.p == ROW_DRAFT)
-			count_draft(e, o, r.key, r.val.p == NULL);
+		if (ROW_IS_VOLATILE(*(const uint8_t *)r.key.p))
+			count_draft(e, o, r.key, r.val);
+		else
+			stable++;
 		if ((err = overlay_put(o, r.key, r.val, tick)) < 0)
 			return err;
 	}
+	if (stable > 0)
+		atomic_fetch_add(&e->stable_rows, stable);
 	return 0;
 }
 
@@ -152,8 +171,9 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 		atomic_store(&e->last_seq, h->seq);
 		e->seq_now++;
 	}
-	if (m->stable)
-		atomic_fetch_add(&e->commits, 1);
+	atomic_fetch_add(&e->commits, 1);
+	rows_pend(e, m->nrows, m->record);
+	table_size(e);
 	atomic_store_explicit(&e->tick, tick, memory_order_release);
 	free_blocks(t, tick);
 }
@@ -170,15 +190,15 @@ commit_rows(struct txn *t, struct vfs_seq *seq)
 	assert(!t->draft || !m.stable);
 	if (m.record + REDO_HEAD + 8 > e->log_size / 4)
 		return -VFS_TX_LIMIT;
-	if (m.stable && (err = rows_room(e, m.nrows, m.record,
+	if ((err = rows_room(e, m.nrows, m.record,
 	    m.deletes || t->frees.n > 0)) < 0)
 		return err;
 	if ((err = overlay_reserve(t->v->active, m.table)) < 0)
 		return err;
 	/* Before the append: a sync that takes the record along must know. */
-	if (m.extents && !t->carries)
-		atomic_store(&e->sync.data_need,
-		    atomic_load(&e->sync.data_gen));
+	if (m.extents)
+		atomic_store(t->carries ? &e->sync.carry_need :
+		    &e->sync.data_need, atomic_load(&e->sync.data_gen));
 	if ((err = log_txn(t, &m, &h)) < 0)
 		return err;
 	publish(t, &m, &h);
@@ -192,15 +212,18 @@ txn_commit(struct txn *t, struct vfs_seq *seq)
 	struct engine *e = t->e;
 	struct vfs_seq got = { 0 };
 	bool stable = !t->draft;
+	bool written = t->mode == TXN_WRITE && overlay_rows(t->ws) > 0;
 	int err = 0;
 
-	if (t->mode == TXN_WRITE && overlay_rows(t->ws) > 0)
+	if (written)
 		err = commit_rows(t, &got);
 	else
 		assert(t->frees.n == 0);
 	txn_end(t);
 	if (err < 0)
 		return err;
+	if (written)
+		bg_committed(e);
 	if (got.n != 0 && stable && e->conf.sync_all &&
 	    (err = engine_sync(e)) < 0)
 		return err;

@@ -58,7 +58,7 @@ store_seek(struct txn_cur *c, struct vfs_slice at)
 	if (is_volatile(at))
 		return 0;
 	if (c->store == NULL) {
-		err = ops->cur_open(c->t->v->base->snap[c->t->slot],
+		err = ops->cur_open(txn_snap(c->t),
 		    &c->store);
 		if (err < 0)
 			return store_result(c, err, "open a cursor");

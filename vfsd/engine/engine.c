@@ -44,7 +44,6 @@ locks_make(struct engine *e)
 	pthread_mutex_init(&e->head_lock, NULL);
 	pthread_mutex_init(&e->fault.lock, NULL);
 	pthread_mutex_init(&e->sync.lock, NULL);
-	pthread_mutex_init(&e->bg.lock, NULL);
 	pthread_cond_init(&e->slot_free, NULL);
 	pthread_cond_init(&e->sync.done, NULL);
 	bg_init(e);
@@ -196,8 +195,8 @@ recover(struct engine *e)
 		return err;
 	atomic_store(&e->log_start, mark.pos);
 	atomic_store(&e->ckpt_seq, mark.seq);
-	e->journal_rows = mark.journal_rows;
-	e->journal_floor = mark.journal_floor;
+	e->mark = mark;
+	rows_applied(e);
 	atomic_store(&e->tick, 1);
 	if ((err = replay(e, &mark)) < 0 || (err = claim_space(e)) < 0)
 		return err;
@@ -205,6 +204,7 @@ recover(struct engine *e)
 	 * nothing is known to be synced until the first sync. */
 	atomic_store(&e->sync.data_gen, (e->head.opens + 1) << 40);
 	atomic_store(&e->sync.data_need, (e->head.opens + 1) << 40);
+	table_size(e);
 	e->recovered_ms = now_ms() - from;
 	return 0;
 }
@@ -261,7 +261,8 @@ engine_close(struct engine *e)
 		err = engine_checkpoint(e);
 		if (err == 0)
 			err = engine_sync(e);
-		e->head.clean = true;
+		if (atomic_load(&e->drafts) == 0)
+			e->head.clean = true;
 		e->head.id_mark = atomic_load(&e->id_now);
 		e->head.seq_mark = atomic_load(&e->seq_now);
 		if (err == 0)

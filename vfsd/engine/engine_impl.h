@@ -29,8 +29,9 @@
 /* Snapshots of one state of the store, one for each slot. */
 struct base {
 	_Atomic unsigned refs;		/* of versions */
+	_Atomic bool retired;		/* there is a newer one */
 	unsigned n;
-	void *snap[SLOTS_MAX];
+	_Atomic(void *) snap[SLOTS_MAX];	/* NULL: ended already */
 };
 
 /* What readers take at once: where the rows are. */
@@ -100,6 +101,7 @@ struct txn {
 struct slot {
 	_Alignas(64) _Atomic uint64_t tick;
 	_Atomic bool busy;
+	_Atomic(struct base *) base;	/* whose snapshot is in use */
 	struct txn txn;
 };
 
@@ -152,7 +154,12 @@ struct engine {
 	_Atomic uint64_t last_seq;	/* of the last commit */
 	_Atomic uint64_t drafts;	/* live */
 	_Atomic uint64_t log_size;
-	uint64_t pending_rows, pending_bytes;	/* not in the store yet */
+	struct {
+		uint64_t rows, bytes;	/* not in the store yet */
+	} pending, pending_frozen;
+	_Atomic uint64_t draft_bytes;	/* of live volatile rows */
+	_Atomic uint64_t table_bytes, table_rows;	/* the active one's */
+	_Atomic uint64_t stable_rows;	/* for a checkpoint, in active */
 	_Atomic uint64_t commits;	/* of rows that a checkpoint takes */
 
 	/* vlock: which version is the newest; slot ticks are set in it. */
@@ -168,6 +175,7 @@ struct engine {
 	/* store_lock: apply and reserve one at a time; row_room. */
 	pthread_mutex_t store_lock;
 	_Atomic uint64_t row_room;	/* bytes promised by the store */
+	_Atomic uint64_t store_used;	/* bytes, after the last apply */
 
 	struct space *space;
 
@@ -184,28 +192,33 @@ struct engine {
 		_Atomic uint64_t data_gen;	/* last data_put */
 		_Atomic uint64_t data_synced;	/* durable up to this gen */
 		_Atomic uint64_t data_need;	/* committed rows need this gen */
+		_Atomic uint64_t carry_need;	/* a checkpoint needs this gen */
 		_Atomic uint64_t log_syncs, data_syncs;
 	} sync;
 
 	/* bg.lock: requests to the background threads, and their state. */
 	struct {
 		pthread_mutex_t lock;
-		pthread_cond_t wake, progress;
+		pthread_cond_t wake, sync_wake, progress;
 		pthread_t ckpt, syncer;
 		bool stop, want;
-		bool running;		/* a checkpoint is under way */
-		_Atomic uint64_t ended;	/* checkpoints */
+		uint64_t rounds;	/* checkpoints, failed ones too */
 		int err;		/* of the last one */
-		bool tight;		/* no room for rows: checkpoint helps */
-		bool dirty;		/* the syncer has something to do */
-		bool lease;		/* leases are half used up */
-		_Atomic uint64_t waits;
+		_Atomic bool due;	/* a checkpoint is */
+		_Atomic bool dirty;	/* the syncer has something to do */
+		_Atomic bool lease;	/* leases are half used up */
+		_Atomic bool tight;	/* no room for rows: checkpoint helps */
+		_Atomic uint64_t waits, ended;
 	} bg;
-	pthread_mutex_t ckpt_lock;	/* one checkpoint at a time */
+
+	/* ckpt_lock: one checkpoint at a time; its state. */
+	pthread_mutex_t ckpt_lock;
+	struct ckpt_mark mark;		/* as in the store */
+	bool stalled;			/* frozen rows could not be put yet */
+	struct ckpt_mark stalled_mark;
+	uint64_t stalled_tick;
 	_Atomic uint64_t ckpt_tick;	/* durable in the store up to here */
 	_Atomic uint64_t ckpt_seq;
-	_Atomic uint64_t frozen_rows;
-	uint64_t journal_rows, journal_floor;	/* the checkpoint's */
 
 	/* head_lock: head and head_put. */
 	pthread_mutex_t head_lock;
@@ -252,18 +265,28 @@ void slot_give(struct engine *e, struct txn *t);
 int txn_begin_inner(struct engine *e, enum txn_mode mode,
     const struct req_env *env, struct txn **out);
 void txn_end(struct txn *t);
+static inline void *
+txn_snap(const struct txn *t)
+{
+	return atomic_load_explicit(&t->v->base->snap[t->slot],
+	    memory_order_relaxed);
+}
 int row_check(struct txn *t, struct vfs_slice key, struct vfs_slice raw,
     struct vfs_slice *val);
 
 /* commit.c */
 int rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
     const uint8_t *p, const uint8_t *end, uint32_t nrows);
+void table_size(struct engine *e);	/* serial: after the table changed */
 
 /* bytes.c */
 void space_tidy(struct engine *e);
 
 /* rows.c: room in the row store for what is not there yet */
 int rows_room(struct engine *e, uint64_t rows, uint64_t bytes, bool frees);
+void rows_pend(struct engine *e, uint64_t rows, uint64_t bytes);
+void rows_freeze(struct engine *e);
+void rows_applied(struct engine *e);
 
 /* faults.c */
 int engine_fault(struct engine *e, uint64_t trace_id, int err,
@@ -306,7 +329,6 @@ int lock_take(struct engine *e);
 bool ckpt_due(struct engine *e);
 bool ckpt_pressed(struct engine *e);
 int ckpt_run(struct engine *e);
-int ckpt_wait(struct engine *e, uint64_t round);
 
 /* meta.c: the engine's own rows */
 #define META_MARK	"checkpoint"
@@ -329,11 +351,12 @@ void bg_init(struct engine *e);
 int bg_start(struct engine *e);
 void bg_stop(struct engine *e);
 void bg_kick(struct engine *e);		/* the checkpoint thread */
-void bg_dirty(struct engine *e);	/* the syncer */
+void bg_tight(struct engine *e);
+void bg_progress(struct engine *e, int err);
+void bg_committed(struct engine *e);
 int bg_wait_room(struct engine *e);	/* backpressure */
 
 /* sync.c */
-int sync_data(struct engine *e);
-int sync_flush(struct engine *e);
+int sync_for_checkpoint(struct engine *e);
 
 #endif

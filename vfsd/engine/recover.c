@@ -206,6 +206,7 @@ drafts_drop(struct engine *e, struct overlay *o, uint64_t tick)
 			return err;
 	}
 	atomic_store(&e->drafts, 0);
+	atomic_store(&e->draft_bytes, 0);
 	e->drafts_dropped = true;
 	return 0;
 }
@@ -247,8 +248,7 @@ record_apply(struct replay *r, struct overlay *o)
 		return err;
 	if (r->h.seq != 0)
 		atomic_store(&e->last_seq, r->h.seq);
-	if (r->h.type == REDO_COMMIT)
-		atomic_fetch_add(&e->commits, 1);
+	rows_pend(e, r->h.nrows, r->h.len);
 	atomic_store(&e->tick, tick);
 	e->recovered_records++;
 	return 0;

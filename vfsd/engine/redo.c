@@ -69,6 +69,17 @@ redo_row_put(uint8_t *p, struct vfs_slice key, struct vfs_slice payload,
 	return p + payload.n + ROW_SUM;
 }
 
+size_t
+redo_row_copy(uint8_t *p, const struct redo_row *r)
+{
+	le_put32(p, r->val.p == NULL ? REDO_DEAD : (uint32_t)r->val.n);
+	le_put16(p + 4, (uint16_t)r->key.n);
+	memcpy(p + REDO_ROW, r->key.p, r->key.n);
+	if (r->val.n > 0)
+		memcpy(p + REDO_ROW + r->key.n, r->val.p, r->val.n);
+	return redo_row_size(r->key.n, r->val.n);
+}
+
 int
 redo_row_get(const uint8_t **p, const uint8_t *end, struct redo_row *r)
 {

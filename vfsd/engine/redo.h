@@ -62,6 +62,9 @@ size_t redo_row_size(size_t nkey, size_t nval);
 uint8_t *redo_row_put(uint8_t *p, struct vfs_slice key,
     struct vfs_slice payload, bool dead);
 
+/* A row as it is, with its sum; how many bytes. */
+size_t redo_row_copy(uint8_t *p, const struct redo_row *r);
+
 struct engine;
 
 /* Fill in the head of the record in e->rec and append it; serial. */

@@ -14,14 +14,13 @@
 
 /* Put file bytes on the disk, if a committed row refers to some that may
  * not be there.  One thread at a time: the leader, or the checkpoint. */
-int
-sync_data(struct engine *e)
+static int
+sync_data(struct engine *e, uint64_t need)
 {
 	uint64_t gen = atomic_load(&e->sync.data_gen);
 	int err;
 
-	if (atomic_load(&e->sync.data_need) <=
-	    atomic_load(&e->sync.data_synced))
+	if (need <= atomic_load(&e->sync.data_synced))
 		return 0;
 #ifdef PLANT_SKIP_DATA_SYNC
 	atomic_store(&e->sync.data_synced, gen);
@@ -46,19 +45,29 @@ sync_log(struct engine *e)
 	return err < 0 ? latch(e, err, "sync of the log") : 0;
 }
 
-/* One flush.  Bytes before the log that refers to them. */
-int
-sync_flush(struct engine *e)
+/*
+ * One flush.  Bytes before the log that refers to them.  all: also the
+ * bytes that the log carries, because it is about to be trimmed.
+ */
+static int
+sync_flush(struct engine *e, bool all)
 {
-	uint64_t pos = atomic_load(&e->log_end);
 	uint64_t seq = atomic_load(&e->last_seq);
+	uint64_t pos = atomic_load(&e->log_end);
+	uint64_t need = atomic_load(&e->sync.data_need);
+	uint64_t carry = atomic_load(&e->sync.carry_need);
 	int err;
 
-	if (pos <= atomic_load(&e->sync.pos))
-		return 0;
 	if ((err = atomic_load(&e->latched)) < 0)
 		return err;
-	if ((err = sync_data(e)) < 0 || (err = sync_log(e)) < 0)
+	if (all && carry > need)
+		need = carry;
+	if ((all || pos > atomic_load(&e->sync.pos)) &&
+	    (err = sync_data(e, need)) < 0)
+		return err;
+	if (pos <= atomic_load(&e->sync.pos))
+		return 0;
+	if ((err = sync_log(e)) < 0)
 		return err;
 	atomic_store(&e->sync.seq, seq);
 	atomic_store(&e->sync.pos, pos);
@@ -97,6 +106,22 @@ answer(struct waiter *w, int err)
 	}
 }
 
+/* Flush for those who queued; the lock is held at call and return, and
+ * lead was true. */
+static void
+serve_queue(struct engine *e)
+{
+	struct waiter *w = e->sync.queue;
+	int err;
+
+	e->sync.queue = NULL;
+	pthread_mutex_unlock(&e->sync.lock);
+	err = sync_flush(e, false);
+	answer(w, err);
+	pthread_mutex_lock(&e->sync.lock);
+	finish(e, err);
+}
+
 /*
  * Flush, and again for those who queued meanwhile.  The lock is held at
  * call and return.  The first flush's result; *left tells that me was
@@ -105,27 +130,22 @@ answer(struct waiter *w, int err)
 static int
 lead_flushes(struct engine *e, struct waiter *me, bool *left)
 {
-	struct waiter *w;
-	int first, err;
+	int err;
 
 	pthread_mutex_unlock(&e->sync.lock);
-	first = err = sync_flush(e);
+	err = sync_flush(e, false);
 	pthread_mutex_lock(&e->sync.lock);
 	finish(e, err);
 	while (e->sync.queue != NULL && lead(e)) {
-		w = e->sync.queue;
-		e->sync.queue = NULL;
-		pthread_mutex_unlock(&e->sync.lock);
 		if (me != NULL && !*left) {
-			me->done(me->arg, first);
+			pthread_mutex_unlock(&e->sync.lock);
+			me->done(me->arg, err);
+			pthread_mutex_lock(&e->sync.lock);
 			*left = true;
 		}
-		err = sync_flush(e);
-		answer(w, err);
-		pthread_mutex_lock(&e->sync.lock);
-		finish(e, err);
+		serve_queue(e);
 	}
-	return first;
+	return err;
 }
 
 static bool
@@ -186,4 +206,24 @@ engine_sync_shared(struct engine *e, void (*done)(void *arg, int err),
 	pthread_mutex_unlock(&e->sync.lock);
 	free(w);
 	return left ? 1 : err;
+}
+
+/* The log up to now, and every byte that its rows refer to. */
+int
+sync_for_checkpoint(struct engine *e)
+{
+	int err;
+
+	pthread_mutex_lock(&e->sync.lock);
+	while (!lead(e))
+		pthread_cond_wait(&e->sync.done, &e->sync.lock);
+	pthread_mutex_unlock(&e->sync.lock);
+	err = sync_flush(e, true);
+	pthread_mutex_lock(&e->sync.lock);
+	finish(e, err);
+	/* Who queued meanwhile must not wait for the next flush. */
+	while (e->sync.queue != NULL && lead(e))
+		serve_queue(e);
+	pthread_mutex_unlock(&e->sync.lock);
+	return err;
 }

@@ -154,7 +154,7 @@ get_store(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
 
 	if (ROW_IS_VOLATILE(*(const uint8_t *)key.p))
 		return -VFS_NOENT;
-	err = t->e->sops->get(t->v->base->snap[t->slot], key, &raw);
+	err = t->e->sops->get(txn_snap(t), key, &raw);
 	if (err == 0)
 		return row_check(t, key, raw, val);
 	if (err == -VFS_NOENT)

@@ -14,6 +14,15 @@
 /* --- store snapshots ----------------------------------------------- */
 
 static void
+snap_drop(struct engine *e, struct base *b, unsigned slot)
+{
+	void *snap = atomic_exchange(&b->snap[slot], NULL);
+
+	if (snap != NULL)
+		e->sops->snap_end(snap);
+}
+
+static void
 base_put(struct engine *e, struct base *b)
 {
 	unsigned i;
@@ -21,25 +30,43 @@ base_put(struct engine *e, struct base *b)
 	if (b == NULL || atomic_fetch_sub(&b->refs, 1) != 1)
 		return;
 	for (i = 0; i < b->n; i++)
-		e->sops->snap_end(b->snap[i]);
+		snap_drop(e, b, i);
 	free(b);
+}
+
+/*
+ * Nobody can take this base any more (vlock is held): end the snapshots
+ * of the slots that are not using it; the others end theirs when they are
+ * done.  So a slot has at most one old snapshot, however long it reads.
+ */
+static void
+base_retire(struct engine *e, struct base *b)
+{
+	unsigned i;
+
+	atomic_store(&b->retired, true);
+	for (i = 0; i < b->n; i++)
+		if (atomic_load(&e->slots[i].base) != b)
+			snap_drop(e, b, i);
 }
 
 int
 base_new(struct engine *e, struct base **out)
 {
 	struct base *b = calloc(1, sizeof(*b));
-	int err = 0;
+	void *snap;
+	int err;
 
 	if (b == NULL)
 		return -VFS_NOMEM;
 	atomic_init(&b->refs, 1);
 	for (; b->n < e->nslots; b->n++) {
-		err = e->sops->snap_begin(e->store, &b->snap[b->n]);
+		err = e->sops->snap_begin(e->store, &snap);
 		if (err < 0) {
 			base_put(e, b);
 			return err;
 		}
+		atomic_init(&b->snap[b->n], snap);
 	}
 	*out = b;
 	return 0;
@@ -99,6 +126,8 @@ version_swap(struct engine *e, struct overlay *active,
 	overlay_hold(frozen);
 	pthread_mutex_lock(&e->vlock);
 	e->cur = v;
+	if (base != NULL)
+		base_retire(e, old->base);
 	pthread_mutex_unlock(&e->vlock);
 	version_put(e, old);
 	return 0;
@@ -198,6 +227,7 @@ slot_take(struct engine *e)
 	atomic_fetch_add_explicit(&t->v->refs, 1, memory_order_relaxed);
 	t->tick = atomic_load_explicit(&e->tick, memory_order_acquire);
 	atomic_store_explicit(&s->tick, t->tick, memory_order_release);
+	atomic_store_explicit(&s->base, t->v->base, memory_order_relaxed);
 	pthread_mutex_unlock(&e->vlock);
 	return t;
 }
@@ -210,6 +240,9 @@ slot_give(struct engine *e, struct txn *t)
 
 	t->v = NULL;
 	atomic_store_explicit(&s->tick, UINT64_MAX, memory_order_release);
+	atomic_store(&s->base, NULL);
+	if (atomic_load(&v->base->retired))
+		snap_drop(e, v->base, t->slot);
 	version_put(e, v);
 	atomic_store(&s->busy, false);
 	if (atomic_load(&e->slot_waiters) > 0) {

@@ -188,7 +188,7 @@ fuse_do_flush(struct freq *q)
 {
 	const struct fuse_flush_in *in = (const void *)q->body;
 
-	fuse_locks_closed(q->f, freq_id(q), in->lock_owner, false);
+	fuse_locks_flushed(q, in->lock_owner);
 	freq_reply(q, NULL, 0);
 	return 0;
 }
@@ -202,8 +202,7 @@ fuse_do_release(struct freq *q)
 
 	if (h != NULL)
 		fuse_handle_del(q->f->handles, in->fh);
-	fuse_locks_closed(q->f, freq_id(q), in->lock_owner,
-	    in->release_flags & FUSE_RELEASE_FLOCK_UNLOCK);
+	fuse_locks_released(q, in);
 	if (wrote)
 		server_released(q->f->conf.server, freq_id(q));
 	freq_reply(q, NULL, 0);

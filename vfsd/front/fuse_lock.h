@@ -8,16 +8,10 @@
 
 #include "fuse_req.h"
 
-/* Sets f->locks. */
-int fuse_locks_new(struct fuse_front *f);
-void fuse_locks_free(struct fuse_locks *l);
+/* FLUSH: a descriptor was closed, so the owner's fcntl locks go. */
+void fuse_locks_flushed(struct freq *q, uint64_t owner);
 
-/* Everybody who waits is told EINTR; NULL is fine. */
-void fuse_locks_cancel(struct fuse_locks *l);
-
-/* FLUSH: the owner's fcntl locks on this file go.  RELEASE: a flock lock
- * goes too, if flock. */
-void fuse_locks_closed(struct fuse_front *f, struct vfs_id id,
-    uint64_t owner, bool flock);
+/* RELEASE: the open file is gone, and with it its OFD and flock locks. */
+void fuse_locks_released(struct freq *q, const struct fuse_release_in *in);
 
 #endif

@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fuse_lock.h"
 #include "fuse_req.h"
 
 
@@ -236,7 +235,7 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 		goto out;
 	if ((err = fuse_handles_new(&f->handles)) < 0)
 		goto out;
-	if (conf->shared_locks && (err = fuse_locks_new(f)) < 0)
+	if (conf->shared_locks && (err = locks_new(&f->locks)) < 0)
 		goto out;
 	if ((err = workers_start(f)) < 0)
 		goto out;
@@ -275,14 +274,14 @@ fuse_front_stop(struct fuse_front *f)
 	if (f == NULL)
 		return;
 	atomic_store(&f->stopping, true);
-	fuse_locks_cancel(f->locks);
+	locks_interrupt_all(f->locks);
 	for (i = 0; i < f->nworkers; i++)
 		worker_join(f->worker[i]);
 	while (atomic_load(&f->later) > 0)
 		usleep(1000);		/* flushes under way end by themselves */
 	for (i = 0; i < f->nworkers; i++)
 		worker_free(f->worker[i]);
-	fuse_locks_free(f->locks);
+	locks_free(f->locks);
 	fuse_handles_free(f->handles);
 	free(f->store);
 	free(f);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../locks.h"
 #include "fuse.h"
 #include "fuse_abi.h"
 #include "fuse_handle.h"
@@ -35,13 +36,11 @@ struct fuse_worker {
 	_Atomic uint64_t unknown, malformed;
 };
 
-struct fuse_locks;
-
 struct fuse_front {
 	struct fuse_front_conf conf;
 	char *store;
 	struct fuse_handles *handles;
-	struct fuse_locks *locks;	/* NULL: the kernel keeps them */
+	struct locks *locks;	/* NULL: the kernel keeps them */
 	_Atomic uint32_t minor;
 	_Atomic uint64_t flags;
 	atomic_bool stopping, initialized;

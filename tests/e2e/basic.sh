@@ -1,0 +1,219 @@
+#!/bin/bash
+# Starting, refusing to start, stopping, read-only, options, and an
+# ordinary user.
+. "$(dirname "$0")/lib.sh"
+if [ "$plain" ]; then
+	skip basic "is about the daemon"
+	finish
+fi
+
+# It must not start: non-zero, one line, and nothing changed below $work.
+refused() {	# NAME COMMAND...
+	local name=$1 rc lines
+	shift
+	snapshot >"$work.before"
+	timeout 20 "$@" >"$work.out" 2>&1
+	rc=$?
+	lines=$(wc -l <"$work.out")
+	snapshot >"$work.after"
+	echo "# $(head -n 1 "$work.out")"
+	check "$name: refused" test $rc -ne 0 -a $rc -lt 124
+	is "$name: one line" "$lines" 1
+	check "$name: changed nothing" diff "$work.before" "$work.after"
+}
+snapshot() {
+	find "$work" -path "$mnt/*" -prune -o ! -path "$work/log" \
+	    ! -path "$work/daemon.log" -printf '%p %y %m %s %T@ %i\n' | sort
+}
+at_end 'rm -f "$work.before" "$work.after" "$work.out"'
+
+# Started as a user would: returns when the mount is ready.
+mkdir "$mnt"
+check "creates a store and returns" timeout 20 "$vfsd" "$store" "$mnt"
+check "the mount is ready" is_mounted
+check "a file" sh -c "echo hello >'$mnt/f'"
+is "is there" "$(cat "$mnt/f")" hello
+is "it shows the store as its source" \
+    "$(findmnt -n -o SOURCE "$mnt")" "$store"
+is "and its type" "$(findmnt -n -o FSTYPE "$mnt")" fuse.vfsd
+mkdir "$work/m2"
+refused "a second daemon" "$vfsd" "$store" "$work/m2"
+check "the first goes on" grep -qx hello "$mnt/f"
+check "umount ends it" umount "$mnt"
+for i in $(seq 100); do
+	"$vfsctl" check "$store" >/dev/null 2>&1 && break
+	sleep 0.05
+done
+check "the store is clean" store_is_clean
+check "umount left an empty directory" rmdir "$mnt"
+mkdir "$mnt"
+
+mkdir "$work/other" && echo x >"$work/other/file"
+refused "a directory that is no store" "$vfsd" "$work/other" "$mnt"
+refused "a file as store" "$vfsd" "$work/other/file" "$mnt"
+refused "no such mount point" "$vfsd" "$store" "$work/nowhere"
+refused "a file as mount point" "$vfsd" "$store" "$work/other/file"
+refused "a parent that is missing" "$vfsd" "$work/a/b/store" "$mnt"
+mkdir "$store/inside" 2>/dev/null
+refused "a mount point inside the store" "$vfsd" "$store" "$store/inside"
+rmdir "$store/inside"
+mkdir "$work/outer" && mkdir "$work/outer/store.d"
+refused "a store inside the mount point" \
+    "$vfsd" "$work/outer/store.d" "$work/outer"
+refused "the same for both" "$vfsd" "$work/m2" "$work/m2"
+refused "an unknown option" "$vfsd" -o nonsense "$store" "$mnt"
+refused "a wrong value" "$vfsd" -o durability=never "$store" "$mnt"
+refused "no arguments" "$vfsd"
+refused "read-only without a store" "$vfsd" -o ro "$work/none" "$mnt"
+
+# Another format, and damage: first bytes of what identifies the store.
+cp -a "$store" "$work/damaged"
+for f in "$work/damaged"/*; do
+	[ -f "$f" ] && [ -s "$f" ] || continue
+	cp -a "$f" "$work/saved"
+	head -c 4096 /dev/zero | tr '\0' '\377' |
+	    dd of="$f" conv=notrunc status=none
+	name=$(basename "$f")
+	snapshot >"$work.before"
+	if timeout 20 "$vfsd" "$work/damaged" "$mnt" >"$work.out" 2>&1; then
+		# a log or data file may have been empty: nothing wrong served
+		is "damaged $name: no other bytes" \
+		    "$(cat "$mnt/f" 2>/dev/null || echo hello)" hello
+		umount "$mnt"
+		for i in $(seq 100); do
+			"$vfsctl" check "$work/damaged" >/dev/null 2>&1
+			[ $? -ne 2 ] && break
+			sleep 0.02
+		done
+	else
+		check "damaged $name: one line" \
+		    test "$(wc -l <"$work.out")" = 1
+		echo "# $(head -n 1 "$work.out")"
+	fi
+	rm -rf "$work/damaged"
+	cp -a "$store" "$work/damaged"
+	rm -f "$work/saved"
+done
+rm -rf "$work/damaged"
+
+# Signals
+for sig in TERM INT; do
+	check "mount" mount_store
+	check "SIG$sig" kill -$sig "$daemon"
+	check "it ends well" wait "$daemon"
+	daemon=
+	check "and unmounts" not is_mounted
+done
+check "mount" mount_store
+sleep 100 <"$mnt/f" &
+busy=$!
+kill -TERM "$daemon"
+check "SIGTERM when busy: it ends" timeout 30 tail --pid="$daemon" -f /dev/null
+kill $busy
+wait $busy "$daemon" 2>/dev/null
+daemon=
+check "and unmounts" not is_mounted
+
+# A dead mount point
+check "mount" mount_store
+echo later >"$mnt/later"
+kill_daemon
+check "a dead mount point" not stat "$mnt"
+check "is replaced" mount_store
+is "nothing is lost" "$(cat "$mnt/later")" later
+check "once" test "$(grep -c " $mnt " /proc/self/mountinfo)" = 1
+check "unmount" unmount_store
+
+# Read-only, also after a crash: recovers, shows, writes nothing
+check "mount" mount_store
+echo unsynced >"$mnt/unsynced"
+kill_daemon
+umount "$mnt"
+sum() {
+	(cd "$store" && find . -type f -exec md5sum {} + | sort; ls -l --full-time)
+}
+sum >"$work/sum1"
+check "mount -o ro after a crash" mount_store -o ro
+is "it shows all" "$(cat "$mnt/unsynced")" unsynced
+refuse "it does not write" sh -c "echo x >'$mnt/x'"
+refuse "it does not unlink" rm "$mnt/f"
+check "unmount" unmount_store
+sum >"$work/sum2"
+check "it wrote nothing" diff "$work/sum1" "$work/sum2"
+check "mount read-write" mount_store
+is "it is all there" "$(cat "$mnt/unsynced")" unsynced
+check "unmount" unmount_store
+
+# Names and options
+for o in direct noatime relatime durability=sync durability=process \
+    locks=shared locks=local allow_other default_permissions nodev,nosuid; do
+	check "-o $o" mount_store -o $o
+	check "-o $o: works" sh -c "echo $o >'$mnt/o' && grep -qx $o '$mnt/o'"
+	check "-o $o: ends" unmount_store
+done
+check "-o fsname=" mount_store -o fsname=my-name
+is "shows the name" "$(findmnt -n -o SOURCE "$mnt")" my-name
+check "unmount" unmount_store
+store=their-name:$work/store
+check "name:directory" mount_store
+is "shows the name" "$(findmnt -n -o SOURCE "$mnt")" their-name
+check "unmount" unmount_store
+store=$work/store
+check "-o noatime keeps it" mount_store -o noatime
+a=$(stat -c %x "$mnt/f")
+cat "$mnt/f" >"$work/log"
+is "the time of access" "$(stat -c %x "$mnt/f")" "$a"
+check "unmount" unmount_store
+check "relative paths" sh -c "cd '$work' && '$vfsd' store mnt"
+check "are understood" grep -qx hello "$mnt/f"
+umount "$mnt"
+sleep 0.3
+check "--version" "$vfsd" --version
+check "--help" "$vfsd" --help
+
+# A full disk
+if [ "$(id -u)" = 0 ] && mkdir "$work/small" &&
+    truncate -s 4M "$work/img" && mkfs.ext4 -q -m 0 "$work/img" &&
+    mount -o loop "$work/img" "$work/small" 2>/dev/null; then
+	head -c 10000000 /dev/zero >"$work/small/full" 2>/dev/null
+	refused "a full disk" "$vfsd" "$work/small/store" "$mnt"
+	check "no half store is left" test ! -e "$work/small/store"
+	umount "$work/small"
+else
+	skip "a full disk" "needs root and a loop device"
+fi
+
+# An ordinary user, who mounts through fusermount3
+if [ "$(id -u)" != 0 ] || ! command -v setpriv >/dev/null; then
+	skip "an ordinary user" "needs root to become one"
+else
+	mode=$(stat -c %a /dev/fuse)
+	at_end "chmod $mode /dev/fuse"
+	chmod 666 /dev/fuse
+	mkdir "$work/user" && chown 1000:1000 "$work/user"
+	cp "$vfsd" "$work/user/vfsd"
+	as_user() {
+		setpriv --reuid 1000 --regid 1000 --clear-groups \
+		    env HOME="$work/user" "$@"
+	}
+	u=$work/user
+	mkdir "$u/mnt" && chown 1000:1000 "$u/mnt"
+	check "a user mounts" timeout 20 setpriv --reuid 1000 --regid 1000 \
+	    --clear-groups "$u/vfsd" "$u/store" "$u/mnt"
+	check "and works" as_user sh -c "echo mine >'$u/mnt/f' &&
+	    mkdir '$u/mnt/d' && chmod 700 '$u/mnt/d' && ln -s d '$u/mnt/s' &&
+	    cat '$u/mnt/f'"
+	is "the files are his" "$(as_user stat -c %u:%g "$u/mnt/f")" 1000:1000
+	refuse "others have no access" cat "$u/mnt/f"
+	refuse "not even root's set-id bits count" as_user test -u "$u/mnt/f"
+	check "fusermount3 -u" as_user fusermount3 -u "$u/mnt"
+	sleep 0.5
+	check "mounts again" as_user timeout 20 "$u/vfsd" "$u/store" "$u/mnt"
+	is "the same file" "$(as_user cat "$u/mnt/f")" mine
+	check "fusermount3 -u" as_user fusermount3 -u "$u/mnt"
+	chown -R 0:0 "$store"; chmod 700 "$store"
+	refused "a store that cannot be read" as_user "$u/vfsd" "$store" \
+	    "$u/mnt"
+	chmod $mode /dev/fuse
+fi
+finish

@@ -1,0 +1,63 @@
+#!/bin/bash
+# mount -t fuse.vfsd and a line of fstab, by the installed helper.
+. "$(dirname "$0")/lib.sh"
+need_root
+if [ "$plain" ]; then
+	skip fstab "is about mount(8)"
+	finish
+fi
+dest=$work/dest
+check "make install" make -s -C "$here/../.." install DESTDIR="$dest" \
+    PREFIX=/usr B="$bin/.."
+helper=$(find "$dest" -name mount.fuse.vfsd | head -n 1)
+# mount(8) looks in /sbin only: put a link there, unless one is installed
+if [ -e /sbin/mount.fuse.vfsd ]; then
+	skip fstab "a mount.fuse.vfsd is installed on this machine"
+	finish
+fi
+at_end 'rm -f /sbin/mount.fuse.vfsd'
+cat >/sbin/mount.fuse.vfsd <<E
+#!/bin/sh
+PATH=$dest/usr/bin:\$PATH exec $helper "\$@"
+E
+chmod +x /sbin/mount.fuse.vfsd
+mkdir "$mnt"
+ended() {
+	local i
+	umount "$mnt" || return 1
+	for i in $(seq 200); do
+		"$vfsctl" check "$store" >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	return 1
+}
+check "mount -t fuse.vfsd" timeout 30 mount -t fuse.vfsd "$store" "$mnt"
+check "it is mounted" is_mounted
+mknod "$mnt/null" c 1 3
+check "devices work for root" sh -c "echo x >'$mnt/null'"
+cp "$(command -v id)" "$mnt/id" && chown 1234 "$mnt/id" && chmod 4755 "$mnt/id"
+is "set-id works for root's mounts" "$("$mnt/id" -u)" 1234
+check "remount read-only" mount -o remount,ro "$mnt"
+refuse "it does not write" touch "$mnt/x"
+check "remount read-write" mount -o remount,rw "$mnt"
+check "it writes" touch "$mnt/x"
+check "umount" ended
+check "options of mount(8)" timeout 30 mount -t fuse.vfsd \
+    -o nosuid,nodev,noatime,noexec "$store" "$mnt"
+refuse "nodev" sh -c "echo x >'$mnt/null'"
+refuse "noexec" "$mnt/id"
+check "umount" ended
+echo "$store $mnt fuse.vfsd noauto,user,_netdev,x-systemd.automount 0 0" \
+    >"$work/fstab"
+check "a line of fstab" timeout 30 mount -T "$work/fstab" "$mnt"
+check "it is mounted" is_mounted
+is "its content is there" "$(ls "$mnt" | wc -l)" 3
+check "umount" ended
+echo "name:$store $mnt fuse.vfsd ro,defaults 0 0" >"$work/fstab"
+check "with a name, read-only" timeout 30 mount -T "$work/fstab" "$mnt"
+is "the name" "$(findmnt -n -o SOURCE "$mnt")" name
+refuse "it does not write" touch "$mnt/y"
+check "umount" ended
+refuse "a wrong store fails" timeout 30 mount -t fuse.vfsd "$work/dest" "$mnt"
+check "and nothing is mounted" not is_mounted
+finish

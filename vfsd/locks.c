@@ -1,0 +1,395 @@
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "locks.h"
+
+#define BUCKETS	1024u
+#define EARLY	64u			/* interrupts that came first */
+#define CHAIN	1024u			/* owners in a circle, at most */
+
+struct node {
+	struct lock l;
+	struct node *next;
+};
+
+struct waiter {
+	struct lock want;
+	uint64_t key;
+	void (*told)(void *arg, int err);
+	void *arg;
+	int err;
+	struct waiter *next;
+};
+
+struct locks {
+	pthread_mutex_t lock;		/* all below */
+	struct node *held[BUCKETS];	/* by id */
+	struct waiter *waiting, **tail;	/* in order of arrival */
+	uint64_t early[EARLY];
+	unsigned nearly, count;
+};
+
+int
+locks_new(struct locks **out)
+{
+	struct locks *t = calloc(1, sizeof *t);
+
+	if (t == NULL)
+		return -VFS_NOMEM;
+	pthread_mutex_init(&t->lock, NULL);
+	t->tail = &t->waiting;
+	*out = t;
+	return 0;
+}
+
+void
+locks_free(struct locks *t)
+{
+	struct node *n, *next;
+	unsigned i;
+
+	if (t == NULL)
+		return;
+	locks_interrupt_all(t);
+	for (i = 0; i < BUCKETS; i++)
+		for (n = t->held[i]; n != NULL; n = next) {
+			next = n->next;
+			free(n);
+		}
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+static struct node **
+bucket(struct locks *t, struct vfs_id id)
+{
+	return &t->held[(id.n * 0x9e3779b97f4a7c15ull) >> 54];
+}
+
+static bool
+same_owner(const struct lock *a, const struct lock *b)
+{
+	return a->owner == b->owner && a->flock == b->flock;
+}
+
+static bool
+overlap(const struct lock *a, const struct lock *b)
+{
+	return a->id.n == b->id.n && a->flock == b->flock &&
+	    a->start <= b->end && b->start <= a->end;
+}
+
+static bool
+in_the_way(const struct lock *held, const struct lock *want)
+{
+	return overlap(held, want) && held->owner != want->owner &&
+	    (held->type == LOCK_EXCL || want->type == LOCK_EXCL);
+}
+
+static const struct lock *
+blocker(struct locks *t, const struct lock *want)
+{
+	struct node *n;
+
+	if (want->type == LOCK_NONE)
+		return NULL;
+	for (n = *bucket(t, want->id); n != NULL; n = n->next)
+		if (in_the_way(&n->l, want))
+			return &n->l;
+	return NULL;
+}
+
+bool
+locks_test(struct locks *t, const struct lock *want, struct lock *out)
+{
+	const struct lock *b;
+
+	pthread_mutex_lock(&t->lock);
+	if ((b = blocker(t, want)) != NULL)
+		*out = *b;
+	pthread_mutex_unlock(&t->lock);
+	return b != NULL;
+}
+
+static struct node *
+node_new(struct locks *t, const struct lock *l)
+{
+	struct node *n = t->count < LOCKS_MAX ? malloc(sizeof *n) : NULL;
+
+	if (n == NULL)
+		return NULL;
+	n->l = *l;
+	t->count++;
+	return n;
+}
+
+static void
+push(struct locks *t, struct node *n)
+{
+	struct node **b = bucket(t, n->l.id);
+
+	n->next = *b;
+	*b = n;
+}
+
+/*
+ * Make room in what the owner has for [start, end] of l: cut, split or
+ * drop.  spare is for the one split there can be; what is unused is left.
+ */
+static void
+carve(struct locks *t, const struct lock *l, struct node **spare)
+{
+	struct node **at = bucket(t, l->id), *n;
+
+	while ((n = *at) != NULL) {
+		if (!same_owner(&n->l, l) || !overlap(&n->l, l)) {
+			at = &n->next;
+		} else if (n->l.start < l->start && n->l.end > l->end) {
+			(*spare)->l = n->l;
+			(*spare)->l.start = l->end + 1;
+			n->l.end = l->start - 1;
+			push(t, *spare);
+			*spare = NULL;
+			return;		/* nothing else overlaps */
+		} else if (n->l.start < l->start) {
+			n->l.end = l->start - 1;
+			at = &n->next;
+		} else if (n->l.end > l->end) {
+			n->l.start = l->end + 1;
+			at = &n->next;
+		} else {
+			*at = n->next;
+			free(n);
+			t->count--;
+		}
+	}
+}
+
+/* Nothing is in the way: take it. */
+static int
+apply(struct locks *t, const struct lock *l)
+{
+	struct node *spare = node_new(t, l), *n = NULL;
+
+	if (spare == NULL)
+		return -VFS_NOMEM;
+	if (l->type != LOCK_NONE && (n = node_new(t, l)) == NULL) {
+		free(spare);
+		t->count--;
+		return -VFS_NOMEM;
+	}
+	carve(t, l, &spare);
+	if (n != NULL)
+		push(t, n);
+	if (spare != NULL) {
+		free(spare);
+		t->count--;
+	}
+	return 0;
+}
+
+/* Would l's owner wait, over others who wait, for itself? */
+static bool
+deadlock(struct locks *t, const struct lock *l)
+{
+	const struct lock *b = blocker(t, l);
+	struct waiter *w;
+	unsigned i;
+
+	if (l->flock)
+		return false;
+	for (i = 0; b != NULL && i < CHAIN; i++) {
+		if (b->owner == l->owner)
+			return true;
+		for (w = t->waiting; w != NULL; w = w->next)
+			if (!w->want.flock && w->want.owner == b->owner)
+				break;
+		b = w != NULL ? blocker(t, &w->want) : NULL;
+	}
+	return false;
+}
+
+/* Take the waiter at *at out of the queue. */
+static struct waiter *
+unqueue(struct locks *t, struct waiter **at)
+{
+	struct waiter *w = *at;
+
+	*at = w->next;
+	if (*at == NULL)
+		t->tail = at;
+	t->count--;
+	return w;
+}
+
+/* Waiters on id that nothing holds up any more, in a list of their own. */
+static struct waiter *
+let_through(struct locks *t, struct vfs_id id)
+{
+	struct waiter **at = &t->waiting, *w, *out = NULL, **end = &out;
+
+	while ((w = *at) != NULL) {
+		if (w->want.id.n != id.n || blocker(t, &w->want) != NULL) {
+			at = &w->next;
+			continue;
+		}
+		w = unqueue(t, at);
+		w->err = apply(t, &w->want);
+		w->next = NULL;
+		*end = w;
+		end = &w->next;
+	}
+	return out;
+}
+
+static void
+tell(struct waiter *w)
+{
+	struct waiter *next;
+
+	for (; w != NULL; w = next) {
+		next = w->next;
+		w->told(w->arg, w->err);
+		free(w);
+	}
+}
+
+static bool
+came_early(struct locks *t, uint64_t key)
+{
+	unsigned i;
+
+	for (i = 0; i < EARLY; i++)
+		if (t->early[i] == key && key != 0) {
+			t->early[i] = 0;
+			return true;
+		}
+	return false;
+}
+
+static int
+queue(struct locks *t, const struct lock *want, uint64_t key,
+    void (*told)(void *arg, int err), void *arg)
+{
+	struct waiter *w;
+
+	if (came_early(t, key))
+		return -VFS_INTR;
+	if (deadlock(t, want))
+		return -VFS_DEADLK;
+	if (t->count >= LOCKS_MAX || (w = malloc(sizeof *w)) == NULL)
+		return -VFS_NOMEM;
+	*w = (struct waiter){ .want = *want, .key = key, .told = told,
+	    .arg = arg };
+	*t->tail = w;
+	t->tail = &w->next;
+	t->count++;
+	return 1;
+}
+
+int
+locks_set(struct locks *t, const struct lock *want, uint64_t key,
+    void (*told)(void *arg, int err), void *arg)
+{
+	struct waiter *through = NULL;
+	int err;
+
+	pthread_mutex_lock(&t->lock);
+	if (blocker(t, want) == NULL) {
+		err = apply(t, want);
+		/* An unlock, or a weaker lock in place of a stronger. */
+		if (err == 0 && want->type != LOCK_EXCL)
+			through = let_through(t, want->id);
+	} else if (told == NULL) {
+		err = -VFS_LOCKED;
+	} else {
+		err = queue(t, want, key, told, arg);
+	}
+	pthread_mutex_unlock(&t->lock);
+	tell(through);
+	return err;
+}
+
+void
+locks_interrupt(struct locks *t, uint64_t key)
+{
+	struct waiter **at, *w = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	for (at = &t->waiting; *at != NULL; at = &(*at)->next)
+		if ((*at)->key == key) {
+			w = unqueue(t, at);
+			w->next = NULL;
+			w->err = -VFS_INTR;
+			break;
+		}
+	if (w == NULL)
+		t->early[t->nearly++ % EARLY] = key;
+	pthread_mutex_unlock(&t->lock);
+	tell(w);
+}
+
+void
+locks_interrupt_all(struct locks *t)
+{
+	struct waiter *w, *all;
+
+	if (t == NULL)
+		return;
+	pthread_mutex_lock(&t->lock);
+	all = t->waiting;
+	t->waiting = NULL;
+	t->tail = &t->waiting;
+	for (w = all; w != NULL; w = w->next) {
+		w->err = -VFS_INTR;
+		t->count--;
+	}
+	pthread_mutex_unlock(&t->lock);
+	tell(all);
+}
+
+/* Drop what match says of id's locks, and let through who can go. */
+static void
+drop(struct locks *t, const struct lock *like, bool by_handle)
+{
+	struct node **at, *n;
+	struct waiter *through = NULL;
+	bool any = false;
+
+	pthread_mutex_lock(&t->lock);
+	at = bucket(t, like->id);
+	while ((n = *at) != NULL) {
+		if (n->l.id.n != like->id.n || n->l.flock != like->flock ||
+		    (by_handle ? n->l.handle != like->handle :
+		    n->l.owner != like->owner)) {
+			at = &n->next;
+			continue;
+		}
+		*at = n->next;
+		free(n);
+		t->count--;
+		any = true;
+	}
+	if (any)
+		through = let_through(t, like->id);
+	pthread_mutex_unlock(&t->lock);
+	tell(through);
+}
+
+void
+locks_drop_owner(struct locks *t, struct vfs_id id, uint64_t owner,
+    bool flock)
+{
+	struct lock like = { .id = id, .owner = owner, .flock = flock };
+
+	drop(t, &like, false);
+}
+
+void
+locks_drop_handle(struct locks *t, struct vfs_id id, uint64_t handle)
+{
+	struct lock like = { .id = id, .handle = handle };
+
+	drop(t, &like, true);
+}
