@@ -82,7 +82,7 @@ relog_drafts(struct engine *e, struct overlay *from, struct overlay *to,
 	int err = 0;
 
 	e->rec.n = REDO_HEAD;
-	for (; err == 0 && k != NULL; k = overlay_next(k)) {
+	for (; err == 0 && k != NULL; k = overlay_next(from, k)) {
 		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
 		struct redo_row r;
 
@@ -190,7 +190,7 @@ write_rows(struct batch *b, const struct freeze *f, struct ckpt_mark *last)
 	int err;
 
 	old.upto = f->mark.pos;		/* the log is durable up to there */
-	for (; k != NULL; k = overlay_next(k)) {
+	for (; k != NULL; k = overlay_next(f->frozen, k)) {
 		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
 		struct vfs_slice key = overlay_key(k);
 

@@ -19,7 +19,7 @@ measure_rows(struct overlay *ws, struct measure *m)
 {
 	struct ov_key *k = overlay_seek(ws, (struct vfs_slice){ "", 0 });
 
-	for (; k != NULL; k = overlay_next(k)) {
+	for (; k != NULL; k = overlay_next(ws, k)) {
 		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
 		size_t n = v->dead ? 0 : v->n + ROW_SUM;
 		uint8_t kind = *(const uint8_t *)overlay_key(k).p;
@@ -48,7 +48,7 @@ encode_rows(const struct txn *t, uint8_t *p)
 {
 	struct ov_key *k = overlay_seek(t->ws, (struct vfs_slice){ "", 0 });
 
-	for (; k != NULL; k = overlay_next(k)) {
+	for (; k != NULL; k = overlay_next(t->ws, k)) {
 		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
 
 		p = redo_row_put(p, overlay_key(k),

@@ -77,7 +77,7 @@ rows_apply(struct engine *e, struct overlay *ws)
 	format_row(e, &f);
 	row[0] = meta_store_row(&m);
 	row[1] = meta_store_row(&f);
-	for (; k != NULL; k = overlay_next(k), n++) {
+	for (; k != NULL; k = overlay_next(ws, k), n++) {
 		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
 		struct vfs_slice val = { v->b, v->n };
 

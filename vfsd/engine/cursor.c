@@ -15,7 +15,7 @@
 static void
 layer_settle(struct layer *l)
 {
-	for (; l->at != NULL; l->at = overlay_next(l->at))
+	for (; l->at != NULL; l->at = overlay_next(l->o, l->at))
 		if ((l->ver = overlay_at(l->at, l->tick)) != NULL)
 			return;
 }
@@ -146,7 +146,7 @@ pass(struct txn_cur *c, struct vfs_slice key)
 
 		if (l->at == NULL || slice_cmp(overlay_key(l->at), key) != 0)
 			continue;
-		l->at = overlay_next(l->at);
+		l->at = overlay_next(l->o, l->at);
 		layer_settle(l);
 	}
 	if (c->store_live && slice_cmp(c->skey, key) == 0)

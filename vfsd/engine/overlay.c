@@ -5,6 +5,7 @@
  * the system at once.
  */
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,7 +16,9 @@
 #include "overlay.h"
 
 #define HASH_SIZE	(1u << OV_HASH_BITS)
-#define FINGERS		64u		/* by kind, the key's first byte */
+#define KINDS		64u
+#define KIND(c)		((c) % KINDS)	/* of a key's first byte, 64 to 127 */
+#define LATE_KINDS	(1ull << KIND('B') | 1ull << KIND('C'))
 #define CLIMB_MAX	3u		/* levels, before we start at the top */
 
 struct ov_chunk {
@@ -23,24 +26,35 @@ struct ov_chunk {
 	size_t size;			/* with this header */
 };
 
-/* Where the last insertion of a kind went: its node, and at each level
- * the last node before the next insertion. */
-struct finger {
+/*
+ * Keys of one kind (their first byte).  Where the last insertion went:
+ * its node, and at each level the last node before the next insertion.
+ */
+struct kind {
+	_Atomic(struct ov_key *) head[OV_LEVELS];
+	_Atomic(struct ov_key *) late;	/* not in order yet, newest first */
 	struct ov_key *last;
-	struct ov_key *prev[OV_LEVELS];
+	_Atomic(struct ov_key *) *prev[OV_LEVELS];
 };
 
 struct overlay {
 	_Atomic unsigned refs;
-	struct ov_key *head;		/* a tower without key */
 	_Atomic(struct ov_key *) *hash;	/* NULL: no index */
+	_Atomic uint64_t kinds;		/* a bit for each with keys */
+	struct kind *kind[KINDS];	/* set before the bit is */
+
+	/*
+	 * Kinds that are looked up and hardly ever walked (LATE_KINDS) are
+	 * put in order when somebody walks.  order_lock guards their lists;
+	 * nlate counts keys that are not in theirs.
+	 */
+	pthread_mutex_t order_lock;
+	_Atomic size_t nlate;
 
 	/* The writer's. */
 	struct ov_chunk *chunks, *first;
 	uint8_t *at, *end;
 	uint64_t random;
-	unsigned used[FINGERS], nused;	/* fingers that are set */
-	struct finger finger[FINGERS];
 
 	/* Written by the writer, read by all. */
 	_Atomic size_t rows, bytes;
@@ -74,6 +88,7 @@ chunk_add(struct overlay *o, size_t n)
 int
 overlay_reserve(struct overlay *o, size_t bytes)
 {
+	bytes += 16 * sizeof(struct kind);	/* kinds may be new */
 	if (bytes <= (size_t)(o->end - o->at))
 		return 0;
 	return chunk_add(o, bytes);
@@ -85,7 +100,7 @@ arena_alloc(struct overlay *o, size_t n)
 	void *p;
 
 	n = round_up(n, 8);
-	if (overlay_reserve(o, n) < 0)
+	if (n > (size_t)(o->end - o->at) && chunk_add(o, n) < 0)
 		return NULL;
 	p = o->at;
 	o->at += n;
@@ -121,20 +136,6 @@ key_alloc(struct overlay *o, unsigned height, size_t nkey)
 	return k;
 }
 
-static int
-head_new(struct overlay *o)
-{
-	unsigned i;
-
-	o->head = key_alloc(o, OV_LEVELS, 0);
-	if (o->head == NULL)
-		return -VFS_NOMEM;
-	atomic_init(&o->head->newest, NULL);
-	for (i = 0; i < OV_LEVELS; i++)
-		atomic_init(&o->head->next[i], NULL);
-	return 0;
-}
-
 int
 overlay_new(bool hashed, struct overlay **out)
 {
@@ -153,9 +154,10 @@ overlay_new(bool hashed, struct overlay **out)
 			goto fail;
 		o->hash = p;
 	}
-	if (head_new(o) < 0)
+	if (chunk_add(o, OV_CHUNK / 2) < 0)
 		goto fail;
 	o->first = o->chunks;
+	pthread_mutex_init(&o->order_lock, NULL);
 	*out = o;
 	return 0;
 fail:
@@ -169,6 +171,7 @@ overlay_free(struct overlay *o)
 	if (o == NULL)
 		return;
 	chunks_free(o->chunks, NULL);
+	pthread_mutex_destroy(&o->order_lock);
 	if (o->hash != NULL)
 		munmap(o->hash, HASH_SIZE * sizeof(o->hash[0]));
 	free(o);
@@ -191,8 +194,6 @@ overlay_drop(struct overlay *o)
 void
 overlay_reset(struct overlay *o)
 {
-	unsigned i;
-
 	assert(o->hash == NULL);
 	if (atomic_load_explicit(&o->rows, memory_order_relaxed) == 0)
 		return;
@@ -201,12 +202,9 @@ overlay_reset(struct overlay *o)
 	o->first->next = NULL;
 	o->end = (uint8_t *)o->first + o->first->size;
 	o->at = (uint8_t *)(o->first + 1);
-	for (i = 0; i < o->nused; i++)
-		o->finger[o->used[i]].last = NULL;
-	o->nused = 0;
+	atomic_store_explicit(&o->kinds, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->rows, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->bytes, 0, memory_order_relaxed);
-	head_new(o);		/* the first chunk has room */
 }
 
 /* --- keys ---------------------------------------------------------- */
@@ -233,50 +231,99 @@ overlay_key(const struct ov_key *k)
 	return (struct vfs_slice){ &k->next[k->height], k->n };
 }
 
+/*
+ * A place in a list is the array of pointers that leads on from there: a
+ * node's next, or the kind's head.
+ */
 static struct ov_key *
-next_of(const struct ov_key *k, unsigned level)
+load(_Atomic(struct ov_key *) *at, unsigned level)
 {
-	return atomic_load_explicit(&k->next[level], memory_order_acquire);
+	return atomic_load_explicit(&at[level], memory_order_acquire);
 }
 
-/* Whether there is a node after k at level, and it is before key. */
+/* The node behind a place, if it is before key. */
 static struct ov_key *
-next_before(const struct ov_key *k, unsigned level, struct vfs_slice key)
+next_before(_Atomic(struct ov_key *) *at, unsigned level,
+    struct vfs_slice key)
 {
-	struct ov_key *n = next_of(k, level);
+	struct ov_key *n = load(at, level);
 
 	return n != NULL && slice_cmp(overlay_key(n), key) < 0 ? n : NULL;
 }
 
-/* The last node before key at each level from top down, into prev. */
-static struct ov_key *
-descend(struct ov_key *k, unsigned top, struct vfs_slice key,
-    struct ov_key **prev)
+/* The last place before key at each level from top down, into prev. */
+static _Atomic(struct ov_key *) *
+descend(_Atomic(struct ov_key *) *at, unsigned top, struct vfs_slice key,
+    _Atomic(struct ov_key *) **prev)
 {
 	struct ov_key *n;
 	unsigned level = top;
 
 	for (;;) {
-		while ((n = next_before(k, level, key)) != NULL)
-			k = n;
+		while ((n = next_before(at, level, key)) != NULL)
+			at = n->next;
 		if (prev != NULL)
-			prev[level] = k;
+			prev[level] = at;
 		if (level == 0)
-			return k;
+			return at;
 		level--;
 	}
 }
 
-struct ov_key *
-overlay_seek(const struct overlay *o, struct vfs_slice at)
+static void order(struct overlay *o, struct kind *k);
+
+/* The first key of kind c or a later one. */
+static struct ov_key *
+first_from(struct overlay *o, unsigned c)
 {
-	return next_of(descend(o->head, OV_LEVELS - 1, at, NULL), 0);
+	uint64_t kinds = atomic_load_explicit(&o->kinds,
+	    memory_order_acquire);
+	struct ov_key *n;
+
+	for (; c < KINDS; c++) {
+		kinds = kinds >> c << c;
+		if (kinds == 0)
+			break;
+		c = (unsigned)__builtin_ctzll(kinds);
+		order(o, o->kind[c]);
+		if ((n = load(o->kind[c]->head, 0)) != NULL)
+			return n;
+	}
+	return NULL;
+}
+
+static unsigned
+kind_of(struct vfs_slice key)
+{
+	return KIND(*(const uint8_t *)key.p);
 }
 
 struct ov_key *
-overlay_next(const struct ov_key *k)
+overlay_seek(struct overlay *o, struct vfs_slice at)
 {
-	return next_of(k, 0);
+	struct ov_key *n = NULL;
+	unsigned c;
+
+	if (at.n == 0 || *(const uint8_t *)at.p < KINDS)
+		return first_from(o, 0);
+	if (*(const uint8_t *)at.p >= 2 * KINDS)
+		return NULL;
+	c = kind_of(at);
+	if ((atomic_load_explicit(&o->kinds, memory_order_acquire) >> c & 1) ==
+	    0)
+		return first_from(o, c + 1);
+	order(o, o->kind[c]);
+	n = load(descend(o->kind[c]->head, OV_LEVELS - 1, at, NULL), 0);
+	return n != NULL ? n : first_from(o, c + 1);
+}
+
+struct ov_key *
+overlay_next(struct overlay *o, const struct ov_key *k)
+{
+	struct ov_key *n = atomic_load_explicit(&k->next[0],
+	    memory_order_acquire);
+
+	return n != NULL ? n : first_from(o, kind_of(overlay_key(k)) + 1);
 }
 
 /* --- versions ------------------------------------------------------ */
@@ -308,11 +355,15 @@ key_hashed(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 static struct ov_key *
 key_find(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 {
+	unsigned c = kind_of(key);
 	struct ov_key *k;
 
 	if (o->hash != NULL)
 		return key_hashed(o, key, hash);
-	k = overlay_seek(o, key);
+	if ((atomic_load_explicit(&o->kinds, memory_order_acquire) >> c & 1) ==
+	    0)
+		return NULL;
+	k = load(descend(o->kind[c]->head, OV_LEVELS - 1, key, NULL), 0);
 	return k != NULL && slice_cmp(overlay_key(k), key) == 0 ? k : NULL;
 }
 
@@ -350,71 +401,151 @@ height_draw(struct overlay *o)
 }
 
 /*
- * The last node before key at each level, in prev.  Ascending keys of a
- * kind, which is most of them, start where the last one went.
+ * The last place before key at each level, in k->prev.  Ascending keys,
+ * which is most of them, start where the last one went.
  */
-static struct ov_key **
-find_place(struct overlay *o, struct vfs_slice key, unsigned height)
+static void
+find_place(struct kind *k, struct vfs_slice key)
 {
-	unsigned kind = key.n > 0 ? *(const uint8_t *)key.p % FINGERS : 0;
-	struct finger *f = &o->finger[kind];
-	unsigned level = 0, i;
-	bool near = f->last != NULL && slice_cmp(overlay_key(f->last), key) < 0;
+	unsigned level = 0;
+	bool near = k->last != NULL && slice_cmp(overlay_key(k->last), key) < 0;
 
-	if (f->last == NULL)
-		o->used[o->nused++] = kind;
-	while (near && next_before(f->prev[level], level, key) != NULL)
+	while (near && next_before(k->prev[level], level, key) != NULL)
 		near = ++level <= CLIMB_MAX;
-	if (!near) {
-		descend(o->head, OV_LEVELS - 1, key, f->prev);
-		return f->prev;
-	}
-	if (level > 0)
-		descend(f->prev[level], level, key, f->prev);
-	/* Other kinds may have come between, higher up.  Above height a
-	 * stale start is good enough: it is before key. */
-	for (i = level + 1; i < height; i++) {
-		struct ov_key *n;
+	if (!near)
+		descend(k->head, OV_LEVELS - 1, key, k->prev);
+	else if (level > 0)
+		descend(k->prev[level], level, key, k->prev);
+}
 
-		while ((n = next_before(f->prev[i], i, key)) != NULL)
-			f->prev[i] = n;
+/* Into the list of its kind, which only we change. */
+static void
+link_key(struct kind *k, struct ov_key *n)
+{
+	unsigned i;
+
+	find_place(k, overlay_key(n));
+	k->last = n;
+	for (i = 0; i < n->height; i++)
+		atomic_store_explicit(&n->next[i], load(k->prev[i], i),
+		    memory_order_relaxed);
+	for (i = 0; i < n->height; i++) {
+		atomic_store_explicit(&k->prev[i][i], n,
+		    memory_order_release);
+		k->prev[i] = n->next;
 	}
-	return f->prev;
+}
+
+static struct kind *
+kind_get(struct overlay *o, unsigned c)
+{
+	uint64_t kinds = atomic_load_explicit(&o->kinds,
+	    memory_order_relaxed);
+	struct kind *k = o->kind[c];
+	unsigned i;
+
+	if ((kinds >> c & 1) != 0)
+		return k;
+	if ((k = arena_alloc(o, sizeof(*k))) == NULL)
+		return NULL;
+	for (i = 0; i < OV_LEVELS; i++) {
+		atomic_init(&k->head[i], NULL);
+		k->prev[i] = k->head;
+	}
+	atomic_init(&k->late, NULL);
+	k->last = NULL;
+	o->kind[c] = k;
+	atomic_store_explicit(&o->kinds, kinds | 1ull << c,
+	    memory_order_release);
+	return k;
 }
 
 static struct ov_key *
 key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
 {
-	unsigned height = height_draw(o), i;
-	struct ov_key *k = key_alloc(o, height, key.n);
-	struct ov_key **prev;
-	struct finger *f;
+	unsigned height = height_draw(o), c = kind_of(key), i;
+	struct ov_key *n = key_alloc(o, height, key.n);
+	_Atomic(struct ov_key *) *b;
+	struct kind *k;
 
-	if (k == NULL)
+	if (n == NULL || (k = kind_get(o, c)) == NULL)
 		return NULL;
-	k->hash = hash;
-	atomic_init(&k->newest, NULL);
-	memcpy(&k->next[height], key.p, key.n);
-	prev = find_place(o, key, height);
-	f = &o->finger[key.n > 0 ? *(const uint8_t *)key.p % FINGERS : 0];
-	f->last = k;
+	n->hash = hash;
+	atomic_init(&n->newest, NULL);
 	for (i = 0; i < height; i++)
-		atomic_init(&k->next[i], next_of(prev[i], i));
-	for (i = 0; i < height; i++) {
-		atomic_store_explicit(&prev[i]->next[i], k,
-		    memory_order_release);
-		prev[i] = k;
+		atomic_init(&n->next[i], NULL);
+	memcpy(&n->next[height], key.p, key.n);
+	if (o->hash == NULL || (LATE_KINDS >> c & 1) == 0) {
+		link_key(k, n);
+	} else {
+		n->late = atomic_load_explicit(&k->late,
+		    memory_order_relaxed);
+		atomic_fetch_add(&o->nlate, 1);
+		while (!atomic_compare_exchange_weak(&k->late, &n->late, n))
+			;
 	}
 	if (o->hash != NULL) {
-		_Atomic(struct ov_key *) *b = &o->hash[hash & (HASH_SIZE - 1)];
-
-		k->chain = atomic_load_explicit(b, memory_order_relaxed);
-		atomic_store_explicit(b, k, memory_order_release);
+		b = &o->hash[hash & (HASH_SIZE - 1)];
+		n->chain = atomic_load_explicit(b, memory_order_relaxed);
+		atomic_store_explicit(b, n, memory_order_release);
 	}
 	atomic_store_explicit(&o->rows, overlay_rows(o) + 1,
 	    memory_order_relaxed);
-	return k;
+	return n;
 }
+
+/* --- late order ---------------------------------------------------- */
+
+static int
+key_order(const void *a, const void *b)
+{
+	return slice_cmp(overlay_key(*(struct ov_key *const *)a),
+	    overlay_key(*(struct ov_key *const *)b));
+}
+
+/* Sorted first where there is memory for it: then each finds its place
+ * at once. */
+static void
+link_late(struct kind *k, struct ov_key *late, size_t n)
+{
+	struct ov_key **all = n > 8 ? malloc(n * sizeof(all[0])) : NULL;
+	struct ov_key *next;
+	size_t i = 0;
+
+	for (; late != NULL; late = next) {
+		next = late->late;
+		if (all != NULL)
+			all[i++] = late;
+		else
+			link_key(k, late);
+	}
+	if (all == NULL)
+		return;
+	qsort(all, n, sizeof(all[0]), key_order);
+	for (i = 0; i < n; i++)
+		link_key(k, all[i]);
+	free(all);
+}
+
+/* Put what came since into the list of its kind; any thread that walks. */
+static void
+order(struct overlay *o, struct kind *k)
+{
+	struct ov_key *late, *n;
+	size_t count = 0;
+
+	if (o->hash == NULL || atomic_load(&o->nlate) == 0)
+		return;
+	pthread_mutex_lock(&o->order_lock);
+	late = atomic_exchange(&k->late, NULL);
+	for (n = late; n != NULL; n = n->late)
+		count++;
+	link_late(k, late, count);
+	atomic_fetch_sub(&o->nlate, count);
+	pthread_mutex_unlock(&o->order_lock);
+}
+
+/* --- put ----------------------------------------------------------- */
 
 int
 overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
@@ -424,6 +555,7 @@ overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
 	struct ov_key *k = key_find(o, key, hash);
 	struct ov_ver *v = arena_alloc(o, sizeof(*v) + val.n);
 
+	assert(key.n > 0 && *(const uint8_t *)key.p / KINDS == 1);
 	if (v == NULL)
 		return -VFS_NOMEM;
 	v->tick = tick;

@@ -1,7 +1,8 @@
 /*
  * overlay.h - an ordered table of rows in memory, with old versions
  *
- * A skip list of keys; each key has its versions, newest first, stamped
+ * A skip list of keys for each kind of row (the key's first byte, which is
+ * 64 to 127); each key has its versions, newest first, stamped
  * with the tick of the commit that wrote them.  A hash index finds a key
  * in about one cache miss.  The same thing is the write set of a
  * transaction (without the index), the active and the frozen table.
@@ -37,6 +38,7 @@ struct ov_ver {
 struct ov_key {
 	_Atomic(struct ov_ver *) newest;
 	struct ov_key *chain;		/* next of the same hash bucket */
+	struct ov_key *late;		/* next of those not in order yet */
 	uint32_t hash;
 	uint16_t n;
 	uint8_t height;
@@ -73,8 +75,8 @@ const struct ov_ver *overlay_get_hashed(const struct overlay *o,
     struct vfs_slice key, uint32_t hash, uint64_t tick);
 
 /* Walk: the first key >= at, the one after, what is visible there. */
-struct ov_key *overlay_seek(const struct overlay *o, struct vfs_slice at);
-struct ov_key *overlay_next(const struct ov_key *k);
+struct ov_key *overlay_seek(struct overlay *o, struct vfs_slice at);
+struct ov_key *overlay_next(struct overlay *o, const struct ov_key *k);
 struct vfs_slice overlay_key(const struct ov_key *k);
 const struct ov_ver *overlay_at(const struct ov_key *k, uint64_t tick);
 

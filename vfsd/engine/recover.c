@@ -195,7 +195,7 @@ drafts_drop(struct engine *e, struct overlay *o, uint64_t tick)
 	if (atomic_load(&e->drafts) == 0)
 		return 0;
 	k = overlay_seek(o, (struct vfs_slice){ &first, 1 });
-	for (; k != NULL; k = overlay_next(k)) {
+	for (; k != NULL; k = overlay_next(o, k)) {
 		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
 
 		if (v->dead)
