@@ -23,7 +23,7 @@ struct lmdb_store {
 	uint64_t reserved;	/* blocks of the file up to here are ours */
 	uint64_t free;		/* reusable bytes below; after apply unknown */
 	bool free_known;
-	/* Guards the two below. */
+	/* Guards the two below, and is held while a snapshot begins. */
 	pthread_mutex_t lock;
 	struct lmdb_snap *snaps;
 	unsigned nsnaps;

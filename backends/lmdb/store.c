@@ -284,6 +284,19 @@ put_rows(MDB_txn *txn, MDB_dbi dbi, const struct store_batch *b)
 }
 
 /*
+ * A reader in LMDB takes the number n of the last commit and then copies
+ * meta page n % 2.  If it sleeps in between while commits n + 1 and n + 2
+ * are made, it copies a page that is being written, and a later snapshot
+ * may be older than its own.  So no commit starts while a snapshot does.
+ */
+static void
+snaps_pass(struct lmdb_store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/*
  * LMDB goes on committing after a failed fdatasync; we do not.  Lack of
  * space is no such failure: whatever was written belongs to no commit,
  * and the next try writes each of its pages again.  LMDB calls it EIO
@@ -307,6 +320,7 @@ lmdb_apply(void *self, const struct store_batch *b)
 	if (rc == 0)
 		rc = put_rows(txn, s->dbi, b);
 	if (rc == 0) {
+		snaps_pass(s);
 		rc = mdb_txn_commit(txn);
 		txn = NULL;		/* consumed, whatever it returned */
 	}
