@@ -12,6 +12,7 @@
 
 #include "../protocol/codec.h"
 #include "addr.h"
+#include "storedir.h"
 
 enum {
 	CTL_OK = 0,
@@ -82,13 +83,15 @@ int ctl_call(struct ctl *k, enum vfs_op op, const void *q, void *r);
 struct engine;
 
 struct ctl_store {
-	int dirfd, lockfd;
+	struct storedir dir;
 	struct engine *engine;
+	char why[300];			/* what an open said, if it failed */
 };
 
-/* Opens a store nobody serves; write only for repairs. */
+/* Opens a store nobody serves, damaged or not; write only for repairs.
+ * -VFS_CORRUPT: it is too damaged to be opened. */
 int ctl_store_open(const char *dir, bool write, struct ctl_store *out);
-void ctl_store_close(struct ctl_store *s);
+int ctl_store_close(struct ctl_store *s);
 
 /* --- output (ctl_json.c) -------------------------------------------- */
 
@@ -105,6 +108,9 @@ void json_bool(struct json *j, const char *key, bool b);
 /* Bytes that are no UTF-8 become \udc80 to \udcff, as Python does. */
 void json_str(struct json *j, const char *key, struct vfs_slice s);
 void json_text(struct json *j, const char *key, const char *s);
+
+/* The name of a kind of row ("inode"); never NULL. */
+const char *ctl_kind(uint32_t kind);
 
 /* Bytes for people: what is no printable character as \ooo. */
 void ctl_print(FILE *to, struct vfs_slice s);
