@@ -31,22 +31,26 @@ counter(struct vfs_slice name, const char **last, size_t *front)
 
 /* The four counters of one operation make one line. */
 static void
-print_counter(struct vfs_slice name, uint64_t n)
+print_counter(struct vfs_slice name, uint64_t n, uint64_t *calls)
 {
 	const char *last = "";
-	size_t front = 0, len;
+	size_t front = 0;
+	struct vfs_slice word;
 
 	counter(name, &last, &front);
-	len = name.n - front - 1;
-	if (len == 5 && memcmp(last, "calls", 5) == 0)
+	word = (struct vfs_slice){ last, name.n - front - 1 };
+	if (is(word, "calls")) {
+		*calls = n;
 		printf("%-28.*s %12" PRIu64, (int)front,
 		    (const char *)name.p, n);
-	else if (len == 6 && memcmp(last, "errors", 6) == 0)
+	} else if (is(word, "errors")) {
 		printf(" %10" PRIu64, n);
-	else if (len == 7 && memcmp(last, "ns_mean", 7) == 0)
-		printf(" %10.1f", (double)n / 1000);
-	else if (len == 6 && memcmp(last, "ns_max", 6) == 0)
+	} else if (is(word, "ns")) {
+		printf(" %10.1f", *calls == 0 ? 0.0
+		    : (double)n / 1000 / (double)*calls);
+	} else if (is(word, "ns_max")) {
 		printf(" %12.1f\n", (double)n / 1000);
+	}
 }
 
 static void
@@ -56,6 +60,7 @@ print_pairs(struct vfs_slice pairs)
 	const char *last;
 	bool head = false;
 	struct rbuf b;
+	uint64_t calls = 0;
 	size_t front;
 
 	proto_list_read(&b, pairs);
@@ -66,7 +71,7 @@ print_pairs(struct vfs_slice pairs)
 				    "operation", "calls", "errors",
 				    "mean us", "max us");
 			head = true;
-			print_counter(p.name, p.n);
+			print_counter(p.name, p.n, &calls);
 			continue;
 		}
 		head = false;

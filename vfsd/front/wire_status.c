@@ -98,8 +98,8 @@ operations(struct server *s, struct proto_list *l)
 		number(l, name, c->calls);
 		snprintf(name, sizeof name, "op.%s.errors", n);
 		number(l, name, c->errors);
-		snprintf(name, sizeof name, "op.%s.ns_mean", n);
-		number(l, name, c->ns_total / c->calls);
+		snprintf(name, sizeof name, "op.%s.ns", n);
+		number(l, name, c->ns_total);
 		snprintf(name, sizeof name, "op.%s.ns_max", n);
 		number(l, name, c->ns_max);
 	}
