@@ -1,0 +1,300 @@
+/*
+ * Snapshot isolation while tables turn over: writers move amounts between
+ * rows, readers find the same sum in every view, by get and by walk; and
+ * syncers share flushes.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../vfsd/core/record.h"
+#include "../../vfsd/engine/engine.h"
+#include "engine_fx.h"
+
+#define ROWS	64u
+#define EACH	1000u
+#define MOVES	4000u
+#define THREADS	3u
+
+struct shared {
+	struct fx fx;
+	atomic_bool stop;
+	atomic_uint wrong, views, answers;
+};
+
+static unsigned
+draw(uint64_t *s, unsigned below)
+{
+	*s = *s * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(*s >> 33) % below;
+}
+
+/* cmocka's asserts belong to the main thread; here we only count. */
+static int
+amount(struct txn *t, uint64_t id)
+{
+	struct vfs_slice val;
+	struct row_key k;
+	uint32_t n;
+
+	row_key_id(&k, ROW_INODE, id);
+	if (txn_get(t, row_key_slice(&k), &val) < 0 || val.n < 4)
+		return -1000000;
+	memcpy(&n, val.p, 4);
+	return (int)n;
+}
+
+static void *
+mover(void *arg)
+{
+	struct shared *s = arg;
+	uint64_t seed = (uintptr_t)&seed;
+	unsigned i;
+
+	for (i = 0; i < MOVES; i++) {
+		unsigned a = draw(&seed, ROWS), b = draw(&seed, ROWS), n;
+		struct txn *t;
+
+		if (a == b || txn_begin(s->fx.e, TXN_WRITE, NULL, &t) < 0)
+			continue;
+		n = draw(&seed, (unsigned)amount(t, a) + 1);
+		fx_row(&s->fx, t, ROW_INODE, b, (uint32_t)amount(t, b) + n);
+		fx_row(&s->fx, t, ROW_INODE, a, (uint32_t)amount(t, a) - n);
+		if (i % 7 == 0)
+			txn_abort(t);
+		else if (txn_commit(t, NULL) < 0)
+			s->wrong++;
+		if (i % 100 == 0 && engine_sync(s->fx.e) < 0)
+			s->wrong++;
+	}
+	return NULL;
+}
+
+static uint64_t
+sum_walk(struct txn *t)
+{
+	struct vfs_slice key, val;
+	struct txn_cur *c;
+	uint8_t kind = ROW_INODE;
+	uint64_t sum = 0;
+	uint32_t n;
+	int err;
+
+	if (txn_cur_open(t, &c) < 0)
+		return 0;
+	err = txn_cur_seek(c, (struct vfs_slice){ &kind, 1 }, &key, &val);
+	while (err == 0 && *(const uint8_t *)key.p == kind) {
+		memcpy(&n, val.p, 4);
+		sum += n;
+		err = txn_cur_next(c, &key, &val);
+	}
+	txn_cur_close(c);
+	return sum;
+}
+
+static void *
+reader(void *arg)
+{
+	struct shared *s = arg;
+	uint64_t sum;
+	struct txn *t;
+	unsigned i;
+
+	while (!s->stop) {
+		if (txn_begin(s->fx.e, TXN_READ, NULL, &t) < 0)
+			continue;
+		for (sum = 0, i = 0; i < ROWS; i++)
+			sum += (uint64_t)amount(t, i);
+		if (sum != (uint64_t)ROWS * EACH || sum_walk(t) != sum)
+			s->wrong++;
+		s->views++;
+		txn_abort(t);
+	}
+	return NULL;
+}
+
+static void
+isolation(bool mem)
+{
+	struct shared s = { .stop = false };
+	pthread_t w[THREADS], r[THREADS];
+	struct engine_status st;
+	unsigned i;
+
+	fx_init(&s.fx, mem);
+	s.fx.conf.log_bytes = 1u << 20;
+	s.fx.conf.table_rows_max = 40;
+	s.fx.conf.table_bytes_max = 64u << 10;
+	fx_start(&s.fx);
+	for (i = 0; i < ROWS; i++)
+		fx_put(&s.fx, i, EACH);
+	for (i = 0; i < THREADS; i++) {
+		pthread_create(&r[i], NULL, reader, &s);
+		pthread_create(&w[i], NULL, mover, &s);
+	}
+	for (i = 0; i < THREADS; i++)
+		pthread_join(w[i], NULL);
+	s.stop = true;
+	for (i = 0; i < THREADS; i++)
+		pthread_join(r[i], NULL);
+	engine_status(s.fx.e, &st);
+	print_message("# %u views, %lu checkpoints, %lu waits\n", s.views,
+	    (unsigned long)st.checkpoints, (unsigned long)st.waits);
+	assert_int_equal(s.wrong, 0);
+	assert_true(st.checkpoints > 2);
+	fx_close(&s.fx);
+}
+
+static void
+threads__moves_and_checkpoints__every_view_adds_up(void **state)
+{
+	(void)state;
+	isolation(true);
+	isolation(false);
+}
+
+/* --- group commit -------------------------------------------------- */
+
+static void
+answered(void *arg, int err)
+{
+	struct shared *s = arg;
+
+	if (err < 0)
+		s->wrong++;
+	s->answers++;
+}
+
+static void *
+syncer(void *arg)
+{
+	struct shared *s = arg;
+	unsigned i;
+	int err;
+
+	for (i = 0; i < 100; i++) {
+		fx_put(&s->fx, i, i);
+		err = engine_sync_shared(s->fx.e, answered, s);
+		if (err < 0)
+			s->wrong++;
+		if (err == 0)
+			s->answers++;
+	}
+	return NULL;
+}
+
+static void
+sync_shared__many_threads__each_is_answered_once(void **state)
+{
+	struct shared s = { .stop = false };
+	struct engine_status st;
+	pthread_t t[8];
+	unsigned i;
+
+	(void)state;
+	fx_open(&s.fx, false);
+	for (i = 0; i < 8; i++)
+		pthread_create(&t[i], NULL, syncer, &s);
+	for (i = 0; i < 8; i++)
+		pthread_join(t[i], NULL);
+	engine_sync(s.fx.e);
+	engine_status(s.fx.e, &st);
+	print_message("# 800 syncs, %lu flushes\n",
+	    (unsigned long)st.log_syncs);
+	assert_int_equal(s.wrong, 0);
+	assert_int_equal(s.answers, 800);
+	assert_true(st.log_syncs < 800);
+	assert_int_equal(st.seq_durable.n, st.seq.n);
+	fx_close(&s.fx);
+}
+
+/* --- slots --------------------------------------------------------- */
+
+static void *
+one_reader(void *arg)
+{
+	struct shared *s = arg;
+
+	if (fx_get(&s->fx, 1) != 1)
+		s->wrong++;
+	s->answers++;
+	return NULL;
+}
+
+/* More readers than slots: they wait for one, and old views stay. */
+static void
+slots__all_taken__the_next_waits(void **state)
+{
+	struct shared s = { .stop = false };
+	struct txn *t[4];
+	pthread_t th;
+	unsigned i;
+
+	(void)state;
+	fx_init(&s.fx, false);
+	s.fx.conf.readers_max = 4;
+	fx_start(&s.fx);
+	fx_put(&s.fx, 1, 1);
+	for (i = 0; i < 4; i++) {
+		t[i] = fx_begin(&s.fx, TXN_READ);
+		assert_int_equal(engine_checkpoint(s.fx.e), 0);
+	}
+	pthread_create(&th, NULL, one_reader, &s);
+	usleep(20000);
+	assert_int_equal(s.answers, 0);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(fx_see(t[i], ROW_INODE, 1), 1);
+		txn_abort(t[i]);
+	}
+	pthread_join(th, NULL);
+	assert_int_equal(s.wrong, 0);
+	fx_close(&s.fx);
+}
+
+static void
+views__over_many_checkpoints__stay(void **state)
+{
+	struct txn *t[20];
+	struct fx fx;
+	unsigned i;
+
+	(void)state;
+	fx_open(&fx, false);
+	for (i = 0; i < 20; i++) {
+		fx_put(&fx, 1, i);
+		t[i] = fx_begin(&fx, TXN_READ);
+		fx_put(&fx, 2, i);
+		assert_int_equal(engine_checkpoint(fx.e), 0);
+	}
+	for (i = 0; i < 20; i++) {
+		assert_int_equal(fx_see(t[i], ROW_INODE, 1), i);
+		assert_int_equal(fx_see(t[i], ROW_INODE, 2), (int)i - 1);
+		txn_abort(t[i]);
+	}
+	fx_close(&fx);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    threads__moves_and_checkpoints__every_view_adds_up),
+		cmocka_unit_test(
+		    sync_shared__many_threads__each_is_answered_once),
+		cmocka_unit_test(slots__all_taken__the_next_waits),
+		cmocka_unit_test(views__over_many_checkpoints__stay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
