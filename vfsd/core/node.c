@@ -219,12 +219,18 @@ node_attr(const struct node *n, struct vfs_attr *out)
 	}
 }
 
+/*
+ * Set-gid without group execute goes too, as on Linux, unless the caller is
+ * of the group; FUSE tells us only his first group, and in doubt it goes.
+ */
 bool
-node_kill_suidgid(struct node *n)
+node_kill_suidgid(struct txn *t, struct node *n)
 {
+	const struct req_env *env = txn_env(t);
 	uint32_t kill = MODE_SETUID;
 
-	if (n->in.mode & MODE_XGROUP)
+	if ((n->in.mode & MODE_XGROUP) ||
+	    (!env->privileged && env->gid != n->in.gid))
 		kill |= MODE_SETGID;
 	if (node_is_dir(n) || (n->in.mode & kill) == 0)
 		return false;

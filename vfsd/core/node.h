@@ -62,7 +62,7 @@ void node_attr(const struct node *n, struct vfs_attr *out);
 
 /* Clear set-user-id, and set-group-id of group executables, as a write
  * or chown by others does.  true if something changed. */
-bool node_kill_suidgid(struct node *n);
+bool node_kill_suidgid(struct txn *t, struct node *n);
 
 static inline enum vfs_type
 node_type(const struct node *n)

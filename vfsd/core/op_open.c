@@ -37,7 +37,8 @@ open_check(struct txn *t, const struct vfs_open *q, struct node *n)
 		return err;
 	if (node_is_dir(n) && (q->flags & (VFS_OPEN_WRITE | VFS_OPEN_TRUNC)))
 		return -VFS_ISDIR;
-	if (node_type(n) == VFS_LNK)
+	/* Reading a link's target is no open, but sets its atime too. */
+	if (node_type(n) == VFS_LNK && q->flags != VFS_OPEN_ATIME)
 		return -VFS_LOOP;
 	if (q->flags & VFS_OPEN_READ)
 		mask |= VFS_MAY_READ;

@@ -170,7 +170,7 @@ xattr_kill_privs(struct txn *t, struct node *n, bool *changed)
 	struct vfs_slice name = name_slice(XATTR_CAPS), val;
 	int err;
 
-	*changed = node_kill_suidgid(n);
+	*changed = node_kill_suidgid(t, n);
 	err = xattr_get(t, n, name, &val);
 	if (err == -VFS_NOXATTR)
 		return 0;

@@ -146,6 +146,7 @@ fuse_do_readlink(struct freq *q)
 
 	if ((err = freq_dispatch(q, VFS_OP_READLINK, &rq, &r)) < 0)
 		return err;
+	freq_atime(q);
 	freq_reply(q, r.target.p, r.target.n);
 	return 0;
 }

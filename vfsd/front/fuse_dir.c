@@ -6,6 +6,7 @@
  * ending.  The fence lives in the handle; offset 0 starts a new scan.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "fuse_req.h"
@@ -114,6 +115,8 @@ read_dir(struct freq *q, bool plus)
 	k.cap = in->size < VFS_IO_MAX ? in->size : VFS_IO_MAX;
 	if (in->offset != 0)
 		dq.fence = atomic_load(&h->fence);
+	else if (!(h->flags & O_NOATIME))
+		freq_atime(q);
 	if ((err = freq_dispatch(q, VFS_OP_DIR_READ, &dq, &r)) < 0)
 		return err;
 	if (k.n == 0 && !r.eof)

@@ -57,7 +57,9 @@ fuse_do_open(struct freq *q)
 		oq.flags |= VFS_OPEN_READ;
 	if (for_writing(in->flags))
 		oq.flags |= VFS_OPEN_WRITE;
-	if (oq.flags & VFS_OPEN_READ && q->f->conf.atime &&
+	/* Reads may be answered by the kernel's pages, so opening for
+	 * nothing else counts as reading; see read_atime for the rest. */
+	if (oq.flags == VFS_OPEN_READ && q->f->conf.atime &&
 	    !(in->flags & O_NOATIME))
 		oq.flags |= VFS_OPEN_ATIME;
 	if (trunc)
@@ -138,6 +140,28 @@ fuse_do_tmpfile(struct freq *q)
 	return err < 0 ? err : reply_created(q, &r.attr, in->flags);
 }
 
+void
+freq_atime(struct freq *q)
+{
+	struct vfs_open oq = { .id = freq_id(q), .flags = VFS_OPEN_ATIME };
+	struct vfs_open_reply r;
+
+	if (q->f->conf.atime)
+		(void)freq_dispatch(q, VFS_OP_OPEN, &oq, &r);
+}
+
+/* The first read after opening for both, or after a write. */
+static void
+read_atime(struct freq *q, uint64_t fh)
+{
+	struct fuse_handle *h = handle_of(q, fh);
+
+	if (h == NULL || (h->flags & (O_ACCMODE | O_NOATIME)) != O_RDWR ||
+	    atomic_exchange(&h->read, true))
+		return;
+	freq_atime(q);
+}
+
 int
 fuse_do_read(struct freq *q)
 {
@@ -150,6 +174,7 @@ fuse_do_read(struct freq *q)
 	r.data.cap = rq.count;
 	if ((err = freq_dispatch(q, VFS_OP_READ, &rq, &r)) < 0)
 		return err;
+	read_atime(q, in->fh);
 	freq_reply(q, r.data.p, r.data.n);
 	return 0;
 }
@@ -176,6 +201,8 @@ fuse_do_write(struct freq *q)
 	if (h != NULL && !atomic_load_explicit(&h->wrote,
 	    memory_order_relaxed))
 		atomic_store(&h->wrote, true);
+	if (h != NULL)
+		atomic_store_explicit(&h->read, false, memory_order_relaxed);
 	if ((err = freq_dispatch(q, VFS_OP_WRITE, &wq, &r)) < 0)
 		return err;
 	out.size = r.count;

@@ -22,6 +22,7 @@ struct fuse_handle {
 	_Atomic uint32_t gen;		/* odd while open */
 	uint32_t flags;			/* open(2)'s */
 	atomic_bool wrote;		/* publish at release */
+	atomic_bool read;		/* atime was looked at */
 	_Atomic uint64_t fence;		/* directories: end of this scan */
 	uint32_t index, next_free;
 };

@@ -109,6 +109,9 @@ void freq_done(struct freq_later *l, int os);
  * if the reply was not delivered. */
 int freq_entry(struct freq *q, const struct vfs_attr *a);
 
+/* id was read: it may be time for a new atime.  Not worth an error. */
+void freq_atime(struct freq *q);
+
 void fuse_attr_fill(struct fuse_attr *out, const struct vfs_attr *a);
 void fuse_entry_fill(struct fuse_entry_out *out, const struct vfs_attr *a);
 
