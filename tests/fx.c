@@ -220,9 +220,9 @@ end_write(struct txn *t, int err)
 		struct txn *t; \
 		int err; \
 		\
-		if ((err = prepare(fx, VFS_OP_##NAME, q, &p)) < 0) \
-			return err; \
-		err = txn_begin(fx->e, TXN_WRITE, &fx->env, &t); \
+		err = prepare(fx, VFS_OP_##NAME, q, &p); \
+		if (err == 0) \
+			err = txn_begin(fx->e, TXN_WRITE, &fx->env, &t); \
 		if (err == 0) \
 			err = end_write(t, op_##name(t, q, p, r)); \
 		plan_drop(fx->e, p, err == 0); \
