@@ -69,7 +69,7 @@ measure() {
 	    { missing "$1" "not installed"; return; }
 	up "$1" 2>"$top/err" || { missing "$1" "$(tail -n 1 "$top/err")"; down; return; }
 	mkdir -p "$top/mnt/w"
-	timeout 600 "$bin/work" "$top/mnt/w" "$files" "$big_here" 2>"$top/err" |
+	timeout 600 "$bin/work" "$top/mnt/w" "$files" "$big_here" 2>>"$top/err" |
 	    sed "s/^/$1 /" >> "$results"
 	[ -s "$top/err" ] && missing "$1" "$(tail -n 1 "$top/err")"
 	down
