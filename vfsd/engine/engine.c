@@ -200,6 +200,10 @@ recover(struct engine *e)
 	atomic_store(&e->tick, 1);
 	if ((err = replay(e, &mark)) < 0 || (err = claim_space(e)) < 0)
 		return err;
+	if (e->places_end > 0 && !e->conf.rdonly &&
+	    (err = space_hold_free(e->space, e->places_end,
+	    atomic_load(&e->tick))) < 0)
+		return err;
 	/* Generations in draft rows of earlier openings are below these;
 	 * nothing is known to be synced until the first sync. */
 	atomic_store(&e->sync.data_gen, (e->head.opens + 1) << 40);

@@ -234,6 +234,8 @@ struct engine {
 	_Atomic int latched;		/* the error, or 0 */
 
 	/* Recovery's findings; constant once open. */
+	uint64_t places_end;		/* named by replayed rows, or those
+					 * that they replaced */
 	struct carry_ent *carried;	/* rdonly: blocks only in the log */
 	size_t ncarried;
 	uint8_t *carried_buf;

@@ -224,6 +224,50 @@ boot_met(struct replay *r, uint64_t b0, uint64_t b1, struct overlay *o,
 	return err;
 }
 
+/* --- places that must not be used yet -------------------------------- */
+
+static void
+place_seen(struct engine *e, struct vfs_slice val)
+{
+	struct rec_extent x;
+
+	if (val.p == NULL || val.n < ROW_SUM)
+		return;
+	val.n -= ROW_SUM;
+	if (rec_extent_decode(val, &x) == 0 && x.place + x.nblocks >
+	    e->places_end)
+		e->places_end = x.place + x.nblocks;
+}
+
+/*
+ * A place that rows of the store or of the log name, though no longer the
+ * newest rows, may be free and lie beyond all that is in use.
+ */
+static int
+places_seen(struct replay *r)
+{
+	void *snap = r->e->cur->base->snap[0];
+	const uint8_t *p = r->rec + REDO_HEAD;
+	struct vfs_slice old;
+	struct redo_row row;
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < r->h.nrows; i++) {
+		if (redo_row_get(&p, r->rec + r->h.len, &row) < 0)
+			return malformed(r);
+		if (*(const uint8_t *)row.key.p != ROW_EXTENT)
+			continue;
+		place_seen(r->e, row.val);
+		err = r->e->sops->get(snap, row.key, &old);
+		if (err == 0)
+			place_seen(r->e, old);
+		else if (err != -VFS_NOENT)
+			return err;
+	}
+	return 0;
+}
+
 /* --- the whole ----------------------------------------------------- */
 
 static int
@@ -238,7 +282,7 @@ record_apply(struct replay *r, struct overlay *o)
 		if (r->h.len < REDO_HEAD + REDO_OPEN_BODY)
 			return malformed(r);
 		err = boot_met(r, le_get64(body), le_get64(body + 8), o, tick);
-	} else {
+	} else if ((err = places_seen(r)) == 0) {
 		err = rows_insert(e, o, tick, body, r->rec + r->h.len,
 		    r->h.nrows);
 		if (err == -VFS_CORRUPT)

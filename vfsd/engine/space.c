@@ -238,6 +238,29 @@ space_defer(struct space *s, uint64_t block, uint64_t n, uint64_t tick,
 	return err;
 }
 
+int
+space_hold_free(struct space *s, uint64_t end, uint64_t tick)
+{
+	uint64_t at = 1, start, n;
+	int err = 0;
+
+	pthread_mutex_lock(&s->mu);
+	if (end > s->end) {
+		err = freemap_add(s->bare, s->end, end - s->end);
+		if (err == 0)
+			s->end = end;
+	}
+	while (err == 0 && freemap_next(s->bare, at, &start, &n) == 0) {
+		at = start + n;
+		err = freemap_del(s->bare, start, n);
+		if (err == 0)
+			err = push(&s->published,
+			    (struct freed){ start, n, tick });
+	}
+	pthread_mutex_unlock(&s->mu);
+	return err;
+}
+
 static int
 settle_queue(struct space *s, struct queue *q, uint64_t upto)
 {

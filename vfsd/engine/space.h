@@ -51,6 +51,13 @@ int space_defer(struct space *s, uint64_t block, uint64_t n, uint64_t tick,
     bool published);
 
 /*
+ * After a recovery: what is free now may still be named by rows that the
+ * next recovery would start from or replay, so all of it up to end waits
+ * for the first checkpoint, as if freed at this tick.
+ */
+int space_hold_free(struct space *s, uint64_t end, uint64_t tick);
+
+/*
  * Free what no one can need any more: readers_tick is the least tick of a
  * running reader (the current one if none), durable_tick that of the last
  * durable checkpoint.  Gives long free ranges back to the host.
