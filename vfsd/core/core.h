@@ -45,7 +45,8 @@ int peek_publish(struct txn *rt, const struct vfs_publish *q, bool rdonly,
 int peek_reclaim(struct txn *rt, const struct vfs_reclaim *q, bool rdonly,
     struct vfs_reclaim_reply *r);
 
-/* An operation whose plan no longer fits returns -VFS_AGAIN: prepare again. */
+/* An operation whose plan no longer fits returns -VFS_AGAIN: prepare again.
+ * *out may be set even if the prepare step fails; drop it all the same. */
 int prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out);
 int prep_setattr(struct txn *rt, const struct vfs_setattr *q,
     struct plan **out);
