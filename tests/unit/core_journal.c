@@ -1,0 +1,140 @@
+/* One record for each change, in order, with the names it was about. */
+#include "../../vfsd/core/record.h"
+#include "../cm.h"
+
+static const char *const kinds[] = {
+	[JOURNAL_CREATE] = "create", [JOURNAL_LINK] = "link",
+	[JOURNAL_UNLINK] = "unlink", [JOURNAL_RENAME] = "rename",
+	[JOURNAL_EXCHANGE] = "exchange", [JOURNAL_DATA] = "data",
+	[JOURNAL_META] = "meta", [JOURNAL_XATTR] = "xattr",
+	[JOURNAL_DELETE] = "delete",
+};
+
+/* The records from sequence number *from on, as text; moves *from. */
+static const char *
+records(struct fx *fx, uint64_t *from)
+{
+	static char text[4096];
+	struct vfs_slice key, val;
+	struct rec_journal j;
+	struct row_parts p;
+	struct row_key k;
+	struct txn_cur *c;
+	struct txn *t;
+	uint64_t next = *from;
+	int err;
+
+	text[0] = '\0';
+	assert_err(txn_begin(fx->e, TXN_READ, &fx->env, &t), OK);
+	assert_err(txn_cur_open(t, &c), OK);
+	row_key_id2(&k, ROW_JOURNAL, *from, 0);
+	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	while (err == 0 && row_key_parse(key, &p) == 0 &&
+	    p.kind == ROW_JOURNAL) {
+		assert_true(p.a >= *from);
+		next = p.a + 1;
+		assert_err(rec_journal_decode(val, &j), OK);
+		assert_true(j.id.n != 0);
+		sprintf(text + strlen(text), "%s", kinds[j.kind]);
+		if (j.name.n > 0)
+			sprintf(text + strlen(text), " %.*s",
+			    (int)j.name.n, (const char *)j.name.p);
+		if (j.name2.n > 0)
+			sprintf(text + strlen(text), " %.*s",
+			    (int)j.name2.n, (const char *)j.name2.p);
+		strcat(text, "; ");
+		err = txn_cur_next(c, &key, &val);
+	}
+	*from = next;
+	txn_abort(t);
+	return text;
+}
+
+#define assert_records(fx, from, want) \
+	assert_string_equal(records(fx, from), want)
+
+static void
+journal__each_change__is_recorded_once(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t at = 0;
+
+	assert_records(fx, &at, "create; ");	/* the root */
+	assert_err(fx_create(fx, "/f", 0644), OK);
+	assert_records(fx, &at, "create f; ");
+	assert_err(fx_create(fx, "/f", 0644), EXIST);
+	assert_records(fx, &at, "");
+	assert_err(fx_link(fx, "/f", "/g"), OK);
+	assert_records(fx, &at, "link g; ");
+	assert_err(fx_rename(fx, "/g", "/h", 0), OK);
+	assert_records(fx, &at, "rename g h; ");
+	assert_err(fx_rename(fx, "/f", "/h", 0), OK);	/* same object */
+	assert_records(fx, &at, "");
+	assert_err(fx_create(fx, "/x", 0644), OK);
+	assert_err(fx_rename(fx, "/x", "/h", 0), OK);
+	assert_records(fx, &at, "create x; unlink h; rename x h; ");
+	assert_err(fx_rename(fx, "/f", "/h", VFS_RENAME_EXCHANGE), OK);
+	assert_records(fx, &at, "exchange f h; ");
+	assert_err(fx_chmod(fx, "/f", 0600), OK);
+	assert_records(fx, &at, "meta; ");
+	assert_err(fx_truncate(fx, "/f", 5), OK);
+	assert_records(fx, &at, "data; ");
+	assert_err(fx_setxattr(fx, "/f", "user.a", "1", 1, 0), OK);
+	assert_err(fx_removexattr(fx, "/f", "user.a"), OK);
+	assert_records(fx, &at, "xattr user.a; xattr user.a; ");
+	assert_err(fx_unlink(fx, "/f"), OK);
+	assert_err(fx_reclaim_all(fx), OK);
+	assert_records(fx, &at, "unlink f; delete; ");
+}
+
+static void
+journal__draft__recorded_when_published(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t at = 0;
+
+	assert_err(fx_create(fx, "/f", 0644), OK);
+	assert_records(fx, &at, "create; create f; ");
+	assert_err(fx_write(fx, "/f", 0, "x", 1), OK);
+	assert_records(fx, &at, "");
+	assert_err(fx_publish(fx, "/f"), OK);
+	assert_records(fx, &at, "data; ");
+	assert_err(fx_write(fx, "/f", 0, "y", 1), OK);
+	assert_err(fx_rename(fx, "/f", "/g", 0), OK);
+	assert_records(fx, &at, "data; rename f g; ");
+}
+
+static void
+journal__after_recovery_and_checkpoint__is_the_same(void **state)
+{
+	struct fx *fx = *state;
+	char first[4096];
+	uint64_t at = 0;
+
+	assert_err(fx_mkdir(fx, "/d", 0755), OK);
+	assert_err(fx_create(fx, "/d/f", 0644), OK);
+	assert_err(fx_rename(fx, "/d/f", "/f", 0), OK);
+	strcpy(first, records(fx, &at));
+	fx_reopen(fx);
+	at = 0;
+	assert_records(fx, &at, first);
+	assert_err(engine_checkpoint(fx->e), OK);
+	at = 0;
+	assert_records(fx, &at, first);
+	fx_restart(fx);
+	at = 0;
+	assert_records(fx, &at, first);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FX_TEST(journal__each_change__is_recorded_once),
+		FX_TEST(journal__draft__recorded_when_published),
+		FX_TEST(journal__after_recovery_and_checkpoint__is_the_same),
+	};
+
+	return cmocka_run_group_tests_name("core_journal", tests, NULL,
+	    NULL);
+}
