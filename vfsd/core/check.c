@@ -117,6 +117,8 @@ check_fix_add(struct check *c, enum fix_kind kind, const struct row_key *key)
 	f = &c->fixes[c->nfixes++];
 	memset(f, 0, sizeof *f);
 	f->kind = kind;
+	c->remade += kind == FIX_INODE;
+	c->moved += kind == FIX_DEL || kind == FIX_PUT;
 	if (key != NULL)
 		f->key = *key;
 	return f;
@@ -223,11 +225,12 @@ owner(struct check *c, const struct row_parts *p, struct vfs_slice key,
 
 	if (o != NULL)
 		return o;
-	check_found(c, p->kind, p->a, true, "%s of an object without inode",
-	    what);
+	check_found(c, p->kind == ROW_ORPHAN ? ROW_INODE : p->kind, p->a,
+	    true, "%s of an object without inode", what);
 	memcpy(k.b, key.p, key.n);
 	k.n = key.n;
-	check_fix_del(c, &k);
+	if (c->remade == 0)	/* else it may get one: see the next sweep */
+		check_fix_del(c, &k);
 	return NULL;
 }
 
@@ -322,13 +325,10 @@ check_journal(struct check *c, const struct row_parts *p,
     struct vfs_slice val)
 {
 	struct rec_journal j;
-	struct row_key k;
 
-	row_key_id2(&k, ROW_JOURNAL, p->a, p->b);
 	if (rec_journal_decode(val, &j) < 0) {
-		check_found(c, ROW_JOURNAL, p->a, true,
+		check_found(c, ROW_JOURNAL, p->a, false,
 		    "change record does not decode");
-		check_fix_del(c, &k);
 	} else if (p->b != (c->jrows > 0 && p->a == c->jseq ? c->jidx + 1
 	    : 0) && c->jrows > 0) {
 		check_found(c, ROW_JOURNAL, p->a, false, "change record %"
@@ -399,6 +399,7 @@ damaged(struct check *c, struct vfs_slice key)
 	struct row_parts p;
 	struct row_key k;
 	struct obj *o;
+	bool fix;
 
 	memcpy(k.b, key.p, key.n);
 	k.n = key.n;
@@ -408,13 +409,17 @@ damaged(struct check *c, struct vfs_slice key)
 		check_fix_del(c, &k);
 		return 0;
 	}
-	check_found(c, p.kind, p.a, true, "checksum of the row is wrong");
+	/* A journal with a hole in it would lie; one with damage says so. */
+	fix = p.kind != ROW_META && p.kind != ROW_JOURNAL;
+	check_found(c, p.kind, p.a, fix, "checksum of the row is wrong");
 	if (p.kind == ROW_INODE) {
 		check_fix_del(c, &k);
 		c->sum.objects++;
 		return obj_add(c, p.a, NULL);
 	}
-	if (p.kind != ROW_META)
+	if (p.kind == ROW_JOURNAL)
+		c->jrows++;
+	if (fix)
 		check_fix_del(c, &k);
 	if ((o = check_obj(c, p.a)) != NULL && !is_space(p.kind))
 		o->seen |= OBJ_UNSURE;

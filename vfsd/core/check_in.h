@@ -78,6 +78,8 @@ struct check {
 	size_t ngaps, gaps_cap;
 	struct fix *fixes;
 	size_t nfixes, fixes_cap, fixed;
+	size_t remade;			/* FIX_INODE among them */
+	size_t moved;			/* FIX_DEL, FIX_PUT among them */
 
 	uint64_t last_id, last_end;	/* of the extent before */
 	uint64_t jseq, jidx, jrows;	/* the journal row before, how many */

@@ -64,6 +64,9 @@ check_extent(struct check *c, const struct row_parts *p, struct vfs_slice val)
 	    c->runs[c->nruns - 1].kind != ROW_DEXTENT)
 		c->last_id = 0;
 	check_in_file(c, p, &x, o);
+	if (p->kind == ROW_EXTENT && x.gen != 0)
+		check_found(c, p->kind, p->a, false,
+		    "extent with a generation, as drafts have");
 	if (x.place == 0) {
 		if (p->kind == ROW_EXTENT)
 			check_found(c, p->kind, p->a, false,

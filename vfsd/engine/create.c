@@ -73,9 +73,7 @@ rows_apply(struct engine *e, struct overlay *ws)
 	struct ov_key *k = overlay_seek(ws, (struct vfs_slice){ "", 0 });
 	size_t n = 2, i;
 
-	mark_row(&mark, &m);
 	format_row(e, &f);
-	row[0] = meta_store_row(&m);
 	row[1] = meta_store_row(&f);
 	for (; k != NULL; k = overlay_next(ws, k), n++) {
 		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
@@ -88,7 +86,11 @@ rows_apply(struct engine *e, struct overlay *ws)
 		le_put64(buf[i] + v->n, sum_row(overlay_key(k), val));
 		row[n] = (struct store_row){ overlay_key(k),
 		    { buf[i], v->n + ROW_SUM } };
+		mark.journal_rows +=
+		    *(const uint8_t *)overlay_key(k).p == ROW_JOURNAL;
 	}
+	mark_row(&mark, &m);
+	row[0] = meta_store_row(&m);
 	return e->sops->apply(e->store, &(struct store_batch){ row, n });
 }
 
