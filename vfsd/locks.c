@@ -87,17 +87,20 @@ in_the_way(const struct lock *held, const struct lock *want)
 	    (held->type == LOCK_EXCL || want->type == LOCK_EXCL);
 }
 
+/* The first, by its place in the file. */
 static const struct lock *
 blocker(struct locks *t, const struct lock *want)
 {
+	const struct lock *first = NULL;
 	struct node *n;
 
 	if (want->type == LOCK_NONE)
 		return NULL;
 	for (n = *bucket(t, want->id); n != NULL; n = n->next)
-		if (in_the_way(&n->l, want))
-			return &n->l;
-	return NULL;
+		if (in_the_way(&n->l, want) &&
+		    (first == NULL || n->l.start < first->start))
+			first = &n->l;
+	return first;
 }
 
 bool
@@ -166,10 +169,37 @@ carve(struct locks *t, const struct lock *l, struct node **spare)
 	}
 }
 
+/* l, with the ranges of its owner and type that it meets. */
+static struct lock
+merged(struct locks *t, const struct lock *l)
+{
+	struct lock m = *l;
+	struct node *n;
+	bool more = l->type != LOCK_NONE;
+
+	while (more) {
+		more = false;
+		for (n = *bucket(t, l->id); n != NULL; n = n->next) {
+			if (n->l.id.n != m.id.n || n->l.type != m.type ||
+			    !same_owner(&n->l, &m) ||
+			    n->l.start > m.end + 1 || m.start > n->l.end + 1 ||
+			    (n->l.start >= m.start && n->l.end <= m.end))
+				continue;
+			if (n->l.start < m.start)
+				m.start = n->l.start;
+			if (n->l.end > m.end)
+				m.end = n->l.end;
+			more = true;
+		}
+	}
+	return m;
+}
+
 /* Nothing is in the way: take it. */
 static int
-apply(struct locks *t, const struct lock *l)
+apply(struct locks *t, const struct lock *want)
 {
+	struct lock m = merged(t, want), *l = &m;
 	struct node *spare = node_new(t, l), *n = NULL;
 
 	if (spare == NULL)

@@ -26,6 +26,8 @@ lock_of(const struct freq *q, struct lock *out)
 		out->type = LOCK_EXCL;
 	else if (in->lk.type != F_UNLCK)
 		return -VFS_INVAL;
+	if (out->end > INT64_MAX)
+		out->end = INT64_MAX;
 	return out->start > out->end ? -VFS_INVAL : 0;
 }
 
