@@ -28,7 +28,7 @@ struct replay {
 	uint64_t pos, sum;		/* of the next record */
 	uint64_t boot[2];		/* that drafts met now belong to */
 	uint64_t synced;		/* the newest such position */
-	bool same_boot;			/* since the last opening */
+	uint64_t ours;			/* from here on it is this boot's */
 	uint8_t *rec;			/* the record, cap bytes */
 	size_t cap;
 	struct redo_head h;
@@ -298,18 +298,45 @@ record_apply(struct replay *r, struct overlay *o)
 	return 0;
 }
 
-/* Find the newest position that a record knows to be synced. */
-static int
-find_synced(struct replay *r)
+static bool
+is_our_boot(const struct replay *r, uint64_t b0, uint64_t b1)
 {
+	return b0 == r->e->conf.boot[0] && b1 == r->e->conf.boot[1];
+}
+
+/*
+ * Find the newest position that a record knows to be synced, and where
+ * the part begins that was written under this boot: its bytes are in the
+ * page cache.  (The header's boot id would not do: an opening that was cut
+ * short has put it there without looking at any bytes.)
+ */
+static int
+look_ahead(struct replay *r, const struct ckpt_mark *m)
+{
+	const uint8_t *body;
+	bool ours = is_our_boot(r, m->boot[0], m->boot[1]);
 	int err;
 
+	r->pos = m->pos;
+	r->sum = m->sum;
+	r->ours = ours ? m->pos : UINT64_MAX;
 	while ((err = record_read(r)) == 0) {
+		body = r->rec + REDO_HEAD;
+		if (r->h.type == REDO_OPEN && r->h.len >= REDO_HEAD + 16) {
+			ours = is_our_boot(r, le_get64(body),
+			    le_get64(body + 8));
+			if (!ours)
+				r->ours = UINT64_MAX;
+			else if (r->ours == UINT64_MAX)
+				r->ours = r->pos;
+		}
 		if (r->h.synced > r->synced)
 			r->synced = r->h.synced;
 		r->sum = r->h.sum;
 		r->pos += r->h.len;
 	}
+	r->pos = m->pos;
+	r->sum = m->sum;
 	return err == -VFS_NOENT ? 0 : err;
 }
 
@@ -322,7 +349,8 @@ replay_all(struct replay *r, struct overlay *o)
 	while ((err = record_read(r)) == 0) {
 		if ((err = runs_apply(r)) < 0)
 			return err;
-		if (r->pos >= r->synced && (err = bytes_present(r)) < 0)
+		if (r->pos >= r->synced && r->pos < r->ours &&
+		    (err = bytes_present(r)) < 0)
 			break;
 		if ((err = record_apply(r, o)) < 0)
 			return err;
@@ -344,21 +372,12 @@ int
 replay(struct engine *e, const struct ckpt_mark *m)
 {
 	struct replay r = {
-		.e = e, .pos = m->pos, .sum = m->sum,
-		.boot = { m->boot[0], m->boot[1] },
+		.e = e, .boot = { m->boot[0], m->boot[1] },
 	};
-	bool same = e->head.boot[0] == e->conf.boot[0] &&
-	    e->head.boot[1] == e->conf.boot[1];
-	int err = 0;
+	int err;
 
 	atomic_store(&e->last_seq, m->seq);
-	if (same)
-		r.synced = UINT64_MAX;	/* the page cache has everything */
-	else if ((err = find_synced(&r)) == 0) {
-		r.pos = m->pos;
-		r.sum = m->sum;
-	}
-	if (err == 0)
+	if ((err = look_ahead(&r, m)) == 0)
 		err = replay_all(&r, e->cur->active);
 	free(r.rec);
 	if (err == 0 && atomic_load(&e->log_end) < m->upto)
