@@ -16,9 +16,17 @@ fuse_do_opendir(struct freq *q)
 {
 	const struct fuse_open_in *in = (const void *)q->body;
 	struct fuse_open_out out = { 0 };
+	struct vfs_open oq = { .id = freq_id(q) };
+	struct vfs_open_reply r = { 0 };
 	int err;
 
-	err = fuse_handle_add(q->f->handles, freq_id(q), in->flags, &out.fh);
+	/* As with files, atime is decided here. */
+	if (q->f->conf.atime && !(in->flags & O_NOATIME)) {
+		oq.flags = VFS_OPEN_READ | VFS_OPEN_ATIME;
+		if ((err = freq_dispatch(q, VFS_OP_OPEN, &oq, &r)) < 0)
+			return err;
+	}
+	err = fuse_handle_add(q->f->handles, oq.id, in->flags, &out.fh);
 	if (err < 0)
 		return err;
 	if (!freq_reply(q, &out, sizeof out))
