@@ -15,7 +15,7 @@
 #include "draft.h"
 #include "perm.h"
 
-#define DEPTH_MAX	(1u << 20)	/* more parents than that is damage */
+#define DEPTH_MAX	(1u << 20)	/* more parents are damage */
 
 /* One end: a directory, a name in it, and what has the name. */
 struct end {
