@@ -94,7 +94,8 @@ struct vfs_sink {
 
 /* WRITE flags */
 #define VFS_WRITE_APPEND	1u	/* at the end, whatever off says */
-#define VFS_WRITE_KILL_SUIDGID	2u
+#define VFS_WRITE_KILL_SUIDGID	2u	/* and capabilities */
+#define VFS_WRITE_KILL_CAPS	4u	/* capabilities only */
 
 /* ALLOCATE flags */
 #define VFS_ALLOC_KEEP_SIZE	1u

@@ -65,5 +65,7 @@ int content_plan_write(struct txn *rt, const struct node *n, uint64_t off,
 /* Set-id bits go, and capabilities; *caps: there were some, so rows
  * changed that no draft may change. */
 int content_kill_privs(struct txn *t, struct node *n, bool *caps);
+/* Capabilities go, whoever changes the bytes. */
+int content_kill_caps(struct txn *t, struct node *n, bool *caps);
 
 #endif

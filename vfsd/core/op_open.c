@@ -81,6 +81,8 @@ open_trunc(struct txn *t, const struct vfs_open *q, struct node *n)
 	if ((q->flags & VFS_OPEN_KILL_SUIDGID) &&
 	    (err = content_kill_privs(t, n, &caps)) < 0)
 		return err;
+	if (!caps && (err = content_kill_caps(t, n, &caps)) < 0)
+		return err;
 	if ((err = draft_cut(t, n)) < 0)
 		return err;
 	if (caps)

@@ -172,6 +172,22 @@ content_kill_privs(struct txn *t, struct node *n, bool *caps)
 }
 
 int
+content_kill_caps(struct txn *t, struct node *n, bool *caps)
+{
+	static const struct vfs_slice name = {
+		XATTR_CAPS, sizeof XATTR_CAPS - 1
+	};
+	struct vfs_slice val;
+	int err;
+
+	err = xattr_get(t, n, name, &val);
+	*caps = err == 0;
+	if (err == -VFS_NOXATTR)
+		return 0;
+	return err < 0 ? err : xattr_del(t, n, name);
+}
+
+int
 op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
     struct vfs_write_reply *r)
 {
@@ -196,6 +212,9 @@ op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
 		return err;
 	if ((q->flags & VFS_WRITE_KILL_SUIDGID) &&
 	    (err = content_kill_privs(t, &n, &caps)) < 0)
+		return err;
+	if ((q->flags & VFS_WRITE_KILL_CAPS) && !caps &&
+	    (err = content_kill_caps(t, &n, &caps)) < 0)
 		return err;
 	err = in_row ? write_inline(t, &n, off, q->data) :
 	    write_blocks(t, &n, off, q->data.n, p);

@@ -195,6 +195,9 @@ fuse_do_write(struct freq *q)
 	/* Pages of a mapping have their place; only write(2) appends. */
 	if (in->flags & O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE))
 		wq.flags |= VFS_WRITE_APPEND;
+	/* Whoever writes: with HANDLE_KILLPRIV_V2 that is up to us. */
+	if (!(in->write_flags & FUSE_WRITE_CACHE))
+		wq.flags |= VFS_WRITE_KILL_CAPS;
 	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
 		wq.flags |= VFS_WRITE_KILL_SUIDGID;
 	/* Before the bytes are there: a release may come right after. */
