@@ -203,6 +203,78 @@ space__freed__waits_for_readers_and_checkpoint(void **state)
 	space_free(s);
 }
 
+/* Files that are written at the same time, 128 KiB by turns. */
+static void
+space__several_files_grow__each_in_long_runs(void **state)
+{
+	struct host h = { .room = 1u << 30 };
+	uint64_t next[5] = { 0 }, runs = 0, block;
+	struct space *s;
+	uint32_t got, i, f;
+
+	(void)state;
+	assert_int_equal(space_new(&host_ops, &h, false, &s), 0);
+	for (i = 0; i < 256; i++)
+		for (f = 0; f < 5; f++) {
+			assert_int_equal(space_alloc(s, 32, next[f], &block,
+			    &got), 0);
+			assert_in_range(got, 1, 32);
+			runs += block != next[f];
+			next[f] = block + got;
+			/* and small ones between */
+			assert_int_equal(space_alloc(s, 1, 0, &block, &got),
+			    0);
+		}
+	assert_in_range(runs, 5, 5 * 256 * 32 / 512 + 10);
+	space_free(s);
+}
+
+/* Streams too use every block, and what is kept for them is free. */
+static void
+space__random_streams__accounts_stay_exact(void **state)
+{
+	struct host h = { .room = 4000 * VFS_BLOCK };
+	struct { uint64_t block; uint32_t n; } have[512];
+	struct rnd r = seeded();
+	unsigned n = 0, i, step;
+	struct space_usage u;
+	uint64_t used = 0, block, last = 0;
+	struct space *s;
+	uint32_t got;
+	int err;
+
+	(void)state;
+	assert_int_equal(space_new(&host_ops, &h, false, &s), 0);
+	for (step = 0; step < STEPS; step++) {
+		if (n < 512 && rnd(&r, 2)) {
+			err = space_alloc(s, 1 + rnd(&r, 64),
+			    rnd(&r, 2) ? last : 0, &block, &got);
+			assert_true(err == 0 || err == -VFS_NOSPC);
+			if (err < 0) {
+				assert_int_equal(used, 3999);
+				continue;
+			}
+			for (i = 0; i < n; i++)
+				assert_true(block + got <= have[i].block ||
+				    have[i].block + have[i].n <= block);
+			have[n].block = block;
+			have[n++].n = got;
+			used += got;
+			last = block + got;
+		} else if (n > 0) {
+			i = rnd(&r, n);
+			assert_int_equal(space_unalloc(s, have[i].block,
+			    have[i].n), 0);
+			used -= have[i].n;
+			have[i] = have[--n];
+		}
+		space_usage(s, &u);
+		assert_int_equal(u.used, used);
+		assert_int_equal(u.end - 1, u.used + u.free);
+	}
+	space_free(s);
+}
+
 static void
 space__claims__leave_the_rest_free(void **state)
 {
@@ -253,6 +325,8 @@ main(void)
 		cmocka_unit_test(freemap__random_steps__equals_array),
 		cmocka_unit_test(space__until_full__every_block_once),
 		cmocka_unit_test(space__freed__waits_for_readers_and_checkpoint),
+		cmocka_unit_test(space__several_files_grow__each_in_long_runs),
+		cmocka_unit_test(space__random_streams__accounts_stay_exact),
 		cmocka_unit_test(space__claims__leave_the_rest_free),
 		cmocka_unit_test(space__much_is_freed__host_gets_it_back),
 	};

@@ -1,3 +1,6 @@
+/*
+ * space.c - blocks free, kept, waiting, and promised by the host
+ */
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -7,6 +10,9 @@
 #include "space.h"
 
 #define CHUNK_MAX	(SPACE_CHUNK_MAX / VFS_BLOCK)
+#define WINDOWS		16u	/* files that grow at the same time */
+#define WINDOW_BLOCKS	512u	/* kept contiguous for each */
+#define STREAM_MIN	8u	/* blocks at once: this file will grow */
 #define DISCARD_MIN	(1024u * 1024 / VFS_BLOCK)
 
 /* A freed range that waits. */
@@ -21,6 +27,13 @@ struct queue {
 	uint64_t blocks;
 };
 
+/* Taken from ready for the file that asked for what is before it, so
+ * that it finds room behind its last block; given back when others
+ * are more active, or in need. */
+struct window {
+	uint64_t next, n, used;		/* used: when, in allocations */
+};
+
 struct space {
 	const struct data_ops *ops;
 	void *data;
@@ -30,6 +43,8 @@ struct space {
 	struct freemap *bare;	/* free, nothing promised */
 	uint64_t end;		/* everything from here on was never used */
 	struct queue published, drafts;
+	struct window window[WINDOWS];
+	uint64_t allocs;
 };
 
 int
@@ -152,6 +167,140 @@ refill(struct space *s, uint32_t want, uint64_t hint)
 	return 0;
 }
 
+/* --- windows ------------------------------------------------------- */
+
+static int
+window_drop(struct space *s, struct window *w)
+{
+	int err = w->n > 0 ? freemap_add(s->ready, w->next, w->n) : 0;
+
+	if (err == 0)
+		w->n = 0;
+	return err;
+}
+
+static int
+windows_drop(struct space *s)
+{
+	unsigned i;
+	int err = 0;
+
+	for (i = 0; err == 0 && i < WINDOWS; i++)
+		err = window_drop(s, &s->window[i]);
+	return err;
+}
+
+static uint64_t
+windows_total(const struct space *s)
+{
+	uint64_t n = 0;
+	unsigned i;
+
+	for (i = 0; i < WINDOWS; i++)
+		n += s->window[i].n;
+	return n;
+}
+
+/* Blocks behind the ones that hint follows; 0 if none are kept. */
+static uint64_t
+window_take(struct space *s, uint64_t hint, uint64_t want)
+{
+	struct window *w;
+	uint64_t n;
+
+	for (w = s->window; w < s->window + WINDOWS; w++) {
+		if (w->n == 0 || w->next != hint)
+			continue;
+		n = w->n < want ? w->n : want;
+		w->next += n;
+		w->n -= n;
+		w->used = s->allocs;
+		return n;
+	}
+	return 0;
+}
+
+/* Keep [start, start + n) for whoever goes on at start. */
+static int
+window_keep(struct space *s, uint64_t start, uint64_t n)
+{
+	struct window *w, *old = s->window;
+	int err;
+
+	for (w = s->window; w < s->window + WINDOWS; w++)
+		if (w->n == 0 || (old->n > 0 && w->used < old->used))
+			old = w;
+	if ((err = window_drop(s, old)) < 0)
+		return err;
+	*old = (struct window){ start, n, s->allocs };
+	return 0;
+}
+
+/* A free range for all blocks of want where there is one: a scrap at hint
+ * is left alone. */
+static int
+find_run(struct space *s, uint64_t hint, uint64_t want, uint64_t *start,
+    uint64_t *n)
+{
+	uint64_t other, m;
+	int err = freemap_find(s->ready, hint, want, start, n);
+
+	if (err < 0 || *n >= want || *start != hint)
+		return err;
+	err = freemap_find(s->ready, *start + *n, want, &other, &m);
+	if (err == 0 && m > *n) {
+		*start = other;
+		*n = m;
+	}
+	return 0;
+}
+
+/* --- allocating ---------------------------------------------------- */
+
+/* For a file that grows: its blocks, and a window behind them. */
+static int
+alloc_stream(struct space *s, uint32_t want, uint64_t hint, uint64_t *start,
+    uint64_t *n)
+{
+	uint64_t all = want > WINDOW_BLOCKS / 2 ? want * 2ull : WINDOW_BLOCKS;
+	int err;
+
+	s->allocs++;
+	*start = hint;
+	if (hint != 0 && (*n = window_take(s, hint, want)) > 0)
+		return 0;
+	if ((err = find_run(s, hint, all, start, n)) < 0)
+		return err;
+	if (*n < want)
+		return -VFS_NOENT;
+	if ((err = freemap_del(s->ready, *start, *n)) < 0 || *n == want)
+		return err;
+	if ((err = window_keep(s, *start + want, *n - want)) < 0)
+		return err;
+	*n = want;
+	return 0;
+}
+
+static int
+alloc_packed(struct space *s, uint32_t want, uint64_t hint, uint64_t *start,
+    uint64_t *n)
+{
+	int err, more;
+
+	err = find_run(s, hint, want, start, n);
+	if (err < 0 || *n < want) {
+		more = refill(s, want, hint);
+		/* Before the host says no, what is kept for others goes. */
+		if (more == -VFS_NOSPC && windows_total(s) > 0)
+			more = windows_drop(s);
+		if (more == 0)
+			err = find_run(s, hint, want, start, n);
+		else if (err < 0)
+			err = more;
+	}
+	return err < 0 ? err : freemap_del(s->ready, *start, *n);
+}
+
 int
 space_alloc(struct space *s, uint32_t want, uint64_t hint, uint64_t *block,
     uint32_t *got)
@@ -163,17 +312,10 @@ space_alloc(struct space *s, uint32_t want, uint64_t hint, uint64_t *block,
 	if (s->rdonly)
 		return -VFS_ROFS;
 	pthread_mutex_lock(&s->mu);
-	err = freemap_find(s->ready, hint, want, &start, &n);
-	if (err < 0 || n < want) {
-		int more = refill(s, want, hint);
-
-		if (more == 0)
-			err = freemap_find(s->ready, hint, want, &start, &n);
-		else if (err < 0)
-			err = more;
-	}
-	if (err == 0)
-		err = freemap_del(s->ready, start, n);
+	err = want < STREAM_MIN ? -VFS_NOENT :
+	    alloc_stream(s, want, hint, &start, &n);
+	if (err == -VFS_NOENT)
+		err = alloc_packed(s, want, hint, &start, &n);
 	pthread_mutex_unlock(&s->mu);
 	if (err < 0)
 		return err;
@@ -330,7 +472,8 @@ space_usage(struct space *s, struct space_usage *out)
 	pthread_mutex_lock(&s->mu);
 	out->end = s->end;
 	out->pending = s->published.blocks + s->drafts.blocks;
-	out->free = freemap_total(s->ready) + freemap_total(s->bare);
+	out->free = freemap_total(s->ready) + freemap_total(s->bare) +
+	    windows_total(s);
 	out->used = s->end - 1 - out->free - out->pending;
 	pthread_mutex_unlock(&s->mu);
 }
@@ -349,6 +492,18 @@ in_queue(const struct queue *q, uint64_t block, uint64_t n)
 	return false;
 }
 
+static bool
+in_window(const struct space *s, uint64_t block, uint64_t n)
+{
+	unsigned i;
+
+	for (i = 0; i < WINDOWS; i++)
+		if (s->window[i].n > 0 && s->window[i].next <= block &&
+		    block + n <= s->window[i].next + s->window[i].n)
+			return true;
+	return false;
+}
+
 bool
 space_is_free(struct space *s, uint64_t block, uint64_t n)
 {
@@ -361,7 +516,8 @@ space_is_free(struct space *s, uint64_t block, uint64_t n)
 	    start <= block && block + n <= start + len) ||
 	    (freemap_next(s->bare, block, &start, &len) == 0 &&
 	    start <= block && block + n <= start + len) ||
-	    in_queue(&s->published, block, n) || in_queue(&s->drafts, block, n);
+	    in_queue(&s->published, block, n) ||
+	    in_queue(&s->drafts, block, n) || in_window(s, block, n);
 	pthread_mutex_unlock(&s->mu);
 	return yes;
 }
