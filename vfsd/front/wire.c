@@ -190,7 +190,7 @@ static bool
 stalled(const struct wire_conn *c, uint64_t now)
 {
 	return (c->in_n > 0 || c->ending || c->out_n > c->out_at) &&
-	    now - c->since_ms > WIRE_STALL_MS;
+	    c->since_ms + WIRE_STALL_MS < now;	/* now may be older */
 }
 
 static void
