@@ -206,6 +206,9 @@ workload(struct life *l, struct worker *w, uint64_t seed)
 	snprintf(w->text, sizeof(w->text), "opening the image");
 	/* few rows make a table full: freezes and checkpoints of their own */
 	l->conf.table_rows_max = rng_to(&r, 3) ? 0 : 30 + rng_to(&r, 60);
+	/* a small disk, so that freed blocks are soon used again */
+	l->live->room = rng_to(&r, 2) ? 0 : 4096ull * (20 + rng_to(&r, 100));
+	l->scratch->room = l->live->room;
 	if (!life_begin(l, images[rng_to(&r, (uint32_t)nimages)], seed))
 		return false;
 	ok = seed % 2 ? pair(l, w, &r, seed / 2) : long_one(l, w, &r);

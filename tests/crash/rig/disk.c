@@ -358,6 +358,8 @@ dur_resize(struct disk *d, int fi, uint64_t size)
 	f->dsize = size;
 }
 
+static void pend_settle(struct disk *d, int i);
+
 /* Store in the cache image what the real file now holds there, and list
  * the sectors. */
 static void
@@ -371,6 +373,9 @@ note_bytes(struct disk *d, int fi, uint64_t off, uint64_t n, const uint8_t *src)
 
 	if (last > DISK_FILE_MAX)
 		die("file too large");
+	/* Nothing says that writes wait for a sync: the oldest go out. */
+	if (d->npend > DISK_PENDS_MAX - 40)
+		pend_settle(d, 0);
 	if (src)
 		memcpy(f->cur + off, src, n);
 	else if (__real_pread(f->fd, f->cur + off, n, (off_t)off) != (ssize_t)n)
@@ -410,8 +415,6 @@ own_fd(struct disk *d, int fi, int flags)
 		die(path);
 }
 
-static void pend_settle(struct disk *d, int i);
-
 void
 disk_note_write(struct disk *d, int fi, uint64_t off, uint64_t n)
 {
@@ -421,9 +424,6 @@ disk_note_write(struct disk *d, int fi, uint64_t off, uint64_t n)
 		stale_range(&d->file[fi], off, n);
 		return;
 	}
-	/* Nothing says that writes wait for a sync: the oldest go out. */
-	if (d->npend > DISK_PENDS_MAX - 40)
-		pend_settle(d, 0);
 	own_fd(d, fi, 0);
 	note_bytes(d, fi, off, n, NULL);
 }

@@ -77,6 +77,7 @@ struct disk {
 	char dir[128];
 	size_t dirlen;
 	bool scratch;		/* only remember which pages changed */
+	uint64_t room;		/* of the data file; 0: no bound */
 	bool dead;		/* the process was killed: nothing counts */
 	struct dfile file[DISK_FILES_MAX];
 	int nfiles;

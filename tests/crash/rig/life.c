@@ -386,8 +386,10 @@ observe(struct life *l, const struct step *st)
 }
 
 static bool
-surprising(int err)
+surprising(const struct life *l, int err)
 {
+	if (err == -VFS_NOSPC && l->live->room > 0)
+		return false;
 	switch (-err) {
 	case VFS_IO: case VFS_CORRUPT: case VFS_NOMEM: case VFS_ROFS:
 	case VFS_NOSPC: case VFS_AGAIN: case VFS_BUSY: case VFS_GONE:
@@ -410,7 +412,7 @@ after_error(struct life *l, const struct step *st, int err)
 {
 	int n = l->n;
 
-	if (surprising(err))
+	if (surprising(l, err))
 		return life_fail(l, "%s: %s", st->text, vfs_err_text(err));
 	moment_look(l);
 	if (l->n != n)
@@ -654,6 +656,9 @@ life_begin(struct life *l, const struct disk *image, uint64_t seed)
 	l->why[0] = 0;
 	l->rng.s = seed;
 	l->id_max = l->seq_max = 0;
+	l->boot = 2;
+	l->judged = 0;
+	memset(&l->last, 0, sizeof(l->last));
 	disk_now_ns = BIRTHDAY + 3600000000000ull;
 	wrap_random_seed(seed);
 	moments_clear(l);

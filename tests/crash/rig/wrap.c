@@ -341,10 +341,15 @@ __wrap_fallocate(int fd, int mode, off_t off, off_t n)
 	disk_look(e->d);
 	if (wrap_fails(FAULT_SPACE, "fallocate"))
 		return -1;
-	if (mode == FALLOC_FL_KEEP_SIZE)
-		return 0;
-	f = &e->d->file[e->file];
 	end = (uint64_t)(off + n);
+	if (mode == FALLOC_FL_KEEP_SIZE) {
+		if (e->d->room == 0 || end <= e->d->room ||
+		    strcmp(e->path, "data") != 0)
+			return 0;
+		errno = ENOSPC;
+		return -1;
+	}
+	f = &e->d->file[e->file];
 	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
 		r = __real_fallocate(fd, FALLOC_FL_PUNCH_HOLE |
 		    FALLOC_FL_KEEP_SIZE, off, n);

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Break one promise at a time on purpose; the crash rig must turn red.
+# PLANTS="PLANT_x ..." tries only these; -v shows what the rig saw.
+cd "$(dirname "$0")/.." || exit 1
+B=${B:-build}
+all="PLANT_SKIP_DATA_SYNC PLANT_SKIP_LOG_SYNC PLANT_ACK_BEFORE_APPEND
+PLANT_REUSE_BEFORE_CHECKPOINT PLANT_REUSE_UNDER_READER PLANT_NO_CHAIN
+PLANT_HALF_WRITE PLANT_REISSUE_SEQ PLANT_REISSUE_ID PLANT_TRIM_LIVE_DRAFT"
+n=0 bad=0
+
+for p in ${PLANTS:-$all}; do
+	n=$((n + 1))
+	if ! grep -rqE "#ifn?def $p\$" vfsd backends --include='*.c'; then
+		echo "not ok $n - plants__${p}__is_not_in_the_code"
+		bad=1
+		continue
+	fi
+	if ! make -s B="$B" "$B/plants/$p/power"; then
+		echo "not ok $n - plants__${p}__builds"
+		bad=1
+		continue
+	fi
+	out=$(CRASH_STATES=${PLANT_STATES:-20000} CRASH_SECONDS=60 \
+	    timeout -k 5 90 "$B/plants/$p/power" 2>&1)
+	why=$(echo "$out" | grep -A1 '^# SEED=' | sed -n '1,2s/^# //p' | tr '\n' ' ')
+	if echo "$out" | grep -q '^not ok 1'; then
+		echo "ok $n - plants__${p}__turns_the_rig_red"
+		echo "# $why"
+	else
+		echo "not ok $n - plants__${p}__turns_the_rig_red"
+		bad=1
+	fi
+	[ "$1" = -v ] && echo "$out" | sed 's/^/#  /'
+	rm -rf "$B/plants/$p"
+done
+echo "1..$n"
+exit $bad
