@@ -313,7 +313,7 @@ m_rename(struct model *m, const char *path, const char *path2,
 static void
 dump_obj(struct model *m, FILE *f, const char *path, struct obj *o)
 {
-	char sub[32];
+	char sub[512];
 	unsigned i;
 
 	if (o->mark != m->mark) {
@@ -339,6 +339,18 @@ dump_obj(struct model *m, FILE *f, const char *path, struct obj *o)
 }
 
 static void
+print_difference(const struct model *m, const char *want, const char *got)
+{
+	while (strcspn(want, "\n") == strcspn(got, "\n") &&
+	    strncmp(want, got, strcspn(want, "\n") + 1) == 0) {
+		want += strcspn(want, "\n") + 1;
+		got += strcspn(got, "\n") + 1;
+	}
+	print_message("after %s\nwant %.*s\ngot  %.*s\n", m->done,
+	    (int)strcspn(want, "\n"), want, (int)strcspn(got, "\n"), got);
+}
+
+static void
 compare(struct model *m)
 {
 	char *want = NULL, *got = NULL;
@@ -353,8 +365,7 @@ compare(struct model *m)
 	fx_dump(m->fx, f);
 	fclose(f);
 	if (strcmp(want, got) != 0)
-		fprintf(stderr, "after %s\n--- want\n%s--- got\n%s",
-		    m->done, want, got);
+		print_difference(m, want, got);
 	assert_true(strcmp(want, got) == 0);
 	assert_int_equal(fx_check(m->fx), 0);
 	free(want);
