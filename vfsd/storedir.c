@@ -1,11 +1,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 
 #define MARK_NEW	STOREDIR_MARK ".new"
 #define MARK_MAX	512
+#define ROOM_MIN	(3u << 20)	/* the smallest log, and some rows */
 #define LOCK_WAIT_MS	1500	/* a killed daemon takes a moment to go */
 
 static int
@@ -26,27 +29,49 @@ say(char *why, size_t cap, const char *fmt, ...)
 	return -1;
 }
 
+static void
+parent_of(const char *path, char *out, size_t cap)
+{
+	char *slash;
+
+	snprintf(out, cap, "%s", path);
+	slash = strrchr(out, '/');
+	if (slash == NULL)
+		strcpy(out, ".");
+	else if (slash == out)
+		strcpy(out, "/");
+	else
+		*slash = '\0';
+}
+
 static int
 sync_parent(const char *path)
 {
-	char parent[4096];
-	char *slash;
+	char parent[PATH_MAX];
 	int fd, rc;
 
-	snprintf(parent, sizeof parent, "%s", path);
-	slash = strrchr(parent, '/');
-	if (slash == NULL)
-		strcpy(parent, ".");
-	else if (slash == parent)
-		strcpy(parent, "/");
-	else
-		*slash = '\0';
+	parent_of(path, parent, sizeof parent);
 	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == EACCES ? 0 : -1;	/* not ours to sync */
 	rc = fsync(fd);
 	close(fd);
 	return rc;
+}
+
+/* Room for the least store there can be; asked before anything is made. */
+static bool
+has_room(const char *path)
+{
+	char parent[PATH_MAX];
+	struct statvfs v;
+	uint64_t blocks;
+
+	parent_of(path, parent, sizeof parent);
+	if (statvfs(parent, &v) != 0)
+		return true;		/* mkdir will tell */
+	blocks = geteuid() == 0 ? v.f_bfree : v.f_bavail;
+	return blocks * v.f_frsize >= ROOM_MIN;
 }
 
 static int
@@ -138,7 +163,12 @@ storedir_open(const char *path, bool create, bool rdonly,
     struct storedir *out, char *why, size_t cap)
 {
 	struct storedir d = { .fd = -1 };
+	struct stat st;
 
+	if (create && !rdonly && stat(path, &st) != 0 && errno == ENOENT &&
+	    !has_room(path))
+		return say(why, cap, "%s: cannot make the store: no space "
+		    "left: make room on the disk and try again", path);
 	if (create && !rdonly && mkdir(path, 0700) == 0) {
 		d.made = true;
 		if (sync_parent(path) != 0) {
