@@ -264,6 +264,10 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
 		publisher_wrote(s->publisher,
 		    (struct vfs_id){ field_id(q, ops[op].lock) });
 	unlock_objects(s, &held);
+	if (err == 0 && extras[op].drafts && seq.n == 0 &&
+	    engine_drafts_heavy(s->engine))
+		server_released(s, (struct vfs_id){ field_id(q,
+		    ops[op].lock) });
 
 	if (extras[op].peek != NULL && (err == -VFS_ROFS || err == -VFS_NOSPC)
 	    && peek(s, op, env, q, true, r) == 1)

@@ -121,6 +121,10 @@ void engine_status(struct engine *e, struct engine_status *out);
 int engine_drafts(struct engine *e, struct vfs_id after,
     struct vfs_id *out, size_t cap, size_t *n);
 
+/* Live drafts take a good part of the log: publish what is written, at
+ * once, or the log cannot be trimmed and a publication may not fit. */
+bool engine_drafts_heavy(struct engine *e);
+
 /* Recent faults, newest first; by trace id, or all if 0. */
 size_t engine_faults(struct engine *e, uint64_t trace_id,
     struct fault_rec *out, size_t cap);

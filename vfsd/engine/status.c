@@ -69,6 +69,12 @@ engine_status(struct engine *e, struct engine_status *s)
 	(void)e->sops->usage(e->store, &s->rows);
 }
 
+bool
+engine_drafts_heavy(struct engine *e)
+{
+	return atomic_load(&e->draft_bytes) > atomic_load(&e->log_size) / 16;
+}
+
 int
 engine_drafts(struct engine *e, struct vfs_id after, struct vfs_id *out,
     size_t cap, size_t *n)
