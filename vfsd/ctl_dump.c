@@ -281,7 +281,8 @@ wanted(const struct filter *f, const struct row_parts *p)
 {
 	if (p == NULL)
 		return f->kind == NULL && !f->by_id;
-	if (f->by_id && p->a != f->id)
+	if (f->by_id && (p->a != f->id || p->kind == ROW_JOURNAL ||
+	    p->kind == ROW_SHARE || p->kind == ROW_META))
 		return false;
 	return f->kind == NULL || strcmp(f->kind, ctl_kind(p->kind)) == 0 ||
 	    (f->kind[0] == (char)p->kind && f->kind[1] == 0);

@@ -1,0 +1,166 @@
+#!/bin/bash
+# vfsctl on the real thing: each command with --help and --json, online,
+# offline, on a damaged store; exit statuses.
+. "$(dirname "$0")/lib.sh"
+plain=
+
+# json VALUE: what python3 makes of the JSON on stdin; d is the document
+json() {
+	python3 -c "import json,sys
+d=json.load(sys.stdin)
+print($1)"
+}
+
+for c in status check id paths dump why version; do
+	check "help_$c" "$vfsctl" "$c" --help
+done
+"$vfsctl" >/dev/null 2>&1
+is "no_command__is_usage" $? 2
+"$vfsctl" frob >/dev/null 2>&1
+is "unknown_command__is_usage" $? 2
+"$vfsctl" status >/dev/null 2>&1
+is "status_without_path__is_usage" $? 2
+"$vfsctl" check >/dev/null 2>&1
+is "check_without_path__is_16" $? 16
+"$vfsctl" check "$work/nowhere" >/dev/null 2>&1
+is "check_of_nothing__is_8" $? 8
+mkdir "$work/empty"
+"$vfsctl" check "$work/empty" >/dev/null 2>&1
+is "check_of_no_store__is_8" $? 8
+is "check_of_no_store__changes_nothing" "$(ls -A "$work/empty")" ""
+check "version" "$vfsctl" version
+is "version_json" "$("$vfsctl" version --json | json 'd["protocol"]')" 1
+
+check "mount" mount_store || finish
+mkdir -p "$mnt/d/e"
+head -c 300000 /dev/urandom >"$mnt/d/big"
+echo hello >"$mnt/d/small"
+ln "$mnt/d/small" "$mnt/d/e/again"
+ln -s small "$mnt/d/link"
+odd=$mnt/d/$'odd\n"\\\xff name'
+echo odd >"$odd"
+setfattr -n user.one -v 1 "$mnt/d/big"
+cp "$mnt/d/big" "$mnt/d/copy"
+
+# --- finding the daemon
+for p in "$mnt" "$mnt/d/big" "$store"; do
+	is "status_json_by_${p#"$work"/}" \
+	    "$("$vfsctl" status --json "$p" | json 'd["store"]')" "$store"
+done
+check "status" "$vfsctl" status "$mnt"
+is "status_counts_creates" "$("$vfsctl" status --json "$mnt" |
+    json 'd["op.CREATE.calls"] >= 6')" True
+is "version_of_a_daemon" "$("$vfsctl" version --json "$mnt" |
+    json 'd["vfsd"] == d["vfsctl"]')" True
+if [ "$(id -u)" = 0 ]; then
+	mkdir "$work/bound"
+	mount --bind "$mnt/d" "$work/bound"
+	is "status_through_a_bind_mount" \
+	    "$("$vfsctl" status --json "$work/bound" | json 'd["store"]')" \
+	    "$store"
+	umount "$work/bound"
+fi
+
+# --- ids and paths
+id=$(stat -c %i "$mnt/d/small")
+is "id_is_st_ino" "$("$vfsctl" id "$mnt/d/small")" "$id"
+is "id_of_a_symlink_itself" "$("$vfsctl" id "$mnt/d/link")" \
+    "$(stat -c %i "$mnt/d/link")"
+is "id_json" "$("$vfsctl" id --json "$mnt/d/small" | json 'd["nlink"]')" 2
+refuse "id_outside_a_mount" "$vfsctl" id /etc/passwd
+is "paths" "$("$vfsctl" paths "$mnt" "$id" | sort)" \
+    "$mnt/d/e/again
+$mnt/d/small"
+is "paths_json" "$("$vfsctl" paths --json "$mnt" "$id" |
+    json 'len(d["paths"])')" 2
+is "paths_of_odd_name" \
+    "$("$vfsctl" paths "$mnt" "$(stat -c %i "$odd")")" "$odd"
+is "paths_of_odd_name_json" "$("$vfsctl" paths --json "$mnt" \
+    "$(stat -c %i "$odd")" |
+    json 'd["paths"][0].endswith("odd\n\"\\\udcff name")')" True
+is "paths_of_the_root" "$("$vfsctl" paths "$mnt" 1)" "$mnt/"
+refuse "paths_of_no_id" "$vfsctl" paths "$mnt" 999
+"$vfsctl" paths "$mnt" x >/dev/null 2>&1
+is "paths_of_no_number__is_usage" $? 2
+
+# --- check, why, dump while it is served
+check "check_online__clean" "$vfsctl" check "$mnt"
+is "check_online_json" "$("$vfsctl" check --json "$mnt" |
+    json 'd["result"], d["online"]')" "clean True"
+"$vfsctl" check --repair "$mnt" >/dev/null 2>&1
+is "repair_online__is_8" $? 8
+check "why__nothing_or_something" "$vfsctl" why "$mnt"
+is "why_json" "$("$vfsctl" why --json "$mnt" | json 'type(d).__name__')" list
+refuse "why_of_an_unknown_trace" "$vfsctl" why "$mnt" deadbeef
+refuse "dump_while_served" "$vfsctl" dump "$store"
+is "check_progress_not_on_a_pipe" "$("$vfsctl" check "$mnt" 2>&1 >/dev/null)" ""
+
+# a check beside somebody who works
+(for i in {1..400}; do
+	echo $i >"$mnt/d/t.$i" && mv "$mnt/d/t.$i" "$mnt/d/u" &&
+	    head -c 20000 /dev/zero >"$mnt/d/v" && rm "$mnt/d/v"
+done) &
+for _ in 1 2 3 4 5; do
+	check "check_beside_writers__clean" "$vfsctl" check "$mnt"
+done
+wait $!
+
+# --- offline
+check "unmount" unmount_store
+refuse "status_offline" "$vfsctl" status "$store"
+check "check_offline__clean" "$vfsctl" check "$store"
+is "check_offline_json" "$("$vfsctl" check --json "$store" |
+    json 'd["result"], d["online"], d["found"]')" "clean False 0"
+is "dump_has_the_name" "$("$vfsctl" dump --kind=name "$store" |
+    grep -c 'name="small"')" 1
+is "dump_json_is_one_object_a_line" "$("$vfsctl" dump --json "$store" |
+    python3 -c 'import json,sys
+print(all("row" in json.loads(l) for l in sys.stdin))')" True
+is "dump_of_an_id" "$("$vfsctl" dump --id="$id" "$store" |
+    awk '{ print $1 }' | sort -u | tr '\n' ' ')" "inline inode link "
+
+# --- damage: a byte of a file's, in the data file
+cp -a --sparse=always "$store" "$work/damaged"
+place=$("$vfsctl" dump --json --kind=extent "$store" |
+    head -n 1 | json 'd["place"]')
+printf X | dd of="$work/damaged/data" bs=1 conv=notrunc status=none \
+    seek=$((place * 4096 + 17))
+before=$(cd "$work/damaged" && md5sum ./* | md5sum)
+"$vfsctl" check "$work/damaged" >"$work/out" 2>&1
+is "damaged_bytes__is_4" $? 4
+check "damaged_bytes__file_is_named" grep -q '/d/' "$work/out"
+"$vfsctl" check --no-data "$work/damaged" >/dev/null 2>&1
+is "damaged_bytes_not_read__is_0" $? 0
+is "check__modifies_nothing" "$(cd "$work/damaged" && md5sum ./* | md5sum)" \
+    "$before"
+
+# --- damage: a byte of a row, found where the row store has it
+python3 - "$work/damaged/rows.mdb" <<'PY'
+import sys
+p = sys.argv[1]
+b = bytearray(open(p, 'rb').read())
+at = b.rfind(b'user.one')
+assert at > 0
+b[at + 8] ^= 1				# the value behind the key
+open(p, 'wb').write(b)
+PY
+"$vfsctl" check --no-data "$work/damaged" >"$work/out" 2>&1
+is "damaged_row__is_4" $? 4
+check "damaged_row__is_named" grep -q '^xattr .*/d/big' "$work/out"
+"$vfsctl" check --no-data --repair "$work/damaged" >"$work/out" 2>&1
+is "repair__is_1" $? 1
+"$vfsctl" check --no-data "$work/damaged" >"$work/out" 2>&1
+is "repaired__is_0" $? 0
+
+# --- after kill -9 there is a log to read
+mount_store
+echo more >"$mnt/d/more"
+kill_daemon
+umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt"
+before=$(cd "$store" && md5sum data log rows.mdb | md5sum)
+check "check_after_kill__clean" "$vfsctl" check "$store"
+is "check_after_kill__writes_nothing" \
+    "$(cd "$store" && md5sum data log rows.mdb | md5sum)" "$before"
+is "dump_after_kill__reads_the_log" \
+    "$("$vfsctl" dump --kind=name "$store" | grep -c '"more"')" 1
+finish
