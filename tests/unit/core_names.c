@@ -197,18 +197,30 @@ create__setgid_directory__hands_its_group_down(void **state)
 }
 
 static void
-create__in_removed_directory__noent(void **state)
+names__into_removed_directory__noent(void **state)
 {
 	struct fx *fx = *state;
 	struct vfs_create q = { .mode = 0100644, .name = { "f", 1 } };
+	struct vfs_tmpfile t = { .mode = 0100644 };
+	struct vfs_link l = { .name = { "l", 1 } };
+	struct vfs_rename m = { .dir = { VFS_ID_ROOT }, .name = { "f", 1 },
+	    .name2 = { "m", 1 } };
 	struct vfs_create_reply r;
+	struct vfs_tmpfile_reply tr;
+	struct vfs_link_reply lr;
+	struct vfs_rename_reply mr;
 	uint64_t before;
 
 	assert_err(fx_mkdir(fx, "/d", 0755), OK);
-	q.dir = fx_id(fx, "/d");
+	assert_err(fx_create(fx, "/f", 0644), OK);
+	q.dir = t.dir = l.dir = m.dir2 = fx_id(fx, "/d");
+	l.target = fx_id(fx, "/f");
 	assert_err(fx_rmdir(fx, "/d"), OK);
 	before = fx_digest(fx);
 	assert_err(fx_op_create(fx, &q, &r), NOENT);
+	assert_err(fx_op_tmpfile(fx, &t, &tr), NOENT);
+	assert_err(fx_op_link(fx, &l, &lr), NOENT);
+	assert_err(fx_op_rename(fx, &m, &mr), NOENT);
 	assert_true(fx_digest(fx) == before);
 	assert_err(fx_reclaim_all(fx), OK);
 	assert_err(fx_op_create(fx, &q, &r), NO_SUCH_ID);
@@ -554,7 +566,7 @@ main(void)
 		FX_TEST(create__every_type__has_its_own),
 		FX_TEST(symlink__target_at_limit__one_more_is_refused),
 		FX_TEST(create__setgid_directory__hands_its_group_down),
-		FX_TEST(create__in_removed_directory__noent),
+		FX_TEST(names__into_removed_directory__noent),
 		FX_TEST(lookup__dots__self_and_parent),
 		FX_TEST(lookup__not_there__says_why),
 		FX_TEST(link__file__two_names_one_object),
