@@ -130,7 +130,8 @@ mount_store() {	# [vfsd options]
 	"$vfsd" -f "$@" "$store" "$mnt" 2>>"$work/daemon.log" &
 	daemon=$!
 	for ((i = 0; i < 1000; i++)); do
-		is_mounted && stat "$mnt" >/dev/null 2>&1 && return 0
+		[ "$(stat -f -c %t "$mnt" 2>/dev/null)" = 65735546 ] &&
+		    return 0
 		kill -0 "$daemon" 2>/dev/null || break
 		sleep 0.02
 	done
