@@ -29,6 +29,7 @@
 
 #define FILE_NAME	"rows.mdb"
 #define FILE_NEW	"rows.mdb.new"	/* a creation under way */
+#define READERS_ROOM	32768		/* > a cache line for each reader */
 
 struct lmdb_cur {
 	MDB_cursor *c;
@@ -103,6 +104,29 @@ env_try(const char *path, unsigned flags, size_t map, MDB_env **out)
 	return rc;
 }
 
+/*
+ * LMDB grows its reader table by ftruncate and writes it through a
+ * mapping: on a full disk that would be SIGBUS.  Not while the
+ * environment is open: closing the file would drop LMDB's own locks.
+ */
+static int
+reserve_readers(int dirfd, const char *name)
+{
+	char path[64];
+	int fd, rc;
+
+	snprintf(path, sizeof path, "%s-lock", name);
+	fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno;
+	do
+		rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, READERS_ROOM) < 0 ?
+		    errno : 0;
+	while (rc == EINTR);
+	close(fd);
+	return rc == EOPNOTSUPP || rc == ENOSYS ? 0 : rc;
+}
+
 /* With less address space where the machine, or a limit, has less. */
 static int
 env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
@@ -111,6 +135,9 @@ env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
 	size_t map;
 	int rc;
 
+	if (!(flags & (MDB_RDONLY | MDB_NOLOCK)) &&
+	    (rc = reserve_readers(dirfd, name)) != 0)
+		return lmdb_err(rc);
 	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
 	for (map = LMDB_MAP_MAX; ; map /= 4) {
 		rc = env_try(path, flags, map, out);

@@ -13,6 +13,12 @@ store=$work/small/store
 if [ "$plain" ]; then
 	mnt=$work/small/plain
 fi
+alive() {	# it must never die of this
+	[ "$plain" ] || kill -0 "$daemon" 2>/dev/null && return
+	check "the daemon lives" false
+	sed 's/^/# /' "$work/daemon.log"
+	finish
+}
 mount_store || { check "mount" false; finish; }
 echo first >"$mnt/first"
 seq 100000 >"$mnt/numbers"
@@ -21,6 +27,7 @@ for turn in 1 2; do
 	check "$turn: filling ends in ENOSPC" timeout 120 \
 	    "$probe" fill "$mnt"
 	tail -n 1 "$log" | sed 's/^/# /'
+	alive
 	is "$turn: what was there is" "$(md5sum <"$mnt/numbers")" "$sum"
 	refuse "$turn: a new file has no room" sh -c \
 	    "for i in \$(seq 20000); do echo x >'$mnt/new'\$i || exit 1; done"

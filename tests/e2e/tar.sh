@@ -23,8 +23,9 @@ make_tree() {
 	cd /
 }
 xattrs() {
-	(cd "$1" && getfattr -R -h -d -m - . && getfacl -R -n -p .) 2>/dev/null |
-	    md5sum
+	(cd "$1" && find . | LC_ALL=C sort >"$work/names" &&
+	    tr '\n' '\0' <"$work/names" | xargs -0 getfattr -h -d -m - &&
+	    getfacl -n -p - <"$work/names") 2>/dev/null | md5sum
 }
 check "a tree in the mount" make_tree "$mnt/a"
 check "tar it" "${t[@]}" -cf "$work/a.tar" -C "$mnt" a
