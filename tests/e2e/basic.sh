@@ -212,8 +212,9 @@ else
 	is "the same file" "$(as_user cat "$u/mnt/f")" mine
 	check "fusermount3 -u" as_user fusermount3 -u "$u/mnt"
 	chown -R 0:0 "$store"; chmod 700 "$store"
-	refused "a store that cannot be read" as_user "$u/vfsd" "$store" \
-	    "$u/mnt"
+	sleep 0.5
+	refused "a store that cannot be read" setpriv --reuid 1000 \
+	    --regid 1000 --clear-groups "$u/vfsd" "$store" "$u/mnt"
 	chmod $mode /dev/fuse
 fi
 finish
