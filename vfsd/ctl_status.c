@@ -146,8 +146,8 @@ print_fault(const struct proto_fault *f)
 	    vfs_err_name((int)f->err));
 	if (f->pid != 0)
 		printf(" pid %" PRIu32, f->pid);
-	if (f->op != 0 && f->op < VFS_OP_COUNT)
-		printf(" %s", proto_ops[f->op].name);
+	if (f->op != 0)
+		printf(" %s", proto_ops[proto_op_find(f->op)].name);
 	if (f->id != 0)
 		printf(" id %" PRIu64, f->id);
 	if (f->file.n > 0)
@@ -170,8 +170,8 @@ json_fault(struct json *j, const struct proto_fault *f)
 	json_num(j, "nsec", f->when.nsec);
 	json_text(j, "error", vfs_err_name((int)f->err));
 	json_num(j, "pid", f->pid);
-	json_text(j, "op", f->op != 0 && f->op < VFS_OP_COUNT ?
-	    proto_ops[f->op].name : "");
+	json_text(j, "op", f->op == 0 ? ""
+	    : proto_ops[proto_op_find(f->op)].name);
 	json_num(j, "id", f->id);
 	json_str(j, "file", f->file);
 	json_num(j, "line", f->line);

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "holders.h"
 #include "publisher.h"
+#include "why.h"
 
 #define LOCKS		1024u		/* stripes of object locks */
 #define TRIES_MAX	64u		/* stale plans in a row */
@@ -26,6 +27,7 @@ struct server {
 	bool sync_all;
 	struct holders *holders;
 	struct publisher *publisher;
+	struct why *why;
 	pthread_mutex_t locks[LOCKS];	/* content of the ids of a stripe */
 	struct count counts[VFS_OP_COUNT];
 };
@@ -349,6 +351,8 @@ dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
 	err = by_mode[ops[op].mode](s, op, env, q, r);
 	if (op != VFS_OP_SYNC)
 		count(s, op, start, err);
+	if (err < 0)			/* requests begin with an id */
+		why_note(s->why, env, op, field_id(q, 0), err);
 	return err;
 }
 
@@ -607,7 +611,8 @@ server_new(const struct server_conf *conf, struct server **out)
 	s->engine = conf->engine;
 	for (i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&s->locks[i], NULL);
-	if ((err = holders_new(&s->holders)) < 0 ||
+	if ((err = why_new(&s->why)) < 0 ||
+	    (err = holders_new(&s->holders)) < 0 ||
 	    (err = publisher_new(publish_quiet, s, &s->publisher)) < 0 ||
 	    (err = settle(s)) < 0)
 		goto out;
@@ -633,9 +638,16 @@ server_free(struct server *s)
 	}
 	publisher_free(s->publisher);
 	holders_free(s->holders);
+	why_free(s->why);
 	for (i = 0; i < LOCKS; i++)
 		pthread_mutex_destroy(&s->locks[i]);
 	free(s);
+}
+
+struct why *
+server_why(struct server *s)
+{
+	return s->why;
 }
 
 struct engine *

@@ -56,4 +56,8 @@ struct op_count {
 };
 void server_counts(struct server *s, struct op_count out[VFS_OP_COUNT]);
 
+/* The last errors that requests got (why.h). */
+struct why;
+struct why *server_why(struct server *s);
+
 #endif

@@ -91,6 +91,14 @@ is "check_online_json" "$("$vfsctl" check --json "$mnt" |
 is "repair_online__is_8" $? 8
 check "why__nothing_or_something" "$vfsctl" why "$mnt"
 is "why_json" "$("$vfsctl" why --json "$mnt" | json 'type(d).__name__')" list
+bash -c 'echo $$ >"$1"; exec setfattr -x user.none "$0/d/big"' "$mnt" \
+    "$work/pid" 2>/dev/null
+check "why_of_a_process" "$vfsctl" why --pid="$(cat "$work/pid")" "$mnt"
+is "why_of_a_process__says_what" "$(grep -c 'XATTR_REMOVE.*attribute' "$log")" 1
+trace=$("$vfsctl" why --json --pid="$(cat "$work/pid")" "$mnt" |
+    json 'd[0]["trace"]')
+check "why_of_a_trace" "$vfsctl" why "$mnt" "$trace"
+refuse "why_of_an_unknown_process" "$vfsctl" why --pid=1 "$mnt"
 refuse "why_of_an_unknown_trace" "$vfsctl" why "$mnt" deadbeef
 refuse "dump_while_served" "$vfsctl" dump "$store"
 is "check_progress_not_on_a_pipe" "$("$vfsctl" check "$mnt" 2>&1 >/dev/null)" ""

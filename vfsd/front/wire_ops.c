@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../engine/engine.h"
+#include "../why.h"
 #include "wire_in.h"
 
 #define OP_INTERNAL	0x3f00u		/* numbers from here: never a peer's */
@@ -118,29 +119,60 @@ own_check(struct call *k, const void *q, void *rp)
 	return wire_check_ask(&k->w->check, q, rp);
 }
 
+static bool
+tell_fault(struct proto_list *l, const struct fault_rec *rec)
+{
+	struct proto_fault f = { .trace_id = rec->trace_id,
+		.when = rec->when, .line = (uint32_t)rec->line,
+		.err = (uint32_t)-rec->err,
+		.file = { rec->file, strlen(rec->file) },
+		.text = { rec->text, strlen(rec->text) } };
+
+	return proto_fault_put(l, &f);
+}
+
+static bool
+tell_error(struct proto_list *l, const struct why_rec *rec)
+{
+	const char *text = vfs_err_text(rec->err);
+	struct proto_fault f = { .trace_id = rec->trace_id,
+		.when = rec->when, .pid = rec->pid, .id = rec->id,
+		.op = proto_ops[rec->op].number,
+		.err = (uint32_t)-rec->err, .text = { text, strlen(text) } };
+
+	return proto_fault_put(l, &f);
+}
+
+/* What requests were told, and where that was born if it was a surprise. */
 static int
 own_why(struct call *k, const void *qp, void *rp)
 {
-	struct fault_rec recs[64];
+	struct server *s = k->w->conf.server;
+	struct fault_rec faults[64];
+	struct why_rec recs[64];
 	const struct vfs_why *q = qp;
 	struct vfs_why_reply *r = rp;
 	struct proto_list l = { .p = k->w->room, .cap = VFS_IO_MAX };
-	size_t i, n;
+	size_t i, j, n, m = 0;
 
-	n = engine_faults(server_engine(k->w->conf.server), q->trace_id, recs,
-	    sizeof recs / sizeof recs[0]);
+	n = why_find(server_why(s), q->trace_id, q->pid, recs, 64);
 	for (i = 0; i < n; i++) {
-		struct proto_fault f = { .trace_id = recs[i].trace_id,
-			.when = recs[i].when, .line = (uint32_t)recs[i].line,
-			.err = (uint32_t)-recs[i].err,
-			.file = { recs[i].file, strlen(recs[i].file) },
-			.text = { recs[i].text, strlen(recs[i].text) } };
-
-		if (!proto_fault_put(&l, &f))
-			break;
+		tell_error(&l, &recs[i]);
+		if (q->pid == 0 || recs[i].trace_id == 0)
+			continue;
+		m = engine_faults(server_engine(s), recs[i].trace_id, faults,
+		    64);
+		for (j = 0; j < m; j++)
+			tell_fault(&l, &faults[j]);
+	}
+	if (q->pid == 0) {
+		m = engine_faults(server_engine(s), q->trace_id, faults, 64);
+		for (j = 0; j < m; j++)
+			tell_fault(&l, &faults[j]);
 	}
 	r->faults.n = l.n;
-	return n == 0 && q->trace_id != 0 ? -VFS_NOENT : 0;
+	return l.count == 0 && (q->trace_id != 0 || q->pid != 0) ?
+	    -VFS_NOENT : 0;
 }
 
 /* The next name of a path; false at its end. */
