@@ -52,6 +52,7 @@ engine_status(struct engine *e, struct engine_status *s)
 	memcpy(s->uuid, e->head.uuid, sizeof(s->uuid));
 	s->opens = e->head.opens;
 	s->log_size = atomic_load(&e->log_size);
+	s->log_end = atomic_load(&e->log_end);
 	s->log_used = atomic_load(&e->log_end) - atomic_load(&e->log_start);
 	s->checkpoints = atomic_load(&e->bg.ended);
 	s->log_syncs = atomic_load(&e->sync.log_syncs);
