@@ -91,7 +91,9 @@ void engine_kill(struct engine *e);
 int txn_begin(struct engine *e, enum txn_mode mode,
     const struct req_env *env, struct txn **out);
 /* Appends to the log and inserts; 0 with the sequence in *seq (may be
- * NULL; 0 if nothing was written).  Takes t whatever it returns. */
+ * NULL; 0 if nothing was written).  -VFS_NOSPC if there is no room for the
+ * rows; -VFS_AGAIN if there may be after a checkpoint: the next begin waits
+ * for that.  Takes t whatever it returns. */
 int txn_commit(struct txn *t, struct vfs_seq *seq);
 void txn_abort(struct txn *t);
 

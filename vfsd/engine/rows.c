@@ -11,6 +11,8 @@
 #define PAGE		4096u
 #define FIXED		(256u << 10)	/* root pages, marks, free list */
 #define FOR_DELETES	(2u << 20)	/* only what frees may use it */
+#define SLACK		(1u << 20)	/* less than that left: checkpoint first */
+#define PENDING_FEW	64u		/* rows; a checkpoint would not help */
 #define STEP		(16u << 20)	/* promised at once, where possible */
 
 static uint64_t
@@ -56,8 +58,9 @@ promise(struct engine *e, uint64_t n, uint64_t more)
 
 /*
  * At the serial point: room for a commit of so many rows.  What frees may
- * use the last of it.  Where there is little left the next transactions
- * wait for a checkpoint, which makes the estimate small again.
+ * use the last of it.  Where there is little left, the next transactions
+ * wait for a checkpoint, which makes the estimate small again; -VFS_AGAIN
+ * if this one should have.
  */
 int
 rows_room(struct engine *e, uint64_t rows, uint64_t bytes, bool frees)
@@ -65,16 +68,20 @@ rows_room(struct engine *e, uint64_t rows, uint64_t bytes, bool frees)
 	uint64_t need = pending(e, rows, bytes);
 	int err;
 
-	if (need + FOR_DELETES <= atomic_load(&e->row_room))
+	if (need + FOR_DELETES + SLACK <= atomic_load(&e->row_room))
 		return 0;
 	pthread_mutex_lock(&e->store_lock);
-	err = promise(e, need + FOR_DELETES, STEP);
+	err = promise(e, need + FOR_DELETES + SLACK, STEP);
 	if (err == -VFS_NOSPC) {
 		bg_tight(e);
-		if (frees)
+		err = promise(e, need + FOR_DELETES, 0);
+		if (err == -VFS_NOSPC && frees)
 			err = promise(e, need, 0);
 	}
 	pthread_mutex_unlock(&e->store_lock);
+	if (err == -VFS_NOSPC &&
+	    e->pending.rows + e->pending_frozen.rows > PENDING_FEW)
+		return -VFS_AGAIN;
 	return err;
 }
 
