@@ -57,6 +57,18 @@ bg_kick(struct engine *e)
 	pthread_mutex_unlock(&e->bg.lock);
 }
 
+/* A checkpoint soon. */
+void
+bg_want(struct engine *e)
+{
+	if (!e->threads_on)
+		return;
+	pthread_mutex_lock(&e->bg.lock);
+	e->bg.want = true;
+	pthread_cond_signal(&e->bg.wake);
+	pthread_mutex_unlock(&e->bg.lock);
+}
+
 void
 bg_tight(struct engine *e)
 {

@@ -6,6 +6,9 @@
 #include "engine_impl.h"
 #include "plants.h"
 
+#define TIDY_BLOCKS	4096u		/* allocated: look what is free again */
+#define PENDING_MAX	(1u << 18)	/* blocks that wait: 1 GiB */
+
 /* --- blocks -------------------------------------------------------- */
 
 /* Free what no reader and no replay can need any more. */
@@ -24,12 +27,30 @@ space_tidy(struct engine *e)
 	space_settle(e->space, readers, durable);
 }
 
+/* Overwriting must not eat the disk: look now and then, and do not let
+ * too much wait for the next checkpoint. */
+static void
+tidy_sometimes(struct engine *e, uint32_t got)
+{
+	struct space_usage u;
+
+	if (atomic_fetch_add(&e->allocated, got) < TIDY_BLOCKS)
+		return;
+	atomic_store(&e->allocated, 0);
+	space_tidy(e);
+	space_usage(e->space, &u);
+	if (u.pending > PENDING_MAX)
+		bg_want(e);
+}
+
 int
 data_alloc(struct engine *e, uint32_t want, uint64_t hint, uint64_t *block,
     uint32_t *got)
 {
 	int err = space_alloc(e->space, want, hint, block, got);
 
+	if (err == 0)
+		tidy_sometimes(e, *got);
 	if (err != -VFS_NOSPC)
 		return err;
 	/* What was freed may do, once a checkpoint has forgotten it. */

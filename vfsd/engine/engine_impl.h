@@ -178,6 +178,7 @@ struct engine {
 	_Atomic uint64_t store_used;	/* bytes, after the last apply */
 
 	struct space *space;
+	_Atomic uint64_t allocated;	/* blocks since the last look */
 
 	/* sync.lock: the flush under way and who waits for one. */
 	struct {
@@ -353,6 +354,7 @@ void bg_init(struct engine *e);
 int bg_start(struct engine *e);
 void bg_stop(struct engine *e);
 void bg_kick(struct engine *e);		/* the checkpoint thread */
+void bg_want(struct engine *e);
 void bg_tight(struct engine *e);
 void bg_progress(struct engine *e, int err);
 void bg_committed(struct engine *e);
