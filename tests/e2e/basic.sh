@@ -66,7 +66,12 @@ refused "a wrong value" "$vfsd" -o durability=never "$store" "$mnt"
 refused "no arguments" "$vfsd"
 refused "read-only without a store" "$vfsd" -o ro "$work/none" "$mnt"
 
-# Another format, and damage: first bytes of what identifies the store.
+cp -a "$store" "$work/newer"
+sed -i 's/format 1$/format 99/' "$work/newer/vfsd-store"
+refused "a store of another format" "$vfsd" "$work/newer" "$mnt"
+rm -rf "$work/newer"
+
+# Damage: first bytes of what identifies the store.
 cp -a "$store" "$work/damaged"
 for f in "$work/damaged"/*; do
 	[ -f "$f" ] && [ -s "$f" ] || continue
