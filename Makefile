@@ -14,7 +14,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVFSD_VERSION='"$(VERSION)"' $(WARN) \
 	-fno-strict-aliasing -pthread -MMD -MP $(CFLAGS) $(SAN_$(SAN)) $(PLANT)
 ALL_LDFLAGS = -pthread $(LDFLAGS) $(SAN_$(SAN))
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer
+	-fno-omit-frame-pointer -Wno-maybe-uninitialized
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
 
 LIBS := -llmdb -lxxhash
