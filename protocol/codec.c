@@ -171,19 +171,26 @@ message(struct proto_hdr *h, struct wbuf *w)
 	return 0;
 }
 
+void
+proto_form_encode(const char *form, const void *in, struct wbuf *w)
+{
+	struct walk walk = { form, NULL, 0, 0 };
+	union field f;
+
+	while (walk_next(&walk)) {
+		memcpy(&f, (const char *)in + walk.at, walk.s->size);
+		field_encode(walk.s->letter, &f, w);
+	}
+}
+
 static int
 form_encode(const char *form, const void *in, struct proto_hdr *h,
     void *msg, size_t cap)
 {
-	struct walk walk = { form, NULL, 0, 0 };
-	union field f;
 	struct wbuf w;
 
 	wbuf_init(&w, msg, cap, PROTO_HDR, proto_form_fixed(form));
-	while (walk_next(&walk)) {
-		memcpy(&f, (const char *)in + walk.at, walk.s->size);
-		field_encode(walk.s->letter, &f, &w);
-	}
+	proto_form_encode(form, in, &w);
 	return message(h, &w);
 }
 

@@ -47,6 +47,8 @@ union proto_rep {
 size_t proto_form_fixed(const char *form);
 /* Size of the struct of a form. */
 size_t proto_form_struct(const char *form);
+/* The fields of a struct, where the writer stands. */
+void proto_form_encode(const char *form, const void *in, struct wbuf *w);
 
 /*
  * A whole message from a struct: h's op, len and flags are filled in.

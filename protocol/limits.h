@@ -23,6 +23,17 @@
 #define VFS_KEY_MAX		280u		/* longest row key */
 #define VFS_WALK_MAX		16u		/* names of one WALK */
 #define VFS_MSG_MAX		(VFS_IO_MAX + 65536u)	/* bytes of a message */
+#define VFS_TX_OPEN_MAX		64u		/* transactions at once */
+#define VFS_TX_OPS_MAX		65536u		/* operations of one */
+#define VFS_TX_PRE_MAX		1024u		/* preconditions of one */
+#define VFS_TX_READS_MAX	262144u		/* things that one has read */
+#define VFS_TX_DATA_MAX		(1ull << 32)	/* file bytes of one */
+#define VFS_TX_SAVEPOINTS_MAX	64u
+#define VFS_TX_IDLE_MS		30000u		/* unused: expires, or later */
+#define VFS_TX_IDLE_MS_MAX	300000u
+#define VFS_TX_LIFE_MS		600000u		/* used or not */
+#define VFS_TX_IDS_MAX		4096u		/* commits that TX_STATUS knows */
+#define VFS_TX_JOURNAL_MAX	65536u		/* records a precondition reads */
 #define VFS_DIRBLK		65536u		/* st_blksize of directories */
 
 #endif
