@@ -41,7 +41,8 @@ LINK_A := -Wl,--start-group $(ARCHIVES) -Wl,--end-group
 BIN := $(patsubst vfsd/main,vfsd/vfsd,$(basename $(wildcard $(PROGRAMS))))
 BIN := $(patsubst vfsd/%,$(B)/bin/%,$(BIN))
 
-.PHONY: all run check oracle conformance bench install clean deps deps-check tidy tests fuzz
+.PHONY: all run check oracle conformance bench install clean deps deps-check tidy tests fuzz \
+	fuzzers
 .DELETE_ON_ERROR:
 all: $(BIN)
 
@@ -147,49 +148,23 @@ bench:
 	@$(MAKE) --no-print-directory all $(BENCH)
 	@tests/bench/run.sh $(B)/bin
 
-# libFuzzer with ASan and UBSan; new inputs stay below $(B).
+# libFuzzer with ASan and UBSan; new inputs stay below $(B).  The targets
+# link the archives of a build of their own, made by clang.
 FUZZ_SECONDS ?= 30
+FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZERS := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(wildcard fuzz/*.c))
-$(B)/fuzz/%: fuzz/%.c $(PROTOCOL)
+$(B)/fuzz/%: fuzz/%.c $(ARCHIVES)
 	@mkdir -p $(B)/fuzz/corpus/$*
-	clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-sanitize-recover=all \
-	    -fsanitize=fuzzer,address,undefined -o $@ $< $(PROTOCOL)
-fuzz: $(FUZZERS)
-	@for f in $(FUZZERS); do \
-	    $$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
-		$(B)/fuzz/corpus/$${f##*/} fuzz/corpus/$${f##*/} || exit 1; \
+	@$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_A) $(LIBS)
+fuzzers: $(FUZZERS)
+fuzz:
+	@$(MAKE) --no-print-directory B=$(B)/clang CC=clang \
+	    CFLAGS="-O1 -g $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" fuzzers
+	@for f in $(basename $(notdir $(wildcard fuzz/*.c))); do \
+	    $(B)/clang/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) \
+		-max_len=4096 -artifact_prefix=$(B)/ $(B)/clang/fuzz/corpus/$$f \
+		fuzz/corpus/$$f || exit 1; \
 	done
-
-# What is installed besides what is built comes from install/*.in.  mount(8)
-# looks for helpers in /sbin only, so a system's PREFIX puts it there.
-BINDIR = $(DESTDIR)$(PREFIX)/bin
-MANDIR = $(DESTDIR)$(PREFIX)/share/man
-HELPERDIR ?= $(if $(filter / /usr /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
-STATEDIR ?= /var/lib/vfsd
-FILL = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
-	-e 's|@STATEDIR@|$(STATEDIR)|g'
-
-install: all
-	install -d $(BINDIR) $(DESTDIR)$(HELPERDIR) \
-		$(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system \
-		$(DESTDIR)$(PREFIX)/include/vfsd
-	install -m 755 $(BIN) $(BINDIR)
-	install -m 644 $(B)/lib/libprotocol.a \
-		$(DESTDIR)$(PREFIX)/lib/libvfsproto.a
-	install -m 644 protocol/*.h protocol/*.def \
-		$(DESTDIR)$(PREFIX)/include/vfsd
-	for m in man/*.[1-8]; do s=$${m##*.}; install -d $(MANDIR)/man$$s && \
-		install -m 644 $$m $(MANDIR)/man$$s || exit 1; done
-	$(FILL) install/vfsd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/vfsd.pc
-	$(FILL) install/vfsd@.service.in > \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/vfsd@.service
-	$(FILL) install/mount.fuse.vfsd.in > \
-		$(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
-	chmod 755 $(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
-
-tidy:
-	@tests/tidy.sh
 
 clean:
 	rm -rf $(B)

@@ -74,21 +74,21 @@ fix(struct engine *e, struct check *c)
 
 /* Space in nobody's hands may have been in somebody's a moment ago. */
 static int
-leaks(struct engine *e, struct check *c)
+leaks(struct engine *e, struct check *c, bool still)
 {
 	struct timespec pause = { 0, 50000000 };
 	struct req_env env;
 	struct txn *t;
-	unsigned i;
+	unsigned i, looks = still ? 1 : LEAK_LOOKS;
 	int err = 1;
 
 	own_env(&env);
-	for (i = 0; err == 1 && i < LEAK_LOOKS; i++) {
+	for (i = 0; err == 1 && i < looks; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		if ((err = txn_begin(e, TXN_READ, &env, &t)) < 0)
 			break;
-		err = check_leaks(c, t, i + 1 == LEAK_LOOKS);
+		err = check_leaks(c, t, i + 1 == looks);
 		txn_abort(t);
 	}
 	return err < 0 ? err : 0;
@@ -105,7 +105,7 @@ one_pass(struct engine *e, const struct check_conf *conf,
 		return err;
 	err = read_rows(e, c);
 	if (err == 0)
-		err = leaks(e, c);
+		err = leaks(e, c, conf->still);
 	if (err == 0 && conf->bytes)
 		err = read_bytes(e, c);
 	if (err == 0 && conf->repair)

@@ -224,7 +224,8 @@ static int
 offline(const char *store, struct show *s, bool bytes, bool repair)
 {
 	struct check_conf conf = { .bytes = bytes, .repair = repair,
-		.found = found, .progress = progress, .arg = s };
+		.found = found, .progress = progress, .arg = s,
+		.still = true };
 	struct check_sum sum = { 0 };
 	struct ctl_store st;
 	int err;

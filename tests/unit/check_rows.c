@@ -52,7 +52,7 @@ static int
 check(struct engine *e, bool repair)
 {
 	struct check_conf conf = { .bytes = true, .repair = repair,
-		.found = found };
+		.still = true, .found = found };
 
 	memset(&said, 0, sizeof said);
 	return check_store(e, &conf, &said.sum);

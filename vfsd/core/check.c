@@ -404,9 +404,11 @@ damaged(struct check *c, struct vfs_slice key)
 	memcpy(k.b, key.p, key.n);
 	k.n = key.n;
 	if (row_key_parse(key, &p) < 0) {
-		check_found(c, key.n > 0 ? k.b[0] : 0, 0, true,
+		fix = key.n > 0 && k.b[0] >= 'A' && k.b[0] <= 'z';
+		check_found(c, key.n > 0 ? k.b[0] : 0, 0, fix,
 		    "a row with a key that is none");
-		check_fix_del(c, &k);
+		if (fix)
+			check_fix_del(c, &k);
 		return 0;
 	}
 	/* A journal with a hole in it would lie; one with damage says so. */

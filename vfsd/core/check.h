@@ -27,6 +27,7 @@ struct check_finding {
 
 struct check_conf {
 	bool bytes;			/* read file bytes too */
+	bool still;			/* nobody else uses the store */
 	bool repair;			/* remember what check_fix needs */
 	uint64_t rows_hint;		/* about how many, for progress */
 	uint64_t journal_rows;		/* how many there must be; 0: unknown */

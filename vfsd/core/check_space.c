@@ -160,9 +160,12 @@ least(uint64_t a, uint64_t b)
 static const struct run *
 share_at(const struct walk *w)
 {
-	const struct run *s = &w->c->shares[w->share];
+	const struct run *s;
 
-	return w->share < w->c->nshares && s->place <= w->at ? s : NULL;
+	if (w->share == w->c->nshares)
+		return NULL;
+	s = &w->c->shares[w->share];
+	return s->place <= w->at ? s : NULL;
 }
 
 /* Where the next owner comes or goes. */
@@ -405,8 +408,8 @@ runs_again(struct check *c, struct txn_cur *cur, uint8_t kind)
 static int
 gaps_again(struct check *c)
 {
-	struct run *old = c->gaps, *g, *r = c->runs, *end = r + c->nruns;
-	size_t i, n = c->ngaps;
+	struct run *old = c->gaps, *g, *r = c->runs;
+	size_t i, n = c->ngaps, k = 0;
 	uint64_t at;
 	int err = 0;
 
@@ -415,13 +418,14 @@ gaps_again(struct check *c)
 	for (i = 0; i < n && err == 0; i++) {
 		g = &old[i];
 		at = g->place;
-		while (r > c->runs && r[-1].place + VFS_EXTENT_BLOCKS_MAX > at)
-			r--;
-		for (; err == 0 && r < end && r->place <= g->last; r++) {
-			if (r->place > at)
-				err = gap(c, at, r->place - at);
-			if (r->place + r->n > at)
-				at = r->place + r->n;
+		while (k > 0 && r[k - 1].place + VFS_EXTENT_BLOCKS_MAX > at)
+			k--;
+		for (; err == 0 && k < c->nruns && r[k].place <= g->last;
+		    k++) {
+			if (r[k].place > at)
+				err = gap(c, at, r[k].place - at);
+			if (r[k].place + r[k].n > at)
+				at = r[k].place + r[k].n;
 		}
 		if (err == 0 && at <= g->last)
 			err = gap(c, at, g->last + 1 - at);
