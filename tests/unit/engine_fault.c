@@ -259,14 +259,14 @@ full__no_room_for_rows__said_at_commit_deletions_go_on(void **state)
 
 	(void)state;
 	bad_init(&b);
-	broken.room = 16u << 20;
+	broken.room = 24u << 20;
 	fx_start(&b.fx);
 	for (i = 0; i < 300000 && (err = try_put(&b.fx, i, i)) == 0; i++)
 		n++;
 	/* The mem store never fills; so shrink the host. */
 	assert_int_equal(err, 0);
 	assert_int_equal(engine_checkpoint(b.fx.e), 0);
-	broken.room = 3u << 20;
+	broken.room = 6u << 20;
 	assert_int_equal(try_put(&b.fx, n, 0), 0);
 	broken.room = 1u << 20;
 	assert_int_equal(engine_checkpoint(b.fx.e), 0);

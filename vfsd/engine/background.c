@@ -80,8 +80,10 @@ bg_tight(struct engine *e)
 void
 bg_progress(struct engine *e, int err)
 {
-	if (err == 0)
+	if (err == 0) {
 		atomic_store(&e->bg.tight, false);
+		atomic_store(&e->bg.again, false);
+	}
 	pthread_mutex_lock(&e->bg.lock);
 	e->bg.err = err;
 	e->bg.rounds++;
@@ -290,7 +292,7 @@ engine_step(struct engine *e)
 		return 1;
 	if (marks_due(e))
 		return marks_renew(e) == 0;
-	if (ckpt_due(e) || atomic_load(&e->bg.tight))
+	if (ckpt_due(e) || atomic_load(&e->bg.again))
 		return ckpt_run(e) == 0;
 	if (atomic_load(&e->log_end) > atomic_load(&e->sync.pos))
 		return engine_sync(e) == 0;

@@ -14,6 +14,7 @@
 #include "plants.h"
 
 #define BATCH_BYTES	(32u << 20)
+#define TIGHT_ROWS	512u		/* of a checkpoint when the disk is full */
 #define RELOG_BYTES	(256u << 10)	/* a record of live drafts */
 
 /* --- when ---------------------------------------------------------- */
@@ -40,13 +41,17 @@ ckpt_due(struct engine *e)
 	return table_over(e, 1, 1) || log_used(e) > e->log_size / 2;
 }
 
-/* Mutations wait: the table is half over what it should be, while the
- * frozen one is still being written. */
+/*
+ * Mutations wait: the table is half over what it should be, while the
+ * frozen one is still being written, or room for rows is short.  On a full
+ * disk some deletions at a time fit what is kept for them.
+ */
 bool
 ckpt_pressed(struct engine *e)
 {
-	return atomic_load(&e->bg.tight) || table_over(e, 3, 2) ||
-	    log_used(e) > e->log_size / 4 * 3;
+	return atomic_load(&e->bg.again) || (atomic_load(&e->bg.tight) &&
+	    atomic_load(&e->stable_rows) > TIGHT_ROWS) ||
+	    table_over(e, 3, 2) || log_used(e) > e->log_size / 4 * 3;
 }
 
 /* --- freeze -------------------------------------------------------- */
@@ -293,7 +298,8 @@ something_to_do(struct engine *e)
 {
 	return e->stalled || atomic_load(&e->stable_rows) > 0 ||
 	    atomic_load(&e->log_end) - atomic_load(&e->log_start) >
-	    e->log_size / 4 || atomic_load(&e->bg.tight);
+	    e->log_size / 4 || atomic_load(&e->bg.tight) ||
+	    atomic_load(&e->bg.again);
 }
 
 /* Under ckpt_lock. */

@@ -208,7 +208,8 @@ struct engine {
 		_Atomic bool due;	/* a checkpoint is */
 		_Atomic bool dirty;	/* the syncer has something to do */
 		_Atomic bool lease;	/* leases are half used up */
-		_Atomic bool tight;	/* no room for rows: checkpoint helps */
+		_Atomic bool tight;	/* little room for rows is left */
+		_Atomic bool again;	/* a commit must wait for more room */
 		_Atomic uint64_t waits, ended;
 	} bg;
 

@@ -10,7 +10,7 @@
 
 #define PAGE		4096u
 #define FIXED		(256u << 10)	/* root pages, marks, free list */
-#define FOR_DELETES	(2u << 20)	/* only what frees may use it */
+#define FOR_DELETES	(4u << 20)	/* only what frees may use it */
 #define SLACK		(1u << 20)	/* less than that left: checkpoint first */
 #define PENDING_FEW	64u		/* rows; a checkpoint would not help */
 #define STEP		(16u << 20)	/* promised at once, where possible */
@@ -80,8 +80,10 @@ rows_room(struct engine *e, uint64_t rows, uint64_t bytes, bool frees)
 	}
 	pthread_mutex_unlock(&e->store_lock);
 	if (err == -VFS_NOSPC &&
-	    e->pending.rows + e->pending_frozen.rows > PENDING_FEW)
+	    e->pending.rows + e->pending_frozen.rows > PENDING_FEW) {
+		atomic_store(&e->bg.again, true);
 		return -VFS_AGAIN;
+	}
 	return err;
 }
 
