@@ -552,7 +552,7 @@ list_orphans(struct server *s, struct vfs_id after, struct vfs_id *ids,
 	row_key_id(&k, ROW_ORPHAN, after.n + 1);
 	if ((err = txn_cur_open(t, &c)) < 0)
 		goto out;
-	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	err = txn_cur_seek_in(c, row_key_slice(&k), 1, &key, &val);
 	while (err == 0 && *n < BATCH &&
 	    (err = row_key_parse(key, &parts)) == 0 &&
 	    parts.kind == ROW_ORPHAN) {

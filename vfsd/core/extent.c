@@ -66,7 +66,8 @@ seek(struct txn *t, struct txn_cur *c, enum row_kind kind, struct vfs_id id,
 	int err;
 
 	row_key_id2(&k, kind, id.n, block);
-	if ((err = txn_cur_seek(c, row_key_slice(&k), &key, &val)) < 0)
+	if ((err = txn_cur_seek_in(c, row_key_slice(&k), ROW_KEY_ID, &key,
+	    &val)) < 0)
 		return err;
 	return decode(t, kind, id, key, val, out);
 }

@@ -97,7 +97,7 @@ give_entries(struct stream *s, struct txn_cur *c)
 	if (from < VFS_SLOT_FIRST)
 		from = VFS_SLOT_FIRST;
 	row_key_id2(&k, ROW_SLOT, s->dir->id.n, from);
-	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	err = txn_cur_seek_in(c, row_key_slice(&k), ROW_KEY_ID, &key, &val);
 	while (err == 0) {
 		if ((err = take_row(s, key, val, &e)) <= 0)
 			return err;
@@ -189,7 +189,7 @@ give_links(struct txn *t, struct txn_cur *c, struct vfs_id id,
 	int err;
 
 	row_key_id(&k, ROW_LINK, id.n);
-	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	err = txn_cur_seek_in(c, row_key_slice(&k), ROW_KEY_ID, &key, &val);
 	while (err == 0) {
 		if (row_key_parse(key, &link) < 0)
 			return fault(t, -VFS_CORRUPT,

@@ -49,6 +49,8 @@ row_key_slice(const struct row_key *k)
 	return (struct vfs_slice){ k->b, k->n };
 }
 
+#define ROW_KEY_ID	9u	/* bytes that all rows of one object share */
+
 /* Build keys.  _id: kind and one number; _id2: kind and two numbers. */
 void row_key_id(struct row_key *k, enum row_kind kind, uint64_t id);
 void row_key_id2(struct row_key *k, enum row_kind kind, uint64_t id,

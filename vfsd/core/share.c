@@ -25,7 +25,7 @@ seek(struct txn *t, struct txn_cur *c, uint64_t place, struct share *out)
 	int err;
 
 	row_key_id(&k, ROW_SHARE, place);
-	if ((err = txn_cur_seek(c, row_key_slice(&k), &key, &val)) < 0)
+	if ((err = txn_cur_seek_in(c, row_key_slice(&k), 1, &key, &val)) < 0)
 		return err;
 	if (*(const uint8_t *)key.p != ROW_SHARE)
 		return -VFS_NOENT;

@@ -63,6 +63,14 @@ struct txn_cur;
 int txn_cur_open(struct txn *t, struct txn_cur **c);
 int txn_cur_seek(struct txn_cur *c, struct vfs_slice at,
     struct vfs_slice *key, struct vfs_slice *val);
+/*
+ * The same among keys that begin with the first n bytes of at: where they
+ * end, so does the walk.  Deletions stay in the tables until the next
+ * checkpoint; without this a seek behind the last row of one object steps
+ * through those of all that follow.
+ */
+int txn_cur_seek_in(struct txn_cur *c, struct vfs_slice at, size_t n,
+    struct vfs_slice *key, struct vfs_slice *val);
 int txn_cur_next(struct txn_cur *c,
     struct vfs_slice *key, struct vfs_slice *val);
 void txn_cur_close(struct txn_cur *c);

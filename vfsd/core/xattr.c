@@ -104,7 +104,7 @@ walk(struct txn *t, struct txn_cur *c, const struct node *n,
 	int err;
 
 	row_key_id(&k, ROW_XATTR, n->id.n);
-	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
+	err = txn_cur_seek_in(c, row_key_slice(&k), ROW_KEY_ID, &key, &val);
 	while ((err = this_name(t, n, err, key, &name)) == 0) {
 		if ((err = each(arg, name)) != 0)
 			return err;

@@ -11,23 +11,34 @@
 
 /* --- one layer ----------------------------------------------------- */
 
+static bool
+is_within(const struct txn_cur *c, struct vfs_slice key)
+{
+	return key.n >= c->within.n &&
+	    memcmp(key.p, c->within.b, c->within.n) == 0;
+}
+
 /* From where it stands on to the first key that exists at its tick. */
 static void
-layer_settle(struct layer *l)
+layer_settle(const struct txn_cur *c, struct layer *l)
 {
-	for (; l->at != NULL; l->at = overlay_next(l->o, l->at))
+	for (; l->at != NULL; l->at = overlay_next(l->o, l->at)) {
 		if ((l->ver = overlay_at(l->at, l->tick)) != NULL)
 			return;
+		if (!is_within(c, overlay_key(l->at)))
+			break;
+	}
+	l->at = NULL;
 }
 
 static void
-layer_seek(struct layer *l, struct vfs_slice at)
+layer_seek(const struct txn_cur *c, struct layer *l, struct vfs_slice at)
 {
 	if (l->o == NULL || overlay_rows(l->o) == 0)
 		l->at = NULL;
 	else
 		l->at = overlay_seek(l->o, at);
-	layer_settle(l);
+	layer_settle(c, l);
 }
 
 /* --- the store ----------------------------------------------------- */
@@ -147,7 +158,7 @@ pass(struct txn_cur *c, struct vfs_slice key)
 		if (l->at == NULL || slice_cmp(overlay_key(l->at), key) != 0)
 			continue;
 		l->at = overlay_next(l->o, l->at);
-		layer_settle(l);
+		layer_settle(c, l);
 	}
 	if (c->store_live && slice_cmp(c->skey, key) == 0)
 		return store_next(c);
@@ -164,7 +175,7 @@ lend(struct txn_cur *c, struct vfs_slice *key, struct vfs_slice *val)
 
 	for (;;) {
 		from = smallest(c, key);
-		if (from < 0)
+		if (from < 0 || !is_within(c, *key))
 			return -VFS_NOENT;
 		if (from == LAYERS) {
 			raw = c->sval;
@@ -188,17 +199,26 @@ lend(struct txn_cur *c, struct vfs_slice *key, struct vfs_slice *val)
 }
 
 int
-txn_cur_seek(struct txn_cur *c, struct vfs_slice at, struct vfs_slice *key,
-    struct vfs_slice *val)
+txn_cur_seek_in(struct txn_cur *c, struct vfs_slice at, size_t n,
+    struct vfs_slice *key, struct vfs_slice *val)
 {
 	int i, err;
 
-	assert(c->open);
+	assert(c->open && n <= at.n && at.n <= VFS_KEY_MAX);
+	memcpy(c->within.b, at.p, n);
+	c->within.n = n;
 	for (i = 0; i < LAYERS; i++)
-		layer_seek(&c->layer[i], at);
+		layer_seek(c, &c->layer[i], at);
 	if ((err = store_seek(c, at)) < 0)
 		return err;
 	return lend(c, key, val);
+}
+
+int
+txn_cur_seek(struct txn_cur *c, struct vfs_slice at, struct vfs_slice *key,
+    struct vfs_slice *val)
+{
+	return txn_cur_seek_in(c, at, 0, key, val);
 }
 
 int

@@ -94,7 +94,8 @@ engine_drafts(struct engine *e, struct vfs_id after, struct vfs_id *out,
 		return err;
 	row_key_id(&from, ROW_DRAFT, after.n + 1);
 	if ((err = txn_cur_open(t, &c)) == 0)
-		err = txn_cur_seek(c, row_key_slice(&from), &key, &val);
+		err = txn_cur_seek_in(c, row_key_slice(&from), 1, &key,
+		    &val);
 	while (err == 0 && *n < cap &&
 	    (err = row_key_parse(key, &parts)) == 0 &&
 	    parts.kind == ROW_DRAFT) {
