@@ -18,7 +18,7 @@ check() {	# NAME COMMAND...
 }
 src=$(ls protocol/*.c | grep -v '/err_os\.c$')
 flags="-std=c11 -Wall -Wextra -Werror -ffreestanding -nostdlib -fno-builtin
-	-fno-pie -fno-stack-protector -Os"
+	-fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -Os"
 
 # shellcheck disable=SC2086
 build() {

@@ -188,7 +188,11 @@ lend(struct txn_cur *c, struct vfs_slice *key, struct vfs_slice *val)
 		if ((err = pass(c, *key)) < 0)
 			return err;
 	}
-	assert(key->n <= VFS_KEY_MAX);
+	if (key->n > VFS_KEY_MAX) {	/* only damage makes one */
+		*key = (struct vfs_slice){ NULL, 0 };
+		return fault(c->t, -VFS_CORRUPT,
+		    "row store: a key of impossible length");
+	}
 	memcpy(c->last.b, key->p, key->n);
 	c->last.n = key->n;
 	if (from == LAYER_WS) {

@@ -351,7 +351,7 @@ static int
 buffers(struct wire *w)
 {
 	w->msg = malloc(VFS_MSG_MAX);
-	w->room = malloc(VFS_IO_MAX);
+	w->room = malloc(WIRE_ROOMS * (size_t)VFS_IO_MAX);
 	w->list = malloc(WIRE_LIST_MAX);
 	w->status = malloc(sizeof *w->status);
 	return w->msg == NULL || w->room == NULL || w->list == NULL ||

@@ -18,6 +18,7 @@
 #define WIRE_CREDITS	64u
 #define WIRE_GROUPS_MAX	64u
 #define WIRE_LIST_MAX	65536u		/* bytes of entries in one reply */
+#define WIRE_ROOMS	2u		/* most BUFs of one reply */
 #define WIRE_FINDINGS_MAX 10000u	/* kept of one check */
 
 /* One peer. */
@@ -62,6 +63,7 @@ struct wire {
 	uint64_t served, refused, bad;	/* requests, peers, messages */
 	uint8_t *msg;			/* a reply, VFS_MSG_MAX */
 	uint8_t *room;			/* what a reply's BUFs lend */
+	unsigned lent;
 	uint8_t *list;			/* what its sink lends */
 	struct proto_list entries;
 	struct wire_check check;

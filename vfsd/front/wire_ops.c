@@ -21,6 +21,15 @@ static const uint8_t modes[VFS_OP_COUNT] = {
 
 /* --- room for what an operation fills in ---------------------------- */
 
+static struct vfs_buf
+lend_room(struct wire *w)
+{
+	unsigned k = w->lent++ % WIRE_ROOMS;
+
+	return (struct vfs_buf){ w->room + (size_t)k * VFS_IO_MAX,
+		VFS_IO_MAX, 0 };
+}
+
 #define REQ(...)
 #define REP(...)	__VA_ARGS__
 #define ID(f)
@@ -30,7 +39,7 @@ static const uint8_t modes[VFS_OP_COUNT] = {
 #define ATTR(f)
 #define NAME(f)
 #define BYTES(f)
-#define BUF(f)		r->f = (struct vfs_buf){ w->room, VFS_IO_MAX, 0 };
+#define BUF(f)		r->f = lend_room(w);
 #define SINK(f)		r->f = proto_list_sink(&w->entries);
 #define OP(n, N, name, mode, lock, req, rep) \
 	static void \
@@ -274,6 +283,7 @@ run(struct call *k, enum vfs_op op, struct rbuf *body, union proto_rep *r)
 	k->w->entries = (struct proto_list){ .p = k->w->list,
 		.cap = WIRE_LIST_MAX, .dirs = op == VFS_OP_PATHS_OF };
 	memset(r, 0, sizeof *r);
+	k->w->lent = 0;
 	lend[op](k->w, r);
 	if (own[op] != NULL)
 		return own[op](k, &q, r);
