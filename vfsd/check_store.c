@@ -98,12 +98,16 @@ static int
 one_pass(struct engine *e, const struct check_conf *conf,
     struct check_sum *out)
 {
+	struct engine_status st;
 	struct check *c;
 	int err;
 
 	if ((err = check_new(conf, &c)) < 0)
 		return err;
 	err = read_rows(e, c);
+	engine_status(e, &st);
+	if (err == 0)
+		check_ids(c, st.next_id.n);
 	if (err == 0)
 		err = leaks(e, c, conf->still);
 	if (err == 0 && conf->bytes)

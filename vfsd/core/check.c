@@ -493,6 +493,17 @@ check_rows(struct check *c, struct txn *t)
 	return err;
 }
 
+void
+check_ids(struct check *c, uint64_t next_id)
+{
+	size_t i;
+
+	for (i = c->nobjs; i > 0 && c->objs[i - 1].id >= next_id; i--)
+		check_found(c, ROW_INODE, c->objs[i - 1].id, false,
+		    "inode with an id that was not given out yet (the next "
+		    "is %" PRIu64 ")", next_id);
+}
+
 /* --- start and end -------------------------------------------------- */
 
 int

@@ -53,6 +53,9 @@ void check_free(struct check *c);
  * damage is a finding. */
 int check_rows(struct check *c, struct txn *t);
 
+/* After check_rows: next_id is what the next object will get. */
+void check_ids(struct check *c, uint64_t next_id);
+
 /* Space that nobody owned and that was not free is looked at again, in a
  * fresh txn: what another had just taken has an owner by now.  Told when
  * last.  1 if there is still some. */

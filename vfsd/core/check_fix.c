@@ -27,6 +27,8 @@ recount_dir(struct node *n, const struct obj *o)
 {
 	n->in.entries = o->slots;
 	n->in.nlink = 2 + o->subdirs;
+	if (o->links == 1)
+		n->in.parent = o->up;
 	if (o->slots != 0 && n->in.next_slot <= o->slot_max)
 		n->in.next_slot = o->slot_max + 1;
 }

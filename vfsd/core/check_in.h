@@ -26,6 +26,7 @@ enum {
 /* An inode, and what was counted of its other rows. */
 struct obj {
 	uint64_t id, size, blocks, parent, next_slot, entries;
+	uint64_t up;			/* the directory of its last link */
 	uint32_t mode, nlink, flags, xattrs;
 	uint32_t seen;			/* OBJ_* */
 	uint32_t links, subdirs, got_xattrs;

@@ -238,8 +238,10 @@ check_link(struct check *c, const struct row_parts *p, struct vfs_slice val)
 	    p->c);
 	if (val.n != 0)
 		check_found(c, ROW_LINK, p->a, false, "link is not empty");
-	if (o != NULL)
+	if (o != NULL) {
 		o->links++;
+		o->up = p->b;
+	}
 	row_key_id2(&k, ROW_SLOT, p->b, p->c);
 	err = look(c, &k, &sv);
 	if (err == -VFS_CORRUPT)
@@ -270,7 +272,7 @@ miscount(struct check *c, struct obj *o, const char *what, uint64_t says,
     uint64_t is)
 {
 	check_found(c, ROW_INODE, o->id, true, "inode says %" PRIu64
-	    " %s, there are %" PRIu64, says, what, is);
+	    " %s: %" PRIu64, says, what, is);
 	recount(c, o);
 }
 
@@ -287,14 +289,17 @@ check_dir_counts(struct check *c, struct obj *o)
 {
 	const struct obj *up = check_obj(c, o->parent);
 
-	expect(c, o, "entries", o->entries, o->slots);
+	expect(c, o, "entries, there are", o->entries, o->slots);
 	if (o->slots != 0 && o->next_slot <= o->slot_max)
-		miscount(c, o, "as its next slot, with slots up to",
+		miscount(c, o, "as its next slot, there are slots up to",
 		    o->next_slot, o->slot_max);
 	if (o->nlink != 0)
-		expect(c, o, "links", o->nlink, 2 + (uint64_t)o->subdirs);
+		expect(c, o, "links, there should be", o->nlink, 2 + (uint64_t)o->subdirs);
 	if (o->id == VFS_ID_ROOT)
 		return;
+	if (o->links == 1)
+		expect(c, o, "as its parent, it has a name in", o->parent,
+		    o->up);
 	if (o->nlink != 0 && o->links > 1)
 		check_found(c, ROW_LINK, o->id, false,
 		    "directory with %" PRIu32 " names", o->links);
@@ -320,7 +325,7 @@ check_content_flags(struct check *c, struct obj *o)
 		check_found(c, ROW_INLINE, o->id, false,
 		    "inline bytes are missing");
 	} else if (says && o->size != o->inline_bytes) {
-		miscount(c, o, "bytes", o->size, o->inline_bytes);
+		miscount(c, o, "bytes, inline are", o->size, o->inline_bytes);
 	}
 	if (o->blocks == o->got_blocks)
 		return;
@@ -348,7 +353,7 @@ check_xattr_flags(struct check *c, struct obj *o)
 		want |= INODE_HAS_ACL;
 	if (o->seen & OBJ_HAS_DEFACL)
 		want |= INODE_HAS_DEFACL;
-	expect(c, o, "as its attributes' flags", o->flags & mask, want);
+	expect(c, o, "as its attributes' flags, right is", o->flags & mask, want);
 }
 
 static void
@@ -362,7 +367,7 @@ check_names_of(struct check *c, struct obj *o)
 	if (!is_dir(o) && o->nlink != 0 && o->links == 0)
 		o->seen |= OBJ_LOST;
 	else if (!is_dir(o))
-		expect(c, o, "names", o->nlink, o->links);
+		expect(c, o, "names, there are", o->nlink, o->links);
 	if (o->nlink != 0 || (o->seen & OBJ_HAS_ORPHAN))
 		return;
 	check_found(c, ROW_ORPHAN, o->id, true,

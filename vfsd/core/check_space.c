@@ -45,6 +45,17 @@ check_in_file(struct check *c, const struct row_parts *p,
 		    "extent of a file whose bytes are inline");
 }
 
+/* Bytes behind the end would come to light when the file grows. */
+static void
+check_end(struct check *c, const struct row_parts *p,
+    const struct rec_extent *x, const struct obj *o)
+{
+	if (!(o->seen & OBJ_DAMAGED) && !(x->flags & EXTENT_UNWRITTEN) &&
+	    p->b >= (o->size + VFS_BLOCK - 1) / VFS_BLOCK)
+		check_found(c, p->kind, p->a, false, "extent up to block %"
+		    PRIu64 " of a file of %" PRIu64 " bytes", p->b, o->size);
+}
+
 int
 check_extent(struct check *c, const struct row_parts *p, struct vfs_slice val)
 {
@@ -73,8 +84,10 @@ check_extent(struct check *c, const struct row_parts *p, struct vfs_slice val)
 			    "extent without a place");
 		return 0;
 	}
-	if (p->kind == ROW_EXTENT)
+	if (p->kind == ROW_EXTENT) {
 		o->got_blocks += x.nblocks;
+		check_end(c, p, &x, o);
+	}
 	if (!(x.flags & EXTENT_UNWRITTEN))
 		c->written += x.nblocks;
 	return run_add(c, &(struct run){ .place = x.place, .id = p->a,
