@@ -109,7 +109,8 @@ void fx_dump(struct fx *fx, FILE *out);
 /* A hash that tests may use to compare bytes with fx_dump's. */
 uint64_t fx_hash(const void *p, size_t n, uint64_t seed);
 
-/* Do the rows agree with each other?  Prints what does not; how many. */
+/* Do the rows agree with each other, and says the store checker so too?
+ * Prints what does not; how many. */
 unsigned fx_check(struct fx *fx);
 
 #endif

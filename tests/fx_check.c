@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "../vfsd/check_store.h"
 #include "../vfsd/core/record.h"
 #include "fx.h"
 
@@ -188,6 +189,29 @@ check_row(struct check *c, const struct row_parts *p, struct vfs_slice val)
 	}
 }
 
+static void
+told(void *arg, const struct check_finding *f)
+{
+	(void)arg;
+	printf("# checker: %c %" PRIu64 " %s: %s\n", f->kind, f->id, f->path,
+	    f->text);
+	fflush(stdout);
+}
+
+/* What vfsctl check would say, bytes included. */
+static unsigned
+checker(struct fx *fx)
+{
+	struct check_conf conf = { .bytes = true, .still = true,
+		.found = told };
+	struct check_sum sum;
+	int err = check_store(fx->e, &conf, &sum);
+
+	if (err < 0)
+		printf("# checker: %s\n", vfs_err_name(err));
+	return (unsigned)sum.found + (err < 0);
+}
+
 unsigned
 fx_check(struct fx *fx)
 {
@@ -215,5 +239,5 @@ fx_check(struct fx *fx)
 		BAD(&c, "%" PRIu64 " names, %" PRIu64 " slots, %" PRIu64
 		    " links", c.names, c.slots, c.links);
 	txn_abort(c.t);
-	return c.bad;
+	return c.bad + checker(fx);
 }
