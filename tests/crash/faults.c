@@ -26,7 +26,7 @@ struct fx {
 	char base[40];
 	struct tally tally;
 	struct life *l;
-	struct disk *image;
+	struct image image;
 	unsigned fired;			/* runs in which a call failed */
 };
 
@@ -48,10 +48,10 @@ setup(void **state)
 	assert_true(life_create(fx->l));
 	snprintf(dir, sizeof(dir), "%s/image", fx->base);
 	assert_int_equal(__real_mkdir(dir, 0700), 0);
-	fx->image = disk_new(dir, false);
+	fx->image.disk = disk_new(dir, false);
 	life_end(fx->l);
 	disk_flush(fx->l->live);
-	disk_copy(fx->image, fx->l->live);
+	disk_copy(fx->image.disk, fx->l->live);
 	*state = fx;
 	return 0;
 }
@@ -62,7 +62,7 @@ teardown(void **state)
 	struct fx *fx = *state;
 
 	life_free(fx->l);
-	disk_free(fx->image);
+	disk_free(fx->image.disk);
 	disk_now_ns = 0;
 	assert_int_equal(rmdir(fx->base), 0);
 	free(fx->tally.seen);
@@ -93,7 +93,7 @@ prepare(struct fx *fx, uint64_t seed, struct rng *r)
 	r->s = seed * 0xD1342543DE82EF95ull;
 	disarm();
 	disk_fault.fired = 0;
-	assert_true(life_begin(fx->l, fx->image, seed));
+	assert_true(life_begin(fx->l, &fx->image, seed));
 	fx->l->quiet = true;
 	for (i = 0; i < 12; i++) {
 		do

@@ -7,6 +7,7 @@
  * SEED=number, or make replay SEED=number, runs exactly that workload.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -63,21 +64,21 @@ mono_ms(void)
 
 /* --- the images that workloads start from ------------------------------ */
 
-static struct disk *images[IMAGES];
+static struct image images[IMAGES];
 static int nimages;
 
-static struct disk *
-keep_image(const char *base, int i, struct life *l)
+static bool
+keep_image(const char *base, struct image *im, struct life *l)
 {
 	char dir[100];
-	struct disk *d;
 
-	snprintf(dir, sizeof(dir), "%s/image%d", base, i);
+	snprintf(dir, sizeof(dir), "%s/image%d", base, nimages++);
 	if (__real_mkdir(dir, 0700) < 0)
-		return NULL;
-	d = disk_new(dir, false);
-	disk_copy(d, l->live);
-	return d;
+		return false;
+	im->disk = disk_new(dir, false);
+	disk_copy(im->disk, l->live);
+	memcpy(im->starts, l->starts, sizeof(im->starts));
+	return true;
 }
 
 /* 0: just formatted; 1, 2: the log's end is near, so that it wraps. */
@@ -89,7 +90,7 @@ make_images(const char *base)
 	char dir[80];
 	int i;
 
-	for (i = 0; i < (getenv("ONE") ? 1 : IMAGES); i++) {
+	for (i = 0; i < IMAGES; i++) {
 		snprintf(dir, sizeof(dir), "%s/make%d", base, i);
 		if (__real_mkdir(dir, 0700) < 0 ||
 		    life_new(dir, &sh->tally, &l) < 0)
@@ -101,8 +102,8 @@ make_images(const char *base)
 		}
 		life_end(l);
 		disk_flush(l->live);
-		nimages = i + 1;
-		images[i] = keep_image(base, i, l);
+		if (!keep_image(base, &images[i], l))
+			return false;
 		life_free(l);
 		rmdir(dir);
 	}
@@ -195,6 +196,55 @@ long_one(struct life *l, struct worker *w, struct rng *r)
 	return one(l, w, &st);
 }
 
+/* Overwrite some blocks of some file, whole ones. */
+static bool
+overwrite(struct life *l, struct worker *w, struct rng *r)
+{
+	struct step st;
+
+	if (!step_make(l, r, ACT_OP, VFS_OP_WRITE, &st))
+		return true;
+	st.q.write.off = 4096 * rng_to(r, 4);
+	st.ndata = 4096 * (4 + rng_to(r, 8));
+	step_describe(&st);
+	return one(l, w, &st);
+}
+
+/* The same few blocks over and over, on a disk with hardly any room, while
+ * somebody reads; then the end of it under the knife. */
+static bool
+crowded(struct life *l, struct worker *w, struct rng *r)
+{
+	static const enum vfs_op ops[] = { VFS_OP_WRITE, VFS_OP_WRITE,
+	    VFS_OP_WRITE, VFS_OP_SYNC, VFS_OP_PUBLISH, VFS_OP_COPY_RANGE };
+	struct step st;
+	int i, n = 15 + (int)rng_to(r, 10);
+
+	l->quiet = true;
+	for (i = 0; i < n; i++) {
+		enum act act = i > 3 && rng_to(r, 6) == 0 ? ACT_CHECKPOINT :
+		    i % 7 == 5 ? ACT_READER : ACT_OP;
+		enum vfs_op op = i < 2 ? VFS_OP_TMPFILE : ops[rng_to(r, 6)];
+
+		if (act == ACT_OP && op == VFS_OP_WRITE) {
+			if (!overwrite(l, w, r))
+				return false;
+			continue;
+		}
+		if (step_make(l, r, act, op, &st) && !one(l, w, &st))
+			return false;
+	}
+	if (step_make(l, r, ACT_OP, VFS_OP_SYNC, &st) && !one(l, w, &st))
+		return false;
+	for (i = 0; i < 6; i++) {
+		l->quiet = i < 3;
+		if (!overwrite(l, w, r) || (step_make(l, r, ACT_OP,
+		    VFS_OP_PUBLISH, &st) && !one(l, w, &st)))
+			return false;
+	}
+	return true;
+}
+
 static bool
 workload(struct life *l, struct worker *w, uint64_t seed)
 {
@@ -208,10 +258,13 @@ workload(struct life *l, struct worker *w, uint64_t seed)
 	l->conf.table_rows_max = rng_to(&r, 3) ? 0 : 30 + rng_to(&r, 60);
 	/* a small disk, so that freed blocks are soon used again */
 	l->live->room = rng_to(&r, 2) ? 0 : 4096ull * (20 + rng_to(&r, 100));
+	if (seed % 8 == 4)
+		l->live->room = 4096ull * (24 + rng_to(&r, 24));
 	l->scratch->room = l->live->room;
-	if (!life_begin(l, images[rng_to(&r, (uint32_t)nimages)], seed))
+	if (!life_begin(l, &images[rng_to(&r, (uint32_t)nimages)], seed))
 		return false;
-	ok = seed % 2 ? pair(l, w, &r, seed / 2) : long_one(l, w, &r);
+	ok = seed % 2 ? pair(l, w, &r, seed / 2) :
+	    seed % 8 == 4 ? crowded(l, w, &r) : long_one(l, w, &r);
 	if (ok && !disk_audit(l->live))
 		ok = life_fail(l, "the rig missed a write");
 	if (!ok)
@@ -249,6 +302,8 @@ work(int me, int workers, uint64_t first, uint64_t states, uint64_t until)
 	struct life *l;
 	int rc = 0;
 
+	/* LMDB callocs 2 MiB at each open: let the kernel have the zeroes */
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
 	trail = calloc(400, sizeof(*trail));
 	snprintf(w->text, sizeof(w->text), "making the first images");
 	if (!make_images(w->base) || life_new(w->base, &sh->tally, &l) < 0) {

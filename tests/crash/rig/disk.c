@@ -499,14 +499,15 @@ map_stale(struct dfile *t)
 {
 	uint64_t o, end = t->map_off + t->map_len;
 
-	if (!t->from) {
+	if (!t->from || !t->img) {
 		t->stale_all = true;
 		return;
 	}
 	if (end > t->from->dsize)
 		end = t->from->dsize;
+	/* by our own mapping of the same pages, whose faults are behind us */
 	for (o = t->map_off; o < end; o += DISK_PAGE)
-		if (memcmp(t->map + (o - t->map_off), t->from->dur + o,
+		if (memcmp(t->img + o, t->from->dur + o,
 		    end - o < DISK_PAGE ? end - o : DISK_PAGE) != 0)
 			stale_page(t, o / DISK_PAGE);
 }

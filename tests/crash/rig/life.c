@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "../../../vfsd/core/core.h"
+#include "../../../vfsd/engine/redo.h"
 #include "life.h"
 #include "real.h"
 
 #define BIRTHDAY	1767225600000000000ull	/* 2026-01-01, ns */
-#define RING		(1u << 20)
 
 static struct life *now_living;		/* whose appends these are */
 
@@ -107,19 +107,37 @@ moment_model(struct life *l)
 
 bool wrap_fails(unsigned kind, const char *where);
 
+static bool
+is_commit(const void *rec)
+{
+	struct redo_head h;
+
+	redo_head_get(rec, &h);
+	return h.type == REDO_COMMIT || h.type == REDO_DRAFT;
+}
+
 static int
 append(void *self, uint64_t pos, const void *p, size_t n)
 {
 	struct life *l = now_living;
+	uint64_t at = pos % RING_BYTES / 8;
 	int err;
 
 	if (wrap_fails(FAULT_WRITE, "log append"))
 		return -VFS_IO;
+	if (l) {
+		l->last_pos = pos;
+		l->last_len = n;
+		if (l->judging && l->gag)
+			return 0;
+	}
 	if (l && !l->judging && !l->live->dead) {
-		if (l->appends++ > 0 && !l->quiet)
+		if (l->appends > 0 && !l->quiet)
 			moment_look(l);
+		l->appends += is_commit(p);
 		l->dirty = true;
 		l->logged += n;
+		l->starts[at / 8] |= (uint8_t)(1u << at % 8);
 	}
 	err = be_log_file.append(self, pos, p, n);
 	if (l && !l->judging)
@@ -553,7 +571,7 @@ life_new(const char *base, struct tally *t, struct life **out)
 	life_log = be_log_file;
 	life_log.append = append;
 	l->conf = (struct engine_conf){
-		.dirfd = l->live_fd, .log_bytes = RING, .no_threads = true,
+		.dirfd = l->live_fd, .log_bytes = RING_BYTES, .no_threads = true,
 		.store = &be_store_lmdb, .log = &life_log,
 		.data = &be_data_file, .report = report, .report_arg = l,
 		.format = core_format, .format_arg = &root,
@@ -627,7 +645,7 @@ life_wind(struct life *l, uint64_t left)
 	if (!run(l, &st))
 		return false;
 	o = &l->m.obj[l->m.nobj - 1];
-	for (i = 0; l->logged < RING - left; i++) {
+	for (i = 0; l->logged < RING_BYTES - left; i++) {
 		if (i == 5000)
 			return life_fail(l, "writes do not fill the log");
 		memset(&st, 0, sizeof(st));
@@ -647,11 +665,12 @@ life_wind(struct life *l, uint64_t left)
 }
 
 bool
-life_begin(struct life *l, const struct disk *image, uint64_t seed)
+life_begin(struct life *l, const struct image *image, uint64_t seed)
 {
 	struct walk w;
 
-	disk_copy(l->live, image);
+	disk_copy(l->live, image->disk);
+	memcpy(l->starts, image->starts, sizeof(l->starts));
 	l->quiet = true;
 	l->why[0] = 0;
 	l->rng.s = seed;

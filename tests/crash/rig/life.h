@@ -73,6 +73,14 @@ struct seen {
 	int at;			/* the moment it recovered to */
 };
 
+/* A store at rest, and where records began in its log's ring. */
+#define RING_BYTES	(1u << 20)
+#define STARTS		(RING_BYTES / 64)
+struct image {
+	struct disk *disk;
+	uint8_t starts[STARTS];
+};
+
 struct life {
 	struct disk *live, *scratch;
 	int live_fd, scratch_fd;
@@ -89,6 +97,10 @@ struct life {
 	unsigned appends;	/* log records since the operation began */
 	bool dirty;		/* ... and since the last moment */
 	uint64_t logged;	/* bytes appended in this process */
+	uint8_t starts[STARTS];	/* a bit for each 8 bytes of the ring */
+	uint64_t last_pos;	/* of the last append, also in the scratch */
+	size_t last_len;
+	bool gag;		/* the scratch's appends go nowhere */
 	bool judging, quiet;
 	struct seen *seen;
 	struct step last;	/* for doing it again after a crash */
@@ -109,7 +121,7 @@ void life_free(struct life *l);
 bool life_create(struct life *l);
 bool life_wind(struct life *l, uint64_t left);
 /* Start again from the image kept in base. */
-bool life_begin(struct life *l, const struct disk *image, uint64_t seed);
+bool life_begin(struct life *l, const struct image *image, uint64_t seed);
 void life_end(struct life *l);
 /* Run one, compare, judge.  false: l->why. */
 bool life_step(struct life *l, struct step *st);
@@ -127,6 +139,7 @@ void step_random(struct life *l, struct rng *r, struct step *st);
  * false: none do now. */
 bool step_make(struct life *l, struct rng *r, enum act act, enum vfs_op op,
     struct step *st);
+void step_describe(struct step *st);	/* into st->text */
 int step_run(struct server *s, struct step *st, const struct req_env *env);
 void step_apply(struct life *l, const struct step *st);
 /* The object whose draft this must have published; 0: none. */

@@ -379,8 +379,8 @@ static const char *const op_names[VFS_OP_COUNT] = {
 static const char *const act_names[] = { "op", "drop", "release",
     "checkpoint", "step", "reader", "POWER CUT", "KILL -9", "close" };
 
-static void
-describe(struct step *st)
+void
+step_describe(struct step *st)
 {
 	const struct step *s = st;
 	char *t = st->text;
@@ -458,7 +458,7 @@ step_make(struct life *l, struct rng *r, enum act act, enum vfs_op op,
 			return false;
 		st->id = o->id;
 	}
-	describe(st);
+	step_describe(st);
 	return true;
 }
 
