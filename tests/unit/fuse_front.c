@@ -1,0 +1,331 @@
+/*
+ * The FUSE front over a socket in the place of /dev/fuse: what is agreed
+ * with older and newer kernels, and that no bytes bring it down.
+ */
+#include "../cm.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../vfsd/front/fuse.h"
+#include "../../vfsd/front/fuse_abi.h"
+#include "../../vfsd/front/fuse_stats.h"
+
+#define END	0x7fffffffffffff00ull	/* unique of the last request */
+
+struct rig {
+	struct fx *fx;
+	struct server *server;
+	struct fuse_front *front;
+	int kernel;			/* our end */
+	_Alignas(8) uint8_t reply[1 << 16];
+	size_t n;
+};
+
+static int
+rig_open(void **state)
+{
+	struct rig *r = calloc(1, sizeof *r);
+	struct server_conf sc = { 0 };
+	struct fuse_front_conf fc = { .nfds = 1, .atime = true,
+	    .shared_locks = true, .store = "/store" };
+	int sv[2];
+
+	r->fx = fx_open();
+	r->fx->quiet = true;
+	assert_int_equal(fx_mkdir(r->fx, "/d", 0755), 0);
+	assert_int_equal(fx_create(r->fx, "/d/f", 0644), 0);
+	assert_int_equal(fx_write(r->fx, "/d/f", 0, "hello", 5), 0);
+	sc.engine = r->fx->e;
+	assert_int_equal(server_new(&sc, &r->server), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	r->kernel = sv[1];
+	fc.server = r->server;
+	fc.fds = sv;
+	assert_int_equal(fuse_front_start(&fc, &r->front), 0);
+	*state = r;
+	return 0;
+}
+
+static int
+rig_close(void **state)
+{
+	struct rig *r = *state;
+
+	close(r->kernel);
+	fuse_front_stop(r->front);
+	server_free(r->server);
+	fx_close(r->fx);
+	free(r);
+	return 0;
+}
+
+static void
+send_raw(struct rig *r, const void *p, size_t n)
+{
+	assert_int_equal(send(r->kernel, p, n, 0), n);
+}
+
+static void
+request(struct rig *r, uint32_t op, uint64_t unique, uint64_t nodeid,
+    const void *body, size_t n)
+{
+	uint8_t msg[8192];
+	struct fuse_in_header h = { .len = (uint32_t)(sizeof h + n),
+	    .opcode = op, .unique = unique, .nodeid = nodeid };
+
+	assert_true(n <= sizeof msg - sizeof h);
+	memcpy(msg, &h, sizeof h);
+	if (n > 0)
+		memcpy(msg + sizeof h, body, n);
+	send_raw(r, msg, sizeof h + n);
+}
+
+/* The reply to unique, other replies skipped; its errno. */
+static int
+answer(struct rig *r, uint64_t unique)
+{
+	struct fuse_out_header h;
+	struct pollfd p = { .fd = r->kernel, .events = POLLIN };
+	ssize_t n;
+
+	for (;;) {
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		n = recv(r->kernel, r->reply, sizeof r->reply, 0);
+		assert_true(n >= (ssize_t)sizeof h);
+		memcpy(&h, r->reply, sizeof h);
+		assert_int_equal(h.len, n);
+		r->n = (size_t)n;
+		if (h.unique == unique)
+			return -h.error;
+	}
+}
+
+static const void *
+body(const struct rig *r)
+{
+	return r->reply + sizeof(struct fuse_out_header);
+}
+
+static struct fuse_init_out
+hello(struct rig *r, uint32_t major, uint32_t minor, uint64_t flags,
+    int *os)
+{
+	struct fuse_init_in in = { .major = major, .minor = minor,
+	    .max_readahead = 131072, .flags = (uint32_t)flags,
+	    .flags2 = (uint32_t)(flags >> 32) };
+	struct fuse_init_out out = { 0 };
+
+	request(r, FUSE_INIT, 1, 0, &in, sizeof in);
+	*os = answer(r, 1);
+	if (*os == 0)
+		memcpy(&out, body(r), r->n - sizeof(struct fuse_out_header));
+	return out;
+}
+
+static void
+init__newer_kernel__we_speak_what_we_know(void **state)
+{
+	struct fuse_init_out out;
+	int os;
+
+	out = hello(*state, 7, 99, ~0ull, &os);
+	assert_int_equal(os, 0);
+	assert_int_equal(out.major, 7);
+	assert_int_equal(out.minor, FUSE_MINOR);
+	assert_int_equal(out.max_write, VFS_IO_MAX);
+	assert_true(out.flags & FUSE_PARALLEL_DIROPS);
+	assert_true(out.flags & FUSE_POSIX_LOCKS);
+	assert_false(out.flags & (1u << 16));		/* writeback cache */
+	assert_int_equal(out.flags2, FUSE_DIRECT_IO_ALLOW_MMAP >> 32);
+}
+
+static void
+init__older_kernel__only_what_it_has(void **state)
+{
+	struct fuse_init_out out;
+	int os;
+
+	out = hello(*state, 7, 31, FUSE_BIG_WRITES | FUSE_ASYNC_READ, &os);
+	assert_int_equal(os, 0);
+	assert_int_equal(out.minor, 31);
+	assert_int_equal(out.flags, FUSE_BIG_WRITES | FUSE_ASYNC_READ);
+	assert_int_equal(out.flags2, 0);
+	assert_int_equal(out.max_write, 32 * 4096);
+}
+
+static void
+init__too_old_or_foreign__refused(void **state)
+{
+	struct fuse_init_out out;
+	int os;
+
+	hello(*state, 7, 30, ~0ull, &os);
+	assert_int_equal(os, EPROTO);
+	hello(*state, 6, 99, ~0ull, &os);
+	assert_int_equal(os, EPROTO);
+	out = hello(*state, 8, 0, ~0ull, &os);
+	assert_int_equal(os, 0);
+	assert_int_equal(out.major, 7);
+}
+
+static void
+lookup__names__replies_and_refusals(void **state)
+{
+	struct rig *r = *state;
+	const struct fuse_entry_out *e = body(r);
+	char name[300];
+
+	request(r, FUSE_LOOKUP, 2, 1, "d", 2);
+	assert_int_equal(answer(r, 2), 0);
+	assert_int_equal(e->nodeid, fx_id(r->fx, "/d").n);
+	request(r, FUSE_LOOKUP, 3, e->nodeid, "..", 3);
+	assert_int_equal(answer(r, 3), 0);
+	assert_int_equal(e->nodeid, 1);
+	request(r, FUSE_LOOKUP, 4, 1, "none", 5);
+	assert_int_equal(answer(r, 4), 0);
+	assert_int_equal(e->nodeid, 0);		/* remembered as absent */
+	request(r, FUSE_LOOKUP, 5, 12345, "x", 2);
+	assert_int_equal(answer(r, 5), ESTALE);
+	request(r, FUSE_LOOKUP, 6, 1, "no", 2);	/* no NUL */
+	assert_int_equal(answer(r, 6), EINVAL);
+	request(r, FUSE_LOOKUP, 7, 1, "a/b", 4);
+	assert_int_equal(answer(r, 7), EINVAL);
+	memset(name, 'n', sizeof name);
+	name[255] = '\0';
+	request(r, FUSE_LOOKUP, 8, 1, name, 256);
+	assert_int_equal(answer(r, 8), 0);
+	name[255] = 'n';
+	name[256] = '\0';
+	request(r, FUSE_LOOKUP, 9, 1, name, 257);
+	assert_int_equal(answer(r, 9), ENAMETOOLONG);
+}
+
+static void
+handle__never_given_or_released__bad(void **state)
+{
+	struct rig *r = *state;
+	struct fuse_open_in open = { 0 };
+	struct fuse_read_in rd = { .fh = 12345, .size = 4096 };
+	struct fuse_release_in rel = { 0 };
+
+	request(r, FUSE_READDIR, 2, 1, &rd, sizeof rd);
+	assert_int_equal(answer(r, 2), EBADF);
+	request(r, FUSE_OPENDIR, 3, 1, &open, sizeof open);
+	assert_int_equal(answer(r, 3), 0);
+	rd.fh = ((const struct fuse_open_out *)body(r))->fh;
+	request(r, FUSE_READDIR, 4, 1, &rd, sizeof rd);
+	assert_int_equal(answer(r, 4), 0);
+	rd.size = 8;				/* not one entry fits */
+	request(r, FUSE_READDIR, 5, 1, &rd, sizeof rd);
+	assert_int_equal(answer(r, 5), EINVAL);
+	rd.size = 4096;
+	request(r, FUSE_READDIR, 6, fx_id(r->fx, "/d").n, &rd, sizeof rd);
+	assert_int_equal(answer(r, 6), EBADF);	/* another object's */
+	rel.fh = rd.fh;
+	request(r, FUSE_RELEASEDIR, 7, 1, &rel, sizeof rel);
+	assert_int_equal(answer(r, 7), 0);
+	request(r, FUSE_READDIR, 8, 1, &rd, sizeof rd);
+	assert_int_equal(answer(r, 8), EBADF);
+}
+
+static void
+setlkw__interrupted__eintr(void **state)
+{
+	struct rig *r = *state;
+	struct fuse_lk_in lk = { .owner = 1,
+	    .lk = { 0, INT64_MAX, 1 /* F_WRLCK */, 7 } };
+	struct fuse_interrupt_in in = { .unique = 3 };
+	uint64_t id = fx_id(r->fx, "/d/f").n;
+
+	request(r, FUSE_SETLKW, 2, id, &lk, sizeof lk);
+	assert_int_equal(answer(r, 2), 0);
+	lk.owner = 2;
+	request(r, FUSE_SETLKW, 3, id, &lk, sizeof lk);
+	request(r, FUSE_INTERRUPT, 4, 0, &in, sizeof in);
+	assert_int_equal(answer(r, 3), EINTR);
+}
+
+/* xorshift: the seed is printed when something fails */
+static uint32_t
+rnd(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return (uint32_t)(*s >> 32);
+}
+
+static void
+flip(uint8_t *p, size_t n, uint64_t *s)
+{
+	unsigned k = rnd(s) % 6;
+
+	while (n > 0 && k-- > 0)
+		p[rnd(s) % n] = (uint8_t)rnd(s);
+}
+
+/* A message that is right in its length, and sometimes in more. */
+static size_t
+hostile(struct rig *r, uint8_t *p, uint64_t *s)
+{
+	struct fuse_in_header h = { .opcode = rnd(s) % 60 };
+	const uint64_t ids[] = { 0, 1, fx_id(r->fx, "/d").n,
+	    fx_id(r->fx, "/d/f").n, rnd(s), UINT64_MAX };
+	size_t i, n = rnd(s) % 200;
+
+	if (h.opcode == FUSE_SETLKW)
+		h.opcode = FUSE_SETLK;		/* that may rightly wait */
+	h.unique = 2 + rnd(s);
+	h.nodeid = ids[rnd(s) % 6];
+	h.total_extlen = rnd(s) % 8 == 0 ? (uint16_t)rnd(s) : 0;
+	for (i = 0; i < n; i++)
+		p[sizeof h + i] = rnd(s) % 3 ? 0 : (uint8_t)rnd(s);
+	h.len = (uint32_t)(sizeof h + n);
+	memcpy(p, &h, sizeof h);
+	if (rnd(s) % 4 == 0)
+		flip(p + 4, sizeof h - 4, s);
+	return rnd(s) % 16 == 0 ? rnd(s) % (h.len + 1) : h.len;
+}
+
+static void
+hostile_bytes__any__it_still_serves(void **state)
+{
+	struct rig *r = *state;
+	uint64_t seed = 0x9e3779b97f4a7c15ull;
+	uint8_t msg[512];
+	struct fuse_stats st;
+	size_t n;
+	unsigned i;
+
+	for (i = 0; i < 20000; i++) {
+		if ((n = hostile(r, msg, &seed)) > 0)
+			send_raw(r, msg, n);
+		if (i % 16 == 15) {
+			request(r, FUSE_STATFS, END + i % 128, 1, NULL, 0);
+			assert_int_equal(answer(r, END + i % 128), 0);
+		}
+	}
+	fuse_front_stats(r->front, &st);
+	assert_true(st.malformed > 0 && st.unknown > 0);
+	assert_true(st.op[FUSE_LOOKUP].calls > 0);
+}
+
+int
+main(void)
+{
+#define T(f)	cmocka_unit_test_setup_teardown(f, rig_open, rig_close)
+	const struct CMUnitTest tests[] = {
+		T(init__newer_kernel__we_speak_what_we_know),
+		T(init__older_kernel__only_what_it_has),
+		T(init__too_old_or_foreign__refused),
+		T(lookup__names__replies_and_refusals),
+		T(handle__never_given_or_released__bad),
+		T(setlkw__interrupted__eintr),
+		T(hostile_bytes__any__it_still_serves),
+	};
+
+	return cmocka_run_group_tests_name("fuse_front", tests, NULL, NULL);
+}
