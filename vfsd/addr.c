@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,44 @@ addr_find(const char *path, struct addr *out)
 	return 0;
 }
 
+size_t
+addr_abstract(int dirfd, struct sockaddr_un *sa)
+{
+	struct stat st;
+	int n;
+
+	memset(sa, 0, sizeof *sa);
+	sa->sun_family = AF_UNIX;
+	if (fstat(dirfd, &st) < 0)
+		return 0;
+	n = snprintf(sa->sun_path + 1, sizeof sa->sun_path - 1,
+	    "vfsd/%llx:%llx", (unsigned long long)st.st_dev,
+	    (unsigned long long)st.st_ino);
+	return offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n;
+}
+
+/* Anybody can take an abstract name: is it the store's owner, or root? */
+static bool
+is_owner(int fd, int dir)
+{
+	struct ucred cred;
+	socklen_t n = sizeof cred;
+	struct stat st;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0 &&
+	    fstat(dir, &st) == 0 && (cred.uid == 0 || cred.uid == st.st_uid);
+}
+
+static bool
+try_abstract(int fd, int dir)
+{
+	struct sockaddr_un sa;
+	size_t n = addr_abstract(dir, &sa);
+
+	return n > 0 && connect(fd, (struct sockaddr *)&sa,
+	    (socklen_t)n) == 0 && is_owner(fd, dir);
+}
+
 int
 addr_connect(const char *store)
 {
@@ -144,8 +183,9 @@ addr_connect(const char *store)
 	if (fd < 0)
 		err = vfs_err_from_os(errno);
 	else if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
-		err = errno == ENOENT || errno == ECONNREFUSED ?
-		    -VFS_OFFLINE : vfs_err_from_os(errno);
+		err = errno != ENOENT && errno != ECONNREFUSED ?
+		    vfs_err_from_os(errno) :
+		    try_abstract(fd, dir) ? 0 : -VFS_OFFLINE;
 	close(dir);
 	if (err == 0)
 		return fd;

@@ -23,6 +23,12 @@ struct addr {
 /* 0, or a negative vfs_err: -VFS_NOENT if path is neither. */
 int addr_find(const char *path, struct addr *out);
 
+struct sockaddr_un;
+
+/* Where a store is served that nothing may be written to: a name outside
+ * of the filesystem, made of the directory's device and inode. */
+size_t addr_abstract(int dirfd, struct sockaddr_un *sa);
+
 /* A connected socket, or a negative vfs_err; -VFS_OFFLINE: nobody serves
  * this store. */
 int addr_connect(const char *store);

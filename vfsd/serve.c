@@ -225,11 +225,10 @@ start_wire(struct serve *s)
 	struct wire_conf wc = {
 		.server = s->server, .store_dirfd = s->d->fd,
 		.more = more_status, .more_arg = s,
+		.no_file = s->c->rdonly,	/* a socket would be a write */
 	};
 	int err;
 
-	if (s->c->rdonly)
-		return 0;		/* a socket would be a write */
 	if ((err = wire_start(&wc, &s->wire)) < 0)
 		return failed(s, "%s: cannot make the control socket: %s%s",
 		    s->c->store, vfs_err_text(err), advice(err));

@@ -127,6 +127,15 @@ print(all("row" in json.loads(l) for l in sys.stdin))')" True
 is "dump_of_an_id" "$("$vfsctl" dump --id="$id" "$store" |
     awk '{ print $1 }' | sort -u | tr '\n' ' ')" "inline inode link "
 
+# --- read-only: nothing is written, the daemon answers all the same
+before=$(ls -lR --time-style=full-iso "$store" | md5sum)
+check "mount_ro" mount_store -o ro
+check "status_of_ro" "$vfsctl" status "$mnt"
+check "check_of_ro__clean" "$vfsctl" check "$mnt"
+check "unmount_ro" unmount_store
+is "ro__changes_nothing" "$(ls -lR --time-style=full-iso "$store" | md5sum)" \
+    "$before"
+
 # --- damage: a byte of a file's, in the data file
 cp -a --sparse=always "$store" "$work/damaged"
 place=$("$vfsctl" dump --json --kind=extent "$store" |

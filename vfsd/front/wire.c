@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../addr.h"
 #include "../engine/engine.h"
 #include "wire_in.h"
 
@@ -312,6 +313,7 @@ static int
 listen_at(struct wire *w)
 {
 	struct sockaddr_un sa;
+	socklen_t n = sizeof sa;
 	struct stat st;
 
 	if (fstat(w->conf.store_dirfd, &st) < 0)
@@ -321,12 +323,15 @@ listen_at(struct wire *w)
 	    SOCK_NONBLOCK, 0);
 	if (w->listen_fd < 0)
 		return vfs_err_from_os(errno);
-	if (unlinkat(w->conf.store_dirfd, WIRE_SOCK, 0) < 0 &&
-	    errno != ENOENT)
+	if (!w->conf.no_file && unlinkat(w->conf.store_dirfd, WIRE_SOCK,
+	    0) < 0 && errno != ENOENT)
 		return vfs_err_from_os(errno);
-	address(w->conf.store_dirfd, &sa);
+	if (w->conf.no_file)
+		n = (socklen_t)addr_abstract(w->conf.store_dirfd, &sa);
+	else
+		address(w->conf.store_dirfd, &sa);
 	fchmod(w->listen_fd, 0600);
-	if (bind(w->listen_fd, (struct sockaddr *)&sa, sizeof sa) < 0 ||
+	if (bind(w->listen_fd, (struct sockaddr *)&sa, n) < 0 ||
 	    listen(w->listen_fd, 16) < 0)
 		return vfs_err_from_os(errno);
 	return 0;
@@ -403,7 +408,8 @@ wire_stop(struct wire *w)
 		    errno == EINTR)
 			;
 		pthread_join(w->thread, NULL);
-		unlinkat(w->conf.store_dirfd, WIRE_SOCK, 0);
+		if (!w->conf.no_file)
+			unlinkat(w->conf.store_dirfd, WIRE_SOCK, 0);
 	}
 	wire_check_stop(&w->check);
 	for (i = 0; i < WIRE_CONNS_MAX; i++)

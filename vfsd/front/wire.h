@@ -25,6 +25,8 @@ struct wire;
 struct wire_conf {
 	struct server *server;
 	int store_dirfd;		/* borrowed until wire_stop */
+	bool no_file;			/* the store is not written to: listen
+					 * under an abstract name (addr.h) */
 	bool changes;			/* peers may change the store: not
 					 * beside a mount, whose caches would
 					 * not hear of it */
