@@ -83,3 +83,5 @@ for round in $(seq "$rounds"); do
 done
 [ -t 2 ] && printf '%60s\r' '' >&2
 awk -v peers="$peers" -f "$here/table.awk" "$results"
+echo
+"$bin/engine"
