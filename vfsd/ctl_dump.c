@@ -212,7 +212,7 @@ static const struct kind {
 	{ ROW_JOURNAL, "seq", "index", NULL, journal },
 	{ ROW_DRAFT, "id", NULL, NULL, inode },
 	{ ROW_DINLINE, "id", NULL, NULL, bytes },
-	{ ROW_DEXTENT, "id", "last", NULL, extent },
+	{ ROW_DEXTENT, "id", "last", "version", extent },
 };
 
 static const struct kind *

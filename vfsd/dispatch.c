@@ -16,6 +16,9 @@
 #define LOCKS		1024u		/* stripes of object locks */
 #define TRIES_MAX	64u		/* stale plans in a row */
 #define BATCH		256u		/* ids of drafts or orphans at a time */
+#define WRITE_ROWS	3000u		/* bytes of rows that one write may
+					 * bring to its publication */
+#define WRITES_MIN	64u
 #define CARRY_MAX	65536u		/* bytes that travel in the log */
 
 struct count {
@@ -25,6 +28,7 @@ struct count {
 struct server {
 	struct engine *engine;
 	bool sync_all;
+	unsigned writes_max;		/* in one draft; see wrote() */
 	struct holders *holders;
 	struct publisher *publisher;
 	struct why *why;
@@ -113,6 +117,8 @@ PREP(allocate)
 PREP(copy_range)
 PREP(publish)
 
+static int publish(struct server *, const struct req_env *, struct vfs_id,
+    uint32_t);
 static after_fn after_unlink, after_rename, after_tmpfile;
 
 static const struct op_extra extras[VFS_OP_COUNT] = {
@@ -246,25 +252,72 @@ try_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	return err;
 }
 
+static struct vfs_id
+locked_id(enum vfs_op op, const void *q)
+{
+	return (struct vfs_id){ field_id(q, ops[op].lock) };
+}
+
+/*
+ * A publication is one record of the log, so a draft must not outgrow it:
+ * scattered writes without end are published early, at this boundary.
+ */
+static void
+wrote(struct server *s, const struct req_env *env, struct vfs_id id)
+{
+	if (publisher_wrote(s->publisher, id) < s->writes_max)
+		return;
+	publisher_forget(s->publisher, id);
+	if (publish(s, env, id, 0) < 0)
+		publisher_wrote(s->publisher, id);
+}
+
+/* The request and the drafts that it publishes do not fit one record:
+ * drafts first.  True if it is worth another try. */
+static bool
+make_smaller(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q)
+{
+	struct vfs_id other = { 0 };
+
+	if (ops[op].lock == NO_ID || op == VFS_OP_PUBLISH)
+		return false;
+	if (extras[op].lock2 != 0)
+		other.n = field_id(q, extras[op].lock2 - 1);
+	return publish(s, env, locked_id(op, q), 0) == 0 &&
+	    (other.n == 0 || publish(s, env, other, 0) == 0);
+}
+
+static int
+run_locked(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, void *r, struct vfs_seq *seq)
+{
+	unsigned tries = 0;
+	int err;
+
+	do
+		err = try_write(s, op, env, q, r, seq);
+	while (err == -VFS_AGAIN && ++tries < TRIES_MAX);
+	if (err == -VFS_TX_LIMIT && make_smaller(s, op, env, q))
+		err = try_write(s, op, env, q, r, seq);
+	if (err == 0 && extras[op].drafts && seq->n == 0)
+		wrote(s, env, locked_id(op, q));
+	return err;
+}
+
 static int
 run_write(struct server *s, enum vfs_op op, const struct req_env *env,
     const void *q, void *r)
 {
 	struct vfs_seq seq = { 0 };
 	struct held held;
-	unsigned tries = 0;
 	int err;
 
 	if (extras[op].peek != NULL &&
 	    (err = peek(s, op, env, q, false, r)) != 0)
 		return err < 0 ? err : 0;
 	lock_objects(s, op, q, &held);
-	do
-		err = try_write(s, op, env, q, r, &seq);
-	while (err == -VFS_AGAIN && ++tries < TRIES_MAX);
-	if (err == 0 && extras[op].drafts && seq.n == 0)
-		publisher_wrote(s->publisher,
-		    (struct vfs_id){ field_id(q, ops[op].lock) });
+	err = run_locked(s, op, env, q, r, &seq);
 	unlock_objects(s, &held);
 	if (err == 0 && extras[op].drafts && seq.n == 0 &&
 	    engine_drafts_heavy(s->engine))
@@ -281,9 +334,8 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	if (!s->sync_all)
 		return 0;
 	if (extras[op].drafts && seq.n == 0)
-		return dispatch_sync(s, env,
-		    (struct vfs_id){ field_id(q, ops[op].lock) }, 0,
-		    NULL, NULL);
+		return dispatch_sync(s, env, locked_id(op, q), 0, NULL,
+		    NULL);
 	return engine_sync(s->engine);
 }
 
@@ -603,12 +655,17 @@ int
 server_new(const struct server_conf *conf, struct server **out)
 {
 	struct server *s = calloc(1, sizeof *s);
+	struct engine_status st;
 	unsigned i;
 	int err;
 
 	if (s == NULL)
 		return -VFS_NOMEM;
 	s->engine = conf->engine;
+	engine_status(s->engine, &st);
+	s->writes_max = (unsigned)(st.log_size / 4 / WRITE_ROWS);
+	if (s->writes_max < WRITES_MIN)
+		s->writes_max = WRITES_MIN;
 	for (i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&s->locks[i], NULL);
 	if ((err = why_new(&s->why)) < 0 ||

@@ -13,6 +13,7 @@
 struct draft {
 	uint64_t id;
 	uint64_t first_ns, last_ns;	/* writes */
+	unsigned writes;
 	struct draft *chain;
 	struct draft *prev[2], *next[2];
 };
@@ -124,6 +125,7 @@ add(struct publisher *p, uint64_t id, uint64_t now)
 	b = bucket(p, id);
 	d->id = id;
 	d->first_ns = d->last_ns = now;
+	d->writes = 0;
 	d->chain = *b;
 	*b = d;
 	list_append(p, d, BY_LAST);
@@ -192,6 +194,8 @@ publish(struct publisher *p, struct draft *d, bool late)
 		d->first_ns = now;
 		list_move(p, d, BY_FIRST);
 	}
+	if (err == 0)
+		d->writes = 1;
 	if (d->last_ns == last) {
 		d->last_ns = err == -VFS_BUSY ? now : now + RETRY_NS;
 		list_move(p, d, BY_LAST);
@@ -298,24 +302,28 @@ publisher_free(struct publisher *p)
 }
 
 /* Without memory to remember it, the draft waits for release or fsync. */
-void
+unsigned
 publisher_wrote(struct publisher *p, struct vfs_id id)
 {
 	uint64_t now = clock_ns();
 	struct draft *d;
+	unsigned writes = 0;
 
 	pthread_mutex_lock(&p->lock);
 	if ((d = find(p, id.n)) != NULL) {
 		d->last_ns = now;
 		list_move(p, d, BY_LAST);
 	} else {
-		(void)add(p, id.n, now);
+		d = add(p, id.n, now);
 	}
+	if (d != NULL)
+		writes = ++d->writes;
 	if (p->asleep) {
 		p->asleep = false;
 		pthread_cond_signal(&p->wake);
 	}
 	pthread_mutex_unlock(&p->lock);
+	return writes;
 }
 
 bool

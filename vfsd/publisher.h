@@ -29,8 +29,8 @@ int publisher_new(publisher_fn *fn, void *arg, struct publisher **out);
 /* Ends the thread; drafts that it knows stay drafts. */
 void publisher_free(struct publisher *p);
 
-/* A draft of id was written just now. */
-void publisher_wrote(struct publisher *p, struct vfs_id id);
+/* A draft of id was written just now: how often since it was published. */
+unsigned publisher_wrote(struct publisher *p, struct vfs_id id);
 
 /* The caller publishes id itself.  false: no draft of it is known. */
 bool publisher_forget(struct publisher *p, struct vfs_id id);

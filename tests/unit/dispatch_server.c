@@ -214,6 +214,45 @@ start__drafts_and_orphans_left__settled(void **state)
 	assert_err(stat_id(r, g), NO_SUCH_ID);
 }
 
+/* --- more than one record holds ----------------------------------------- */
+
+/* A block here, a hole there: as many rows as blocks. */
+static void
+scattered__large_file__published_and_reclaimed(void **state)
+{
+	struct rig *r = *state;
+	struct vfs_id f = create(r, "f"), g = create(r, "g");
+	struct vfs_copy_range q = { .src = f, .dst = g };
+	struct vfs_copy_range_reply a;
+	uint8_t b[4096];
+	uint64_t i;
+	int calls = 0;
+
+	for (i = 0; i < 10000; i++) {
+		memset(b, (int)i, sizeof b);
+		assert_int_equal(put(r, f, i * 8192, b, sizeof b), 0);
+	}
+	server_released(r->s, f);
+	assert_int_equal(drafts(r), 0);
+	for (i = 0; i < 10000 * 8192 - 4096; i += a.copied, calls++) {
+		q.src_off = q.dst_off = i;
+		q.len = UINT64_MAX / 2;
+		assert_int_equal(dispatch(r->s, VFS_OP_COPY_RANGE,
+		    &r->fx->env, &q, &a), 0);
+		assert_true(a.copied > 0);
+	}
+	assert_true(calls > 1);
+	for (i = 0; i < 10000; i += 999) {
+		assert_int_equal(get(r, g, i * 8192, b, sizeof b), 4096);
+		assert_int_equal(b[77], (uint8_t)i);
+	}
+	assert_int_equal(unlink_name(r, "f"), 0);
+	assert_int_equal(unlink_name(r, "g"), 0);
+	assert_err(stat_id(r, f), NO_SUCH_ID);
+	assert_err(stat_id(r, g), NO_SUCH_ID);
+	assert_int_equal(fx_check(r->fx), 0);
+}
+
 /* --- holders ------------------------------------------------------------ */
 
 static void
@@ -455,6 +494,7 @@ main(void)
 		RIG_TEST(writes__server_ends__are_published),
 		RIG_TEST(write__sync_all__is_durable_at_once),
 		RIG_TEST(start__drafts_and_orphans_left__settled),
+		RIG_TEST(scattered__large_file__published_and_reclaimed),
 		RIG_TEST(unlink__nobody_holds__reclaimed),
 		RIG_TEST(unlink__held__reclaimed_with_the_last_holder),
 		RIG_TEST(drop__has_names__stays),

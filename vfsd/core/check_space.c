@@ -63,7 +63,10 @@ check_extent(struct check *c, const struct row_parts *p, struct vfs_slice val)
 	struct rec_extent x;
 	struct row_key k;
 
-	row_key_id2(&k, p->kind, p->a, p->b);
+	if (p->kind == ROW_DEXTENT)
+		row_key_dextent(&k, (struct vfs_id){ p->a }, p->c, p->b);
+	else
+		row_key_id2(&k, p->kind, p->a, p->b);
 	if (rec_extent_decode(val, &x) < 0 || x.nblocks > p->b + 1 ||
 	    x.place > PLACE_MAX) {
 		check_found(c, p->kind, p->a, true, "extent up to block %"

@@ -112,7 +112,8 @@ read_extents(struct txn *t, const struct node *nd, uint64_t off, uint8_t *p,
 	struct ext x;
 	int err;
 
-	if ((err = ext_walk_begin(&w, t, nd, off / VFS_BLOCK)) < 0)
+	if ((err = ext_walk_begin(&w, t, nd, off / VFS_BLOCK,
+	    (end - 1) / VFS_BLOCK)) < 0)
 		return err;
 	while (off < end && (err = ext_walk_next(&w, &x)) == 0) {
 		start = x.first * VFS_BLOCK;
@@ -257,10 +258,10 @@ content_delete(struct txn *t, struct node *n)
 	int err;
 
 	if (node_is_file(n)) {
-		err = ext_clear(t, ROW_DEXTENT, n->id, 0, EXT_LAST_BLOCK,
+		err = ext_clear(t, ROW_DEXTENT, n, 0, EXT_LAST_BLOCK,
 		    CONTENT_STEP_ROWS, &gone);
 		if (err == 0)
-			err = ext_clear(t, ROW_EXTENT, n->id, 0,
+			err = ext_clear(t, ROW_EXTENT, n, 0,
 			    EXT_LAST_BLOCK, CONTENT_STEP_ROWS, &gone);
 		if (err != 0)
 			return err;

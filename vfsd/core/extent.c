@@ -57,37 +57,54 @@ decode(struct txn *t, enum row_kind kind, struct vfs_id id,
 	return 0;
 }
 
-static int
-seek(struct txn *t, struct txn_cur *c, enum row_kind kind, struct vfs_id id,
-    uint64_t block, struct ext *out)
+static void
+key_of(struct row_key *k, enum row_kind kind, const struct node *n,
+    uint64_t last)
 {
+	if (kind == ROW_DEXTENT)
+		row_key_dextent(k, n->id, n->in.data_version, last);
+	else
+		row_key_id2(k, kind, n->id.n, last);
+}
+
+/* The row that covers block, or the first after it, if it begins at or
+ * before last. */
+static int
+seek(struct txn *t, struct txn_cur *c, enum row_kind kind,
+    const struct node *n, uint64_t block, uint64_t last, struct ext *out)
+{
+	uint64_t reach = VFS_EXTENT_BLOCKS_MAX - 1;
 	struct vfs_slice key, val;
-	struct row_key k;
+	struct row_key k, end;
 	int err;
 
-	row_key_id2(&k, kind, id.n, block);
-	if ((err = txn_cur_seek_in(c, row_key_slice(&k), ROW_KEY_ID, &key,
-	    &val)) < 0)
+	key_of(&k, kind, n, block);
+	key_of(&end, kind, n, last < EXT_LAST_BLOCK - reach ? last + reach :
+	    EXT_LAST_BLOCK);
+	if ((err = txn_cur_seek_until(c, row_key_slice(&k),
+	    row_key_slice(&end), &key, &val)) < 0)
 		return err;
-	return decode(t, kind, id, key, val, out);
+	if ((err = decode(t, kind, n->id, key, val, out)) < 0)
+		return err;
+	return out->first <= last ? 0 : -VFS_NOENT;
 }
 
 int
-ext_row_at(struct txn *t, enum row_kind kind, struct vfs_id id,
-    uint64_t block, struct ext *out)
+ext_row_at(struct txn *t, enum row_kind kind, const struct node *n,
+    uint64_t block, uint64_t last, struct ext *out)
 {
 	struct txn_cur *c;
 	int err;
 
 	if ((err = txn_cur_open(t, &c)) < 0)
 		return err;
-	err = seek(t, c, kind, id, block, out);
+	err = seek(t, c, kind, n, block, last, out);
 	txn_cur_close(c);
 	return err;
 }
 
 static int
-put_row(struct txn *t, enum row_kind kind, struct vfs_id id,
+put_row(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *x)
 {
 	uint8_t buf[REC_EXTENT_MAX];
@@ -101,17 +118,17 @@ put_row(struct txn *t, enum row_kind kind, struct vfs_id id,
 	if (ext_written(x))
 		r.sums = (struct vfs_slice){ x->sums, 8 * (size_t)x->n };
 	val.n = rec_extent_encode(&r, buf);
-	row_key_id2(&k, kind, id.n, ext_last(x));
+	key_of(&k, kind, n, ext_last(x));
 	return txn_put(t, row_key_slice(&k), val);
 }
 
 int
-ext_row_del(struct txn *t, enum row_kind kind, struct vfs_id id,
+ext_row_del(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *x)
 {
 	struct row_key k;
 
-	row_key_id2(&k, kind, id.n, ext_last(x));
+	key_of(&k, kind, n, ext_last(x));
 	return txn_del(t, row_key_slice(&k));
 }
 
@@ -125,7 +142,7 @@ layer_begin(struct ext_walk *w, struct ext_layer *l, enum row_kind kind)
 	l->kind = kind;
 	if ((err = txn_cur_open(w->t, &l->cur)) < 0)
 		return err;
-	err = seek(w->t, l->cur, kind, w->id, w->pos, &l->x);
+	err = seek(w->t, l->cur, kind, w->n, w->pos, w->last, &l->x);
 	l->ended = err == -VFS_NOENT;
 	return l->ended ? 0 : err;
 }
@@ -140,7 +157,8 @@ layer_to(struct ext_walk *w, struct ext_layer *l)
 	while (!l->ended && ext_last(&l->x) < w->pos) {
 		err = txn_cur_next(l->cur, &key, &val);
 		if (err == 0)
-			err = decode(w->t, l->kind, w->id, key, val, &l->x);
+			err = decode(w->t, l->kind, w->n->id, key, val,
+			    &l->x);
 		if (err == -VFS_NOENT)
 			l->ended = true;
 		else if (err < 0)
@@ -151,11 +169,12 @@ layer_to(struct ext_walk *w, struct ext_layer *l)
 
 int
 ext_walk_begin(struct ext_walk *w, struct txn *t, const struct node *n,
-    uint64_t first)
+    uint64_t first, uint64_t last)
 {
 	int err = 0;
 
-	*w = (struct ext_walk){ .t = t, .id = n->id, .pos = first };
+	*w = (struct ext_walk){ .t = t, .n = n, .pos = first,
+	    .last = last };
 	w->up.ended = w->low.ended = true;
 	if (n->in.flags & INODE_INLINE)
 		return 0;
@@ -209,7 +228,7 @@ ext_find(struct txn *t, const struct node *n, uint64_t block,
 	struct ext_walk w;
 	int err;
 
-	if ((err = ext_walk_begin(&w, t, n, block)) < 0)
+	if ((err = ext_walk_begin(&w, t, n, block, block)) < 0)
 		return err;
 	err = ext_walk_next(&w, out);
 	ext_walk_end(&w);
@@ -225,7 +244,7 @@ ext_count(struct txn *t, const struct node *n, uint64_t first, uint64_t last,
 	int err;
 
 	*count = 0;
-	if ((err = ext_walk_begin(&w, t, n, first)) < 0)
+	if ((err = ext_walk_begin(&w, t, n, first, last)) < 0)
 		return err;
 	while ((err = ext_walk_next(&w, &x)) == 0 && x.first <= last) {
 		ext_clip(&x, first, last);
@@ -253,7 +272,7 @@ release(struct txn *t, const struct ext *x)
  * until then the row's sums are lent.
  */
 static int
-split(struct txn *t, enum row_kind kind, struct vfs_id id,
+split(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *x, uint64_t first, uint64_t last,
     const struct ext *mid)
 {
@@ -263,23 +282,23 @@ split(struct txn *t, enum row_kind kind, struct vfs_id id,
 	if (x->first < first) {
 		rest = *x;
 		ext_clip(&rest, 0, first - 1);
-		if ((err = put_row(t, kind, id, &rest)) < 0)
+		if ((err = put_row(t, kind, n, &rest)) < 0)
 			return err;
 	}
 	if (mid != NULL && ext_last(mid) < ext_last(x) &&
-	    (err = put_row(t, kind, id, mid)) < 0)
+	    (err = put_row(t, kind, n, mid)) < 0)
 		return err;
 	if (ext_last(x) > last) {
 		rest = *x;
 		ext_clip(&rest, last + 1, UINT64_MAX);
-		return put_row(t, kind, id, &rest);
+		return put_row(t, kind, n, &rest);
 	}
-	return mid != NULL ? put_row(t, kind, id, mid) :
-	    ext_row_del(t, kind, id, x);
+	return mid != NULL ? put_row(t, kind, n, mid) :
+	    ext_row_del(t, kind, n, x);
 }
 
 int
-ext_clear(struct txn *t, enum row_kind kind, struct vfs_id id,
+ext_clear(struct txn *t, enum row_kind kind, const struct node *n,
     uint64_t first, uint64_t last, unsigned rows_max, uint64_t *gone)
 {
 	struct txn_cur *c;
@@ -291,8 +310,7 @@ ext_clear(struct txn *t, enum row_kind kind, struct vfs_id id,
 	if ((err = txn_cur_open(t, &c)) < 0)
 		return err;
 	while (first <= last &&
-	    (err = seek(t, c, kind, id, first, &x)) == 0 &&
-	    x.first <= last) {
+	    (err = seek(t, c, kind, n, first, last, &x)) == 0) {
 		if (rows_max != 0 && rows++ == rows_max) {
 			err = 1;
 			break;
@@ -302,7 +320,7 @@ ext_clear(struct txn *t, enum row_kind kind, struct vfs_id id,
 		first = ext_last(&cut) + 1;
 		*gone += cut.n;
 		if ((err = release(t, &cut)) < 0 ||
-		    (err = split(t, kind, id, &x, cut.first, ext_last(&cut),
+		    (err = split(t, kind, n, &x, cut.first, ext_last(&cut),
 		    NULL)) < 0)
 			break;
 	}
@@ -312,7 +330,7 @@ ext_clear(struct txn *t, enum row_kind kind, struct vfs_id id,
 
 /* The row that ends right before x, if x continues it on the disk too. */
 static int
-predecessor(struct txn *t, enum row_kind kind, struct vfs_id id,
+predecessor(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *x, struct ext *out)
 {
 	struct vfs_slice val;
@@ -321,10 +339,11 @@ predecessor(struct txn *t, enum row_kind kind, struct vfs_id id,
 
 	if (x->first == 0)
 		return -VFS_NOENT;
-	row_key_id2(&k, kind, id.n, x->first - 1);
+	key_of(&k, kind, n, x->first - 1);
 	if ((err = txn_get(t, row_key_slice(&k), &val)) < 0)
 		return err;
-	if ((err = decode(t, kind, id, row_key_slice(&k), val, out)) < 0)
+	if ((err = decode(t, kind, n->id, row_key_slice(&k), val,
+	    out)) < 0)
 		return err;
 	if (out->place + out->n != x->place || out->flags != x->flags ||
 	    out->n == VFS_EXTENT_BLOCKS_MAX)
@@ -334,52 +353,52 @@ predecessor(struct txn *t, enum row_kind kind, struct vfs_id id,
 
 /* Move as much of x as fits to the end of row pre. */
 static int
-merge(struct txn *t, enum row_kind kind, struct vfs_id id,
+merge(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *pre, struct ext *x)
 {
 	uint8_t sums[8 * VFS_EXTENT_BLOCKS_MAX];
 	struct ext all = *pre;
-	uint32_t n = VFS_EXTENT_BLOCKS_MAX - pre->n;
+	uint32_t fit = VFS_EXTENT_BLOCKS_MAX - pre->n;
 	int err;
 
-	if (n > x->n)
-		n = x->n;
+	if (fit > x->n)
+		fit = x->n;
 	if (ext_written(x)) {
 		memcpy(sums, pre->sums, 8 * (size_t)pre->n);
-		memcpy(sums + 8 * (size_t)pre->n, x->sums, 8 * (size_t)n);
+		memcpy(sums + 8 * (size_t)pre->n, x->sums, 8 * (size_t)fit);
 		all.sums = sums;
 	}
-	all.n += n;
+	all.n += fit;
 	if (x->gen > all.gen)
 		all.gen = x->gen;
-	if ((err = ext_row_del(t, kind, id, pre)) < 0 ||
-	    (err = put_row(t, kind, id, &all)) < 0)
+	if ((err = ext_row_del(t, kind, n, pre)) < 0 ||
+	    (err = put_row(t, kind, n, &all)) < 0)
 		return err;
-	if (n < x->n)
-		ext_clip(x, x->first + n, UINT64_MAX);
+	if (fit < x->n)
+		ext_clip(x, x->first + fit, UINT64_MAX);
 	else
 		x->n = 0;
 	return 0;
 }
 
 int
-ext_put(struct txn *t, enum row_kind kind, struct vfs_id id,
+ext_put(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *x)
 {
 	struct ext pre, rest = *x;
 	int err;
 
 	assert(x->place != 0 && x->n > 0);
-	err = predecessor(t, kind, id, x, &pre);
+	err = predecessor(t, kind, n, x, &pre);
 	if (err == 0)
-		err = merge(t, kind, id, &pre, &rest);
+		err = merge(t, kind, n, &pre, &rest);
 	if (err < 0 && err != -VFS_NOENT)
 		return err;
-	return rest.n > 0 ? put_row(t, kind, id, &rest) : 0;
+	return rest.n > 0 ? put_row(t, kind, n, &rest) : 0;
 }
 
 int
-ext_mark(struct txn *t, struct vfs_id id, uint64_t first, uint64_t last,
+ext_mark(struct txn *t, const struct node *n, uint64_t first, uint64_t last,
     uint32_t flags)
 {
 	struct txn_cur *c;
@@ -389,15 +408,14 @@ ext_mark(struct txn *t, struct vfs_id id, uint64_t first, uint64_t last,
 	if ((err = txn_cur_open(t, &c)) < 0)
 		return err;
 	while (first <= last &&
-	    (err = seek(t, c, ROW_EXTENT, id, first, &x)) == 0 &&
-	    x.first <= last) {
+	    (err = seek(t, c, ROW_EXTENT, n, first, last, &x)) == 0) {
 		mid = x;
 		ext_clip(&mid, first, last);
 		first = ext_last(&mid) + 1;
 		if ((x.flags & flags) == flags)
 			continue;
 		mid.flags |= flags;
-		if ((err = split(t, ROW_EXTENT, id, &x, mid.first,
+		if ((err = split(t, ROW_EXTENT, n, &x, mid.first,
 		    ext_last(&mid), &mid)) < 0)
 			break;
 	}

@@ -47,8 +47,9 @@ void ext_clip(struct ext *x, uint64_t first, uint64_t last);
  * Any put or del of the same txn ends it. */
 struct ext_walk {
 	struct txn *t;
-	struct vfs_id id;
+	const struct node *n;
 	uint64_t pos;			/* nothing below is given */
+	uint64_t last;			/* nor what begins behind it */
 	struct ext_layer {
 		struct txn_cur *cur;	/* NULL: the layer is not looked at */
 		enum row_kind kind;
@@ -58,7 +59,7 @@ struct ext_walk {
 };
 
 int ext_walk_begin(struct ext_walk *w, struct txn *t, const struct node *n,
-    uint64_t first);
+    uint64_t first, uint64_t last);
 /* -VFS_NOENT at the end. */
 int ext_walk_next(struct ext_walk *w, struct ext *out);
 void ext_walk_end(struct ext_walk *w);
@@ -71,29 +72,30 @@ int ext_find(struct txn *t, const struct node *n, uint64_t block,
 int ext_count(struct txn *t, const struct node *n, uint64_t first,
     uint64_t last, uint64_t *count);
 
-/* The first row of one layer that ends at or after block. */
-int ext_row_at(struct txn *t, enum row_kind kind, struct vfs_id id,
-    uint64_t block, struct ext *out);
+/* The first row of one layer that ends at or after block, and begins at or
+ * before last. */
+int ext_row_at(struct txn *t, enum row_kind kind, const struct node *n,
+    uint64_t block, uint64_t last, struct ext *out);
 
 /* --- changing one layer ------------------------------------------------- */
 
 /* Blocks first..last are mapped no more; frees what nobody else has.
  * *gone counts them.  At most rows_max rows (0: all); 1 if more are left. */
-int ext_clear(struct txn *t, enum row_kind kind, struct vfs_id id,
+int ext_clear(struct txn *t, enum row_kind kind, const struct node *n,
     uint64_t first, uint64_t last, unsigned rows_max, uint64_t *gone);
 
 /* Map x, which lies in a hole of the layer; at most VFS_EXTENT_BLOCKS_MAX
  * blocks.  Becomes one row with its predecessor where that fits. */
-int ext_put(struct txn *t, enum row_kind kind, struct vfs_id id,
+int ext_put(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *x);
 
 /* Take away a row of the upper layer whose blocks move to the lower. */
-int ext_row_del(struct txn *t, enum row_kind kind, struct vfs_id id,
+int ext_row_del(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *x);
 
 /* Set flags of all published rows in first..last, which splits rows. */
-int ext_mark(struct txn *t, struct vfs_id id, uint64_t first, uint64_t last,
-    uint32_t flags);
+int ext_mark(struct txn *t, const struct node *n, uint64_t first,
+    uint64_t last, uint32_t flags);
 
 /* --- owners of places (share.c) ----------------------------------------- */
 

@@ -34,10 +34,10 @@ shape_of(uint8_t kind, struct key_shape *s)
 	case ROW_EXTENT:
 	case ROW_JOURNAL:
 	case ROW_TXID:
-	case ROW_DEXTENT:
 		*s = (struct key_shape){ 2, false, 0 };
 		return 0;
 	case ROW_LINK:
+	case ROW_DEXTENT:
 		*s = (struct key_shape){ 3, false, 0 };
 		return 0;
 	default:
@@ -60,6 +60,15 @@ row_key_id2(struct row_key *k, enum row_kind kind, uint64_t id,
 	k->b[0] = kind;
 	be_put64(be_put64(k->b + 1, id), second);
 	k->n = 17;
+}
+
+void
+row_key_dextent(struct row_key *k, struct vfs_id id, uint64_t version,
+    uint64_t last)
+{
+	k->b[0] = ROW_DEXTENT;
+	be_put64(be_put64(be_put64(k->b + 1, id.n), version), last);
+	k->n = 25;
 }
 
 void
@@ -109,6 +118,12 @@ row_key_parse(struct vfs_slice key, struct row_parts *out)
 		*numbers[i] = be_get64(p);
 	if (s.named ? left == 0 || left > s.name_max : left != 0)
 		return -VFS_CORRUPT;
+	if (r.kind == ROW_DEXTENT) {	/* the block is b, as in EXTENT */
+		uint64_t version = r.b;
+
+		r.b = r.c;
+		r.c = version;
+	}
 	if (s.named)
 		r.name = (struct vfs_slice){ p, left };
 	*out = r;

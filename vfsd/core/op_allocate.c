@@ -135,7 +135,7 @@ fill_holes(struct txn *rt, const struct node *n, const struct span *s,
 	if ((n->in.flags & INODE_INLINE) && at == 0 && !all)
 		at = 1;
 	if ((err = plan_hint(rt, n, at, &hint)) < 0 ||
-	    (err = ext_walk_begin(&w, rt, n, at)) < 0)
+	    (err = ext_walk_begin(&w, rt, n, at, s->last)) < 0)
 		return err;
 	do {
 		end = ext_walk_next(&w, &x);
@@ -234,11 +234,11 @@ run_blocks(struct txn *t, const struct vfs_allocate *q, struct node *n,
 			return err;
 		n->in.flags &= ~(uint32_t)INODE_INLINE;
 	} else if (s.in_first < s.in_end && (q->flags & VFS_ALLOC_PUNCH)) {
-		err = ext_clear(t, ROW_EXTENT, n->id, s.in_first,
+		err = ext_clear(t, ROW_EXTENT, n, s.in_first,
 		    s.in_end - 1, 0, &gone);
 		n->in.blocks -= gone;
 	} else if (s.in_first < s.in_end && (q->flags & VFS_ALLOC_ZERO)) {
-		err = ext_mark(t, n->id, s.in_first, s.in_end - 1,
+		err = ext_mark(t, n, s.in_first, s.in_end - 1,
 		    EXTENT_UNWRITTEN);
 	}
 	if (err < 0)

@@ -36,7 +36,8 @@ seek_blocks(struct txn *t, const struct node *n, uint64_t off, bool data,
 	struct ext x;
 	int err;
 
-	if ((err = ext_walk_begin(&w, t, n, off / VFS_BLOCK)) < 0)
+	if ((err = ext_walk_begin(&w, t, n, off / VFS_BLOCK,
+	    EXT_LAST_BLOCK)) < 0)
 		return err;
 	while ((err = ext_walk_next(&w, &x)) == 0) {
 		start = x.first * VFS_BLOCK;

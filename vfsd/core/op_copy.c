@@ -81,7 +81,7 @@ limit_rows(struct txn *rt, struct copy *c)
 	int err;
 
 	if ((err = ext_walk_begin(&w, rt, &c->src,
-	    c->src_off / VFS_BLOCK)) < 0)
+	    c->src_off / VFS_BLOCK, (end - 1) / VFS_BLOCK)) < 0)
 		return err;
 	while ((err = ext_walk_next(&w, &x)) == 0 &&
 	    x.first * VFS_BLOCK < end) {
@@ -207,11 +207,11 @@ share_ext(struct txn *t, struct copy *c, const struct ext *x, uint64_t to)
 	y.sums = sums;
 	y.flags |= EXTENT_SHARED;
 	if ((err = share_add(t, x->place, x->n)) < 0 ||
-	    (err = ext_mark(t, c->src.id, x->first, ext_last(x),
+	    (err = ext_mark(t, &c->src, x->first, ext_last(x),
 	    EXTENT_SHARED)) < 0 ||
-	    (err = ext_clear(t, ROW_EXTENT, c->dst.id, y.first,
+	    (err = ext_clear(t, ROW_EXTENT, &c->dst, y.first,
 	    ext_last(&y), 0, &gone)) < 0 ||
-	    (err = ext_put(t, ROW_EXTENT, c->dst.id, &y)) < 0)
+	    (err = ext_put(t, ROW_EXTENT, &c->dst, &y)) < 0)
 		return err;
 	c->dst.in.blocks += y.n - gone;
 	return 0;
@@ -225,7 +225,7 @@ clear(struct txn *t, struct copy *c, uint64_t first, uint64_t end)
 
 	if (first >= end)
 		return 0;
-	err = ext_clear(t, ROW_EXTENT, c->dst.id, first, end - 1, 0, &gone);
+	err = ext_clear(t, ROW_EXTENT, &c->dst, first, end - 1, 0, &gone);
 	c->dst.in.blocks -= gone;
 	return err;
 }
@@ -241,8 +241,8 @@ share_blocks(struct txn *t, struct copy *c)
 	struct ext x;
 	int err = 0;
 
-	while (at < end && (err = ext_row_at(t, ROW_EXTENT, c->src.id, at,
-	    &x)) == 0 && x.first < end) {
+	while (at < end && (err = ext_row_at(t, ROW_EXTENT, &c->src, at,
+	    end - 1, &x)) == 0) {
 		ext_clip(&x, at, end - 1);
 		if ((err = clear(t, c, at + shift, x.first + shift)) < 0)
 			return err;

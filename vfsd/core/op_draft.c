@@ -24,7 +24,7 @@ draft_cut(struct txn *t, struct node *n)
 	int err;
 
 	if (n->draft) {
-		err = ext_clear(t, ROW_DEXTENT, n->id, 0, EXT_LAST_BLOCK, 0,
+		err = ext_clear(t, ROW_DEXTENT, n, 0, EXT_LAST_BLOCK, 0,
 		    &gone);
 		if (err < 0 || (err = del_row(t, ROW_DINLINE, n->id)) < 0)
 			return err;
@@ -48,7 +48,7 @@ drop_published(struct txn *t, struct node *n)
 	uint64_t gone;
 	int err;
 
-	err = ext_clear(t, ROW_EXTENT, n->id, 0, EXT_LAST_BLOCK, 0, &gone);
+	err = ext_clear(t, ROW_EXTENT, n, 0, EXT_LAST_BLOCK, 0, &gone);
 	if (err < 0)
 		return err;
 	return del_row(t, ROW_INLINE, n->id);
@@ -77,7 +77,7 @@ half_write(struct txn *t, struct node *n, struct ext *x)
 	if (x->n < 2)
 		return 0;
 	ext_clip(&rest, x->first + x->n / 2, UINT64_MAX);
-	if ((err = ext_put(t, ROW_DEXTENT, n->id, &rest)) < 0)
+	if ((err = ext_put(t, ROW_DEXTENT, n, &rest)) < 0)
 		return err;
 	ext_clip(x, x->first, x->first + x->n / 2 - 1);
 	return 1;
@@ -93,7 +93,8 @@ publish_blocks(struct txn *t, struct node *n, bool *rest)
 	int err;
 
 	*rest = false;
-	while ((err = ext_row_at(t, ROW_DEXTENT, n->id, at, &x)) == 0) {
+	while ((err = ext_row_at(t, ROW_DEXTENT, n, at,
+	    EXT_LAST_BLOCK, &x)) == 0) {
 		at = ext_last(&x) + 1;
 		whole = x;
 #ifdef PLANT_HALF_WRITE
@@ -102,12 +103,12 @@ publish_blocks(struct txn *t, struct node *n, bool *rest)
 		if (err > 0)
 			*rest = true;
 #endif
-		if ((err = ext_clear(t, ROW_EXTENT, n->id, x.first,
+		if ((err = ext_clear(t, ROW_EXTENT, n, x.first,
 		    ext_last(&x), 0, &gone)) < 0 ||
-		    (err = ext_put(t, ROW_EXTENT, n->id, &x)) < 0)
+		    (err = ext_put(t, ROW_EXTENT, n, &x)) < 0)
 			return err;
 		if (ext_last(&x) == ext_last(&whole) &&
-		    (err = ext_row_del(t, ROW_DEXTENT, n->id, &whole)) < 0)
+		    (err = ext_row_del(t, ROW_DEXTENT, n, &whole)) < 0)
 			return err;
 	}
 	if (err != -VFS_NOENT)
@@ -204,7 +205,8 @@ prep_publish(struct txn *rt, const struct vfs_publish *q, struct plan **out)
 		return err;
 	if ((err = plan_new(&n, out)) < 0)
 		return err;
-	while ((err = ext_row_at(rt, ROW_DEXTENT, n.id, at, &x)) == 0) {
+	while ((err = ext_row_at(rt, ROW_DEXTENT, &n, at,
+	    EXT_LAST_BLOCK, &x)) == 0) {
 		at = ext_last(&x) + 1;
 		if (data_is_synced(txn_engine(rt), x.gen))
 			continue;
@@ -232,7 +234,8 @@ all_carried(struct txn *t, struct plan *p, const struct node *n,
 	int err;
 
 	*all = true;
-	while ((err = ext_row_at(t, ROW_DEXTENT, n->id, at, &x)) == 0) {
+	while ((err = ext_row_at(t, ROW_DEXTENT, n, at,
+	    EXT_LAST_BLOCK, &x)) == 0) {
 		at = ext_last(&x) + 1;
 		if (data_is_synced(txn_engine(t), x.gen))
 			continue;

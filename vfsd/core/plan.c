@@ -177,9 +177,9 @@ plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
 		};
 		if ((err = ext_count(t, n, x.first, ext_last(&x),
 		    &mapped)) < 0 ||
-		    (err = ext_clear(t, kind, n->id, x.first, ext_last(&x), 0,
+		    (err = ext_clear(t, kind, n, x.first, ext_last(&x), 0,
 		    &gone)) < 0 ||
-		    (err = ext_put(t, kind, n->id, &x)) < 0)
+		    (err = ext_put(t, kind, n, &x)) < 0)
 			return err;
 		n->in.blocks += x.n - mapped;
 		r->taken = true;
@@ -198,7 +198,8 @@ plan_hint(struct txn *rt, const struct node *n, uint64_t first,
 	int err;
 
 	*hint = 0;
-	if ((err = ext_walk_begin(&w, rt, n, first > 0 ? first - 1 : 0)) < 0)
+	if ((err = ext_walk_begin(&w, rt, n, first > 0 ? first - 1 : 0,
+	    first)) < 0)
 		return err;
 	err = ext_walk_next(&w, &x);
 	ext_walk_end(&w);

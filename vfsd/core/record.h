@@ -34,7 +34,7 @@ enum row_kind {
 	ROW_TOKEN = 'M',	/* grants */
 	ROW_DRAFT = 'a',	/* id -> inode with unpublished content */
 	ROW_DINLINE = 'b',	/* id -> unpublished bytes of a small file */
-	ROW_DEXTENT = 'c',	/* id, last block of file -> place, sums */
+	ROW_DEXTENT = 'c',	/* id, version, last block -> place, sums */
 };
 #define ROW_IS_VOLATILE(kind)	((kind) >= 'a')
 
@@ -55,6 +55,9 @@ row_key_slice(const struct row_key *k)
 void row_key_id(struct row_key *k, enum row_kind kind, uint64_t id);
 void row_key_id2(struct row_key *k, enum row_kind kind, uint64_t id,
     uint64_t second);
+/* version is the data_version below the draft. */
+void row_key_dextent(struct row_key *k, struct vfs_id id, uint64_t version,
+    uint64_t last);
 void row_key_link(struct row_key *k, struct vfs_id id, struct vfs_id dir,
     uint64_t slot);
 void row_key_name(struct row_key *k, enum row_kind kind, struct vfs_id id,
@@ -63,7 +66,8 @@ void row_key_name(struct row_key *k, enum row_kind kind, struct vfs_id id,
 /* Take keys apart: the kind, and how much of key was understood. */
 struct row_parts {
 	enum row_kind kind;
-	uint64_t a, b, c;		/* the numbers, as many as there are */
+	uint64_t a, b, c;		/* the numbers, as many as there are;
+					 * ROW_DEXTENT: c is the version */
 	struct vfs_slice name;		/* of ROW_NAME, ROW_XATTR, ROW_META */
 };
 int row_key_parse(struct vfs_slice key, struct row_parts *out);
@@ -114,7 +118,9 @@ struct rec_slot {
  * lie at place, each with a checksum.  The key names the *last* block, so
  * that one seek to block b finds the row that covers b, or the next one.
  * Rows of one kind and file never overlap; holes have no row; a draft's
- * row hides what it lies over.  sums borrows nblocks * 8 little-endian
+ * row hides what it lies over, and its key has the data_version of what it
+ * lies over, so that a draft never wades through the deleted rows of
+ * earlier ones.  sums borrows nblocks * 8 little-endian
  * bytes (none if unwritten).
  */
 enum {

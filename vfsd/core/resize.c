@@ -112,7 +112,7 @@ resize_blocks(struct txn *t, struct node *n, uint64_t size, struct plan *p)
 	if (cuts && (p == NULL || p->nruns == 0))
 		return -VFS_AGAIN;
 	if (size <= n->in.size) {
-		err = ext_clear(t, ROW_EXTENT, n->id, blocks_of(size),
+		err = ext_clear(t, ROW_EXTENT, n, blocks_of(size),
 		    EXT_LAST_BLOCK, 0, &gone);
 		if (err < 0)
 			return err;

@@ -14,27 +14,29 @@ struct share {
 	uint32_t refs;
 };
 
-/* The first share row that ends at or after place. */
+/* The first share row that ends at or after place, if it begins at or before
+ * last.  A share row is never longer than an extent. */
 static int
-seek(struct txn *t, struct txn_cur *c, uint64_t place, struct share *out)
+seek(struct txn *t, struct txn_cur *c, uint64_t place, uint64_t last,
+    struct share *out)
 {
 	struct vfs_slice key, val;
 	struct row_parts parts;
 	struct rec_share r;
-	struct row_key k;
+	struct row_key k, end;
 	int err;
 
 	row_key_id(&k, ROW_SHARE, place);
-	if ((err = txn_cur_seek_in(c, row_key_slice(&k), 1, &key, &val)) < 0)
+	row_key_id(&end, ROW_SHARE, last + VFS_EXTENT_BLOCKS_MAX - 1);
+	if ((err = txn_cur_seek_until(c, row_key_slice(&k),
+	    row_key_slice(&end), &key, &val)) < 0)
 		return err;
-	if (*(const uint8_t *)key.p != ROW_SHARE)
-		return -VFS_NOENT;
 	if (row_key_parse(key, &parts) < 0 || rec_share_decode(val, &r) < 0 ||
 	    parts.a < r.nblocks)
 		return fault(t, -VFS_CORRUPT, "share row near place %" PRIu64,
 		    place);
 	*out = (struct share){ parts.a + 1 - r.nblocks, parts.a, r.refs };
-	return 0;
+	return out->first <= last ? 0 : -VFS_NOENT;
 }
 
 static int
@@ -92,8 +94,8 @@ walk(struct txn *t, struct txn_cur *c, uint64_t at, uint64_t last, bool add)
 	int err;
 
 	while (at <= last) {
-		err = seek(t, c, at, &s);
-		if (err == -VFS_NOENT || (err == 0 && s.first > last))
+		err = seek(t, c, at, last, &s);
+		if (err == -VFS_NOENT)
 			return change_single(t, at, last, add);
 		if (err < 0)
 			return err;

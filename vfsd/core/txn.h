@@ -71,6 +71,10 @@ int txn_cur_seek(struct txn_cur *c, struct vfs_slice at,
  */
 int txn_cur_seek_in(struct txn_cur *c, struct vfs_slice at, size_t n,
     struct vfs_slice *key, struct vfs_slice *val);
+/* The same, and the walk ends behind key end: what was deleted beyond it
+ * is not waded through. */
+int txn_cur_seek_until(struct txn_cur *c, struct vfs_slice at,
+    struct vfs_slice end, struct vfs_slice *key, struct vfs_slice *val);
 int txn_cur_next(struct txn_cur *c,
     struct vfs_slice *key, struct vfs_slice *val);
 void txn_cur_close(struct txn_cur *c);

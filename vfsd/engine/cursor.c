@@ -165,6 +165,12 @@ pass(struct txn_cur *c, struct vfs_slice key)
 	return 0;
 }
 
+static bool
+is_behind(const struct txn_cur *c, struct vfs_slice key)
+{
+	return c->end.n > 0 && slice_cmp(key, row_key_slice(&c->end)) > 0;
+}
+
 /* Lend the first row that exists from where the layers stand. */
 static int
 lend(struct txn_cur *c, struct vfs_slice *key, struct vfs_slice *val)
@@ -175,7 +181,7 @@ lend(struct txn_cur *c, struct vfs_slice *key, struct vfs_slice *val)
 
 	for (;;) {
 		from = smallest(c, key);
-		if (from < 0 || !is_within(c, *key))
+		if (from < 0 || !is_within(c, *key) || is_behind(c, *key))
 			return -VFS_NOENT;
 		if (from == LAYERS) {
 			raw = c->sval;
@@ -202,8 +208,8 @@ lend(struct txn_cur *c, struct vfs_slice *key, struct vfs_slice *val)
 	return row_check(c->t, *key, raw, val);
 }
 
-int
-txn_cur_seek_in(struct txn_cur *c, struct vfs_slice at, size_t n,
+static int
+seek_in(struct txn_cur *c, struct vfs_slice at, size_t n,
     struct vfs_slice *key, struct vfs_slice *val)
 {
 	int i, err;
@@ -222,7 +228,31 @@ int
 txn_cur_seek(struct txn_cur *c, struct vfs_slice at, struct vfs_slice *key,
     struct vfs_slice *val)
 {
-	return txn_cur_seek_in(c, at, 0, key, val);
+	c->end.n = 0;
+	return seek_in(c, at, 0, key, val);
+}
+
+int
+txn_cur_seek_in(struct txn_cur *c, struct vfs_slice at, size_t n,
+    struct vfs_slice *key, struct vfs_slice *val)
+{
+	c->end.n = 0;
+	return seek_in(c, at, n, key, val);
+}
+
+int
+txn_cur_seek_until(struct txn_cur *c, struct vfs_slice at,
+    struct vfs_slice end, struct vfs_slice *key, struct vfs_slice *val)
+{
+	const uint8_t *a = at.p, *b = end.p;
+	size_t n = 0;
+
+	assert(end.n > 0 && end.n <= VFS_KEY_MAX);
+	memcpy(c->end.b, end.p, end.n);
+	c->end.n = end.n;
+	while (n < at.n && n < end.n && a[n] == b[n])
+		n++;
+	return seek_in(c, at, n, key, val);
 }
 
 int

@@ -61,6 +61,7 @@ struct txn_cur {
 	struct vfs_slice skey, sval;
 	struct row_key last;		/* what next was called behind */
 	struct row_key within;		/* keys that begin so; n 0: all */
+	struct row_key end;		/* nothing after it; n == 0: all */
 };
 
 struct free_ent {
