@@ -167,6 +167,37 @@ fuzz:
 		fuzz/corpus/$$f || exit 1; \
 	done
 
+# What is installed besides what is built comes from install/*.in.  mount(8)
+# looks for helpers in /sbin only, so a system's PREFIX puts it there.
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+HELPERDIR ?= $(if $(filter / /usr /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
+STATEDIR ?= /var/lib/vfsd
+FILL = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	-e 's|@STATEDIR@|$(STATEDIR)|g'
+
+install: all
+	install -d $(BINDIR) $(DESTDIR)$(HELPERDIR) \
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/include/vfsd
+	install -m 755 $(BIN) $(BINDIR)
+	install -m 644 $(B)/lib/libprotocol.a \
+		$(DESTDIR)$(PREFIX)/lib/libvfsproto.a
+	install -m 644 protocol/*.h protocol/*.def \
+		$(DESTDIR)$(PREFIX)/include/vfsd
+	for m in man/*.[1-8]; do s=$${m##*.}; install -d $(MANDIR)/man$$s && \
+		install -m 644 $$m $(MANDIR)/man$$s || exit 1; done
+	$(FILL) install/vfsd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/vfsd.pc
+	$(FILL) install/vfsd@.service.in > \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/vfsd@.service
+	$(FILL) install/mount.fuse.vfsd.in > \
+		$(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
+	chmod 755 $(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
+
+tidy:
+	@tests/tidy.sh
+
 clean:
 	rm -rf $(B)
 

@@ -8,7 +8,9 @@ if [ "$plain" ]; then
 fi
 dest=$work/dest
 check "make install" make -s -C "$here/../.." install DESTDIR="$dest" \
-    PREFIX=/usr B="$bin/.."
+    PREFIX=/usr B="$bin/.." ||
+    finish
+[ -x "$dest/usr/bin/vfsd" ] || { check "vfsd is installed" false; finish; }
 helper=$(find "$dest" -name mount.fuse.vfsd | head -n 1)
 # mount(8) looks in /sbin only: put a link there, unless one is installed
 if [ -e /sbin/mount.fuse.vfsd ]; then
