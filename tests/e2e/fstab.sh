@@ -8,7 +8,7 @@ if [ "$plain" ]; then
 fi
 dest=$work/dest
 check "make install" make -s -C "$here/../.." install DESTDIR="$dest" \
-    PREFIX=/usr B="$bin/.." ||
+    PREFIX=/usr B="$build" ||
     finish
 [ -x "$dest/usr/bin/vfsd" ] || { check "vfsd is installed" false; finish; }
 helper=$(find "$dest" -name mount.fuse.vfsd | head -n 1)

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 dest=$work/dest
 check "make install" make -s -C "$here/../.." install DESTDIR="$dest" \
-    PREFIX=/usr B="$bin/.."
+    PREFIX=/usr B="$build"
 for f in usr/bin/vfsd usr/bin/vfsctl usr/share/man/man8/vfsd.8 \
     usr/share/man/man8/vfsctl.8 usr/share/man/man5/vfs-format.5 \
     usr/share/man/man7/vfsd-internals.7; do

@@ -12,6 +12,8 @@ set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=${BIN:-$here/../../build/bin}
 bin=$(realpath "$bin")
+# as make knows it: dependencies are by name
+build=$(realpath --relative-to="$here/../.." "$bin/..")
 vfsd=$bin/vfsd
 vfsctl=$bin/vfsctl
 probe=$bin/probe
