@@ -6,6 +6,7 @@
  *	probe call NAME PATH [PATH2]	one operation, nothing around it
  *	probe churn DIR N	create and unlink N times; prints each id
  *	probe fill DIR		write until the space is used; prints bytes
+ *	probe small DIR		the same with files of one byte
  *	probe kill ...		kill.c
  */
 #include <dirent.h>
@@ -301,6 +302,26 @@ fill(const char *dir)
 	return err != ENOSPC;
 }
 
+/* The same with files of one byte. */
+static int
+fill_small(const char *dir)
+{
+	char path[4096];
+	unsigned i;
+	int fd, err = 0;
+
+	for (i = 0; err == 0 && i < 1000000; i++) {
+		snprintf(path, sizeof path, "%s/new%u", dir, i);
+		fd = open(path, O_CREAT | O_WRONLY, 0600);
+		if (fd < 0 || write(fd, "x", 1) < 0)
+			err = errno;
+		if (fd >= 0)
+			close(fd);
+	}
+	printf("%u %s\n", i, strerrorname_np(err));
+	return err != ENOSPC;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -316,6 +337,8 @@ main(int argc, char **argv)
 		return churn(argv[2], atoi(argv[3]));
 	if (strcmp(what, "fill") == 0)
 		return fill(argv[2]);
+	if (strcmp(what, "small") == 0)
+		return fill_small(argv[2]);
 	if (strcmp(what, "kill") == 0)
 		return kill_main(argc - 1, argv + 1);
 	fprintf(stderr, "probe: wrong arguments\n");
