@@ -136,6 +136,10 @@ bg_wait_room(struct engine *e)
 			err = e->bg.err;
 			break;
 		}
+		/* A whole round since did not help: what is left are live
+		 * drafts, and publishing them is a mutation, too. */
+		if (e->bg.rounds > round + 1 && e->bg.err == 0)
+			break;
 		pthread_cond_wait(&e->bg.progress, &e->bg.lock);
 		if (ckpt_pressed(e)) {
 			e->bg.want = true;
