@@ -163,12 +163,14 @@ int
 plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
     struct node *n)
 {
-	struct plan_run *r = p->runs, *end = r + p->nruns;
+	struct plan_run *r;
 	uint64_t mapped, gone;
 	struct ext x;
+	size_t i;
 	int err;
 
-	for (; r < end; r++) {
+	for (i = 0; i < p->nruns; i++) {
+		r = &p->runs[i];
 		x = (struct ext){
 			.first = r->first, .n = r->n, .place = r->place,
 			.gen = r->gen, .flags = r->flags,
