@@ -128,6 +128,7 @@ freeze_locked(struct engine *e, struct overlay *next, struct freeze *f)
 	if ((err = version_swap(e, next, f->frozen, NULL)) < 0)
 		return err;
 	rows_freeze(e);
+	dead_forget(e);
 	table_size(e);
 	atomic_store(&e->stable_rows, 0);
 	return 0;

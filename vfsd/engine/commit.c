@@ -6,6 +6,8 @@
 
 #include "engine_impl.h"
 
+#define DEAD_SOME	32u	/* dead keys: worth asking who reads */
+
 /* --- how large ----------------------------------------------------- */
 
 struct measure {
@@ -115,6 +117,50 @@ table_size(struct engine *e)
 	atomic_store(&e->table_rows, overlay_rows(e->cur->active));
 }
 
+/*
+ * Rows of drafts come and go with each publication, and whoever looks for
+ * those of one file would step over all that ever were.  So they are
+ * taken out of the walk once no reader can see them; without memory for
+ * that, they are not.
+ */
+static void
+dead_note(struct engine *e, struct overlay *o, struct vfs_slice key,
+    uint64_t tick)
+{
+	struct dead_key *d;
+
+	if (vec_room(&e->dead, sizeof(*d), 1) < 0)
+		return;
+	d = e->dead.p;
+	d[e->dead.n++] = (struct dead_key){ overlay_find(o, key), tick };
+}
+
+void
+dead_forget(struct engine *e)
+{
+	e->dead.n = e->dead_done = 0;
+}
+
+static void
+dead_unlink(struct engine *e, struct overlay *o)
+{
+	struct dead_key *d = e->dead.p;
+	const struct ov_ver *v;
+	uint64_t min;
+
+	if (e->dead.n - e->dead_done < DEAD_SOME)
+		return;
+	min = slots_min_tick(e);
+	for (; e->dead_done < e->dead.n && d[e->dead_done].tick <= min;
+	    e->dead_done++) {
+		v = overlay_at(d[e->dead_done].k, OV_TICK_MAX);
+		if (v->dead && v->tick <= min)
+			overlay_unlink(o, d[e->dead_done].k);
+	}
+	if (e->dead_done == e->dead.n)
+		dead_forget(e);
+}
+
 /* Put the rows of a record into a table that has room for them. */
 int
 rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
@@ -133,6 +179,9 @@ rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
 			stable++;
 		if ((err = overlay_put(o, r.key, r.val, tick)) < 0)
 			return err;
+		if (r.val.p == NULL &&
+		    ROW_IS_VOLATILE(*(const uint8_t *)r.key.p))
+			dead_note(e, o, r.key, tick);
 	}
 	if (stable > 0)
 		atomic_fetch_add(&e->stable_rows, stable);
@@ -175,6 +224,7 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 	rows_pend(e, m->nrows, m->record);
 	table_size(e);
 	atomic_store_explicit(&e->tick, tick, memory_order_release);
+	dead_unlink(e, t->v->active);
 	free_blocks(t, tick);
 }
 

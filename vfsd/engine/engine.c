@@ -107,6 +107,7 @@ engine_free(struct engine *e)
 		e->dops->close(e->data);
 	overlay_free(e->ws);
 	free(e->rec.p);
+	free(e->dead.p);
 	free(e->carried);
 	free(e->carried_buf);
 #ifdef PLANT_ACK_BEFORE_APPEND

@@ -125,6 +125,12 @@ struct ckpt_mark {
 	uint64_t upto;			/* being written: log must reach it */
 };
 
+/* A key of the active table whose newest version was a deletion. */
+struct dead_key {
+	struct ov_key *k;
+	uint64_t tick;
+};
+
 struct waiter {
 	void (*done)(void *arg, int err);
 	void *arg;
@@ -159,6 +165,8 @@ struct engine {
 	struct {
 		uint64_t rows, bytes;	/* not in the store yet */
 	} pending, pending_frozen;
+	struct vec dead;		/* volatile keys deleted: dead_key */
+	size_t dead_done;		/* of these, out of the walk */
 	_Atomic uint64_t draft_bytes;	/* of live volatile rows */
 	_Atomic uint64_t table_bytes, table_rows;	/* the active one's */
 	_Atomic uint64_t stable_rows;	/* for a checkpoint, in active */
@@ -283,6 +291,7 @@ int row_check(struct txn *t, struct vfs_slice key, struct vfs_slice raw,
 /* commit.c */
 int rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
     const uint8_t *p, const uint8_t *end, uint32_t nrows);
+void dead_forget(struct engine *e);	/* serial: the table is another */
 void table_size(struct engine *e);	/* serial: after the table changed */
 
 /* bytes.c */

@@ -426,6 +426,7 @@ link_key(struct kind *k, struct ov_key *n)
 
 	find_place(k, overlay_key(n));
 	k->last = n;
+	n->linked = true;
 	for (i = 0; i < n->height; i++)
 		atomic_store_explicit(&n->next[i], load(k->prev[i], i),
 		    memory_order_relaxed);
@@ -434,6 +435,33 @@ link_key(struct kind *k, struct ov_key *n)
 		    memory_order_release);
 		k->prev[i] = n->next;
 	}
+}
+
+/* Readers that stand on it go on from there as before: what came behind
+ * it since is newer than they are. */
+void
+overlay_unlink(struct overlay *o, struct ov_key *n)
+{
+	_Atomic(struct ov_key *) *prev[OV_LEVELS];
+	unsigned c = kind_of(overlay_key(n)), i;
+	struct kind *k = o->kind[c];
+
+	assert((LATE_KINDS >> c & 1) == 0);
+	if (!n->linked)
+		return;
+	descend(k->head, OV_LEVELS - 1, overlay_key(n), prev);
+	for (i = 0; i < n->height; i++)
+		if (load(prev[i], i) == n)
+			atomic_store_explicit(&prev[i][i], load(n->next, i),
+			    memory_order_release);
+	n->linked = false;
+	k->last = NULL;			/* it may have led there */
+}
+
+struct ov_key *
+overlay_find(const struct overlay *o, struct vfs_slice key)
+{
+	return key_find(o, key, o->hash != NULL ? overlay_hash(key) : 0);
 }
 
 static struct kind *
@@ -471,6 +499,7 @@ key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
 	if (n == NULL || (k = kind_get(o, c)) == NULL)
 		return NULL;
 	n->hash = hash;
+	n->linked = true;		/* or will be, in time */
 	atomic_init(&n->newest, NULL);
 	for (i = 0; i < height; i++)
 		atomic_init(&n->next[i], NULL);
@@ -565,6 +594,8 @@ overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
 		memcpy(v->b, val.p, val.n);
 	if (k == NULL && (k = key_insert(o, key, hash)) == NULL)
 		return -VFS_NOMEM;
+	if (!k->linked)
+		link_key(o->kind[kind_of(key)], k);
 	v->older = atomic_load_explicit(&k->newest, memory_order_relaxed);
 	assert(v->older == NULL || v->older->tick <= tick);
 	atomic_store_explicit(&k->newest, v, memory_order_release);

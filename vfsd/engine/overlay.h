@@ -42,6 +42,7 @@ struct ov_key {
 	uint32_t hash;
 	uint16_t n;
 	uint8_t height;
+	bool linked;			/* in its list; the writer's */
 	_Atomic(struct ov_key *) next[];
 };
 
@@ -65,6 +66,14 @@ size_t overlay_cost(size_t nkey, size_t nval);
  * overlay without an index the same tick replaces. */
 int overlay_put(struct overlay *o, struct vfs_slice key,
     struct vfs_slice val, uint64_t tick);
+
+/*
+ * Take a key out of the walk (the index still finds it), so that walks do
+ * not step through what was deleted long ago.  Its newest version is a
+ * deletion, and no reader is older than that.  A put brings it back.
+ */
+void overlay_unlink(struct overlay *o, struct ov_key *k);
+struct ov_key *overlay_find(const struct overlay *o, struct vfs_slice key);
 
 uint32_t overlay_hash(struct vfs_slice key);
 
