@@ -330,7 +330,8 @@ judge_pick(void *arg, const struct pick *k)
 	if (!s)
 		return false;
 	if (s->hash == h) {
-		if (s->at < l->lo)
+		/* drafts make moments too: to a cut they are all one */
+		if (moment_find(l, l->at[s->at].pub) < l->lo)
 			judged_wrong(l, k, "a durable operation is lost",
 			    "(seen before)");
 		return !l->why[0];
