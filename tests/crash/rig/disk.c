@@ -358,7 +358,7 @@ dur_resize(struct disk *d, int fi, uint64_t size)
 	f->dsize = size;
 }
 
-static void pend_settle(struct disk *d, int i);
+static void pends_out(struct disk *d, int n);
 
 /* Store in the cache image what the real file now holds there, and list
  * the sectors. */
@@ -375,7 +375,7 @@ note_bytes(struct disk *d, int fi, uint64_t off, uint64_t n, const uint8_t *src)
 		die("file too large");
 	/* Nothing says that writes wait for a sync: the oldest go out. */
 	if (d->npend > DISK_PENDS_MAX - 40)
-		pend_settle(d, 0);
+		pends_out(d, 100);
 	if (src)
 		memcpy(f->cur + off, src, n);
 	else if (__real_pread(f->fd, f->cur + off, n, (off_t)off) != (ssize_t)n)
@@ -482,11 +482,34 @@ look_file(struct disk *d, int fi)
 }
 
 void
+disk_look_at(struct disk *d, uint64_t off, uint64_t n)
+{
+	struct dfile *f;
+	uint64_t o, end;
+	int i;
+
+	for (i = 0; i < d->nfiles && !d->file[i].map; i++)
+		;
+	if (i == d->nfiles || d->scratch || d->dead)
+		return;
+	f = &d->file[i];
+	end = off + n < f->map_len ? off + n : f->map_len;
+	for (o = off & ~(uint64_t)(DISK_SECTOR - 1); o < end; o += DISK_SECTOR)
+		if (memcmp(f->map + o, f->cur + f->map_off + o,
+		    DISK_SECTOR) != 0)
+			break;
+	if (o < end)
+		note_bytes(d, i, f->map_off + o, end - o, f->map + o);
+	if (off + n > f->map_len)	/* around the ring's end */
+		disk_look_at(d, 0, off + n - f->map_len);
+}
+
+void
 disk_look(struct disk *d)
 {
 	int i;
 
-	if (d->scratch || d->dead)
+	if (d->scratch || d->dead || d->told)
 		return;
 	for (i = 0; i < d->nfiles; i++)
 		if (d->file[i].map)
@@ -603,6 +626,20 @@ pend_refresh(struct disk *d, int older, const struct pend *p)
 		    p->bytes + s * DISK_SECTOR, DISK_SECTOR);
 		o->hash[at - a] = p->hash[s];
 	}
+}
+
+static void
+pends_out(struct disk *d, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		pend_apply(d, &d->pend[i]);
+		free(d->pend[i].bytes);
+		free(d->pend[i].hash);
+	}
+	d->npend -= n;
+	memmove(&d->pend[0], &d->pend[n], (size_t)d->npend * sizeof(d->pend[0]));
 }
 
 static void

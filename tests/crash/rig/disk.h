@@ -77,6 +77,8 @@ struct disk {
 	char dir[128];
 	size_t dirlen;
 	bool scratch;		/* only remember which pages changed */
+	bool told;		/* of every store into a mapping, by
+				 * disk_look_at; disk_audit would find others */
 	uint64_t room;		/* of the data file; 0: no bound */
 	bool dead;		/* the process was killed: nothing counts */
 	struct dfile file[DISK_FILES_MAX];
@@ -130,6 +132,8 @@ void disk_copy(struct disk *d, const struct disk *from);
 
 /* Note stores into a mapping since the last look. */
 void disk_look(struct disk *d);
+/* Only these bytes of the one mapping have changed. */
+void disk_look_at(struct disk *d, uint64_t off, uint64_t n);
 /* Does the cache's image equal the real files?  Else a write was missed. */
 bool disk_audit(struct disk *d);
 

@@ -141,7 +141,7 @@ append(void *self, uint64_t pos, const void *p, size_t n)
 	}
 	err = be_log_file.append(self, pos, p, n);
 	if (l && !l->judging)
-		disk_look(l->live);
+		disk_look_at(l->live, pos % RING_BYTES, n);
 	return err;
 }
 
@@ -577,6 +577,7 @@ life_new(const char *base, struct tally *t, struct life **out)
 		.format = core_format, .format_arg = &root,
 		.readers_max = 8,
 	};
+	l->live->told = true;
 	l->live->hook = at_sync;
 	l->live->hook_arg = l;
 	l->boot = 1;
