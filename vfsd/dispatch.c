@@ -16,9 +16,6 @@
 #define LOCKS		1024u		/* stripes of object locks */
 #define TRIES_MAX	64u		/* stale plans in a row */
 #define BATCH		256u		/* ids of drafts or orphans at a time */
-#define WRITE_ROWS	3000u		/* bytes of rows that one write may
-					 * bring to its publication */
-#define WRITES_MIN	64u
 #define CARRY_MAX	65536u		/* bytes that travel in the log */
 
 struct count {
@@ -28,7 +25,7 @@ struct count {
 struct server {
 	struct engine *engine;
 	bool sync_all;
-	unsigned writes_max;		/* in one draft; see wrote() */
+	uint64_t draft_max;		/* bytes of rows; see wrote() */
 	struct holders *holders;
 	struct publisher *publisher;
 	struct why *why;
@@ -263,13 +260,23 @@ locked_id(enum vfs_op op, const void *q)
  * scattered writes without end are published early, at this boundary.
  */
 static void
-wrote(struct server *s, const struct req_env *env, struct vfs_id id)
+wrote(struct server *s, const struct req_env *env, struct vfs_id id,
+    uint64_t end)
 {
-	if (publisher_wrote(s->publisher, id) < s->writes_max)
+	if (publisher_wrote(s->publisher, id, end) < s->draft_max)
 		return;
 	publisher_forget(s->publisher, id);
 	if (publish(s, env, id, 0) < 0)
-		publisher_wrote(s->publisher, id);
+		publisher_wrote(s->publisher, id, end);
+}
+
+static uint64_t
+write_end(enum vfs_op op, const void *q, const void *r)
+{
+	const struct vfs_write *w = q;
+	const struct vfs_write_reply *a = r;
+
+	return op == VFS_OP_WRITE ? a->off + w->data.n : 0;
 }
 
 /* The request and the drafts that it publishes do not fit one record:
@@ -301,7 +308,7 @@ run_locked(struct server *s, enum vfs_op op, const struct req_env *env,
 	if (err == -VFS_TX_LIMIT && make_smaller(s, op, env, q))
 		err = try_write(s, op, env, q, r, seq);
 	if (err == 0 && extras[op].drafts && seq->n == 0)
-		wrote(s, env, locked_id(op, q));
+		wrote(s, env, locked_id(op, q), write_end(op, q, r));
 	return err;
 }
 
@@ -487,7 +494,7 @@ server_released(struct server *s, struct vfs_id id)
 		return;
 	own_env(&env);
 	if (publish(s, &env, id, 0) < 0)
-		publisher_wrote(s->publisher, id);	/* later, then */
+		publisher_wrote(s->publisher, id, 0);	/* later, then */
 }
 
 int
@@ -504,7 +511,7 @@ dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
 		publisher_forget(s->publisher, id);
 		err = publish(s, env, id, CARRY_MAX);
 		if (err < 0)
-			publisher_wrote(s->publisher, id);
+			publisher_wrote(s->publisher, id, 0);
 	}
 	if (err == 0)
 		err = done != NULL ?
@@ -663,9 +670,7 @@ server_new(const struct server_conf *conf, struct server **out)
 		return -VFS_NOMEM;
 	s->engine = conf->engine;
 	engine_status(s->engine, &st);
-	s->writes_max = (unsigned)(st.log_size / 4 / WRITE_ROWS);
-	if (s->writes_max < WRITES_MIN)
-		s->writes_max = WRITES_MIN;
+	s->draft_max = st.log_size / 4 / 4 * 3;	/* of a quarter */
 	for (i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&s->locks[i], NULL);
 	if ((err = why_new(&s->why)) < 0 ||

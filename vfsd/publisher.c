@@ -3,8 +3,10 @@
 #include <time.h>
 
 #include "../protocol/err.h"
+#include "../protocol/limits.h"
 #include "publisher.h"
 
+#define ROWS_A_WRITE	250u		/* bytes, without sums */
 #define RETRY_NS	1000000000ull	/* after a failure */
 #define LINGER		16		/* ticks without drafts before sleep */
 #define CAP_MIN		64u
@@ -13,7 +15,7 @@
 struct draft {
 	uint64_t id;
 	uint64_t first_ns, last_ns;	/* writes */
-	unsigned writes;
+	uint64_t writes, end;		/* since published; the furthest */
 	struct draft *chain;
 	struct draft *prev[2], *next[2];
 };
@@ -125,7 +127,7 @@ add(struct publisher *p, uint64_t id, uint64_t now)
 	b = bucket(p, id);
 	d->id = id;
 	d->first_ns = d->last_ns = now;
-	d->writes = 0;
+	d->writes = d->end = 0;
 	d->chain = *b;
 	*b = d;
 	list_append(p, d, BY_LAST);
@@ -301,13 +303,23 @@ publisher_free(struct publisher *p)
 	free(p);
 }
 
-/* Without memory to remember it, the draft waits for release or fsync. */
-unsigned
-publisher_wrote(struct publisher *p, struct vfs_id id)
+/* Each write brings a row or two, and may split others; all sums of the
+ * rows that it splits are written anew. */
+static uint64_t
+rows_bytes(const struct draft *d)
 {
-	uint64_t now = clock_ns();
+	uint64_t all = 8 * (d->end / VFS_BLOCK + 2 * VFS_EXTENT_BLOCKS_MAX);
+	uint64_t split = 8 * VFS_EXTENT_BLOCKS_MAX * d->writes;
+
+	return ROWS_A_WRITE * d->writes + (all < split ? all : split);
+}
+
+/* Without memory to remember it, the draft waits for release or fsync. */
+uint64_t
+publisher_wrote(struct publisher *p, struct vfs_id id, uint64_t end)
+{
+	uint64_t now = clock_ns(), bytes = 0;
 	struct draft *d;
-	unsigned writes = 0;
 
 	pthread_mutex_lock(&p->lock);
 	if ((d = find(p, id.n)) != NULL) {
@@ -316,14 +328,18 @@ publisher_wrote(struct publisher *p, struct vfs_id id)
 	} else {
 		d = add(p, id.n, now);
 	}
-	if (d != NULL)
-		writes = ++d->writes;
+	if (d != NULL) {
+		d->writes++;
+		if (end > d->end)
+			d->end = end;
+		bytes = rows_bytes(d);
+	}
 	if (p->asleep) {
 		p->asleep = false;
 		pthread_cond_signal(&p->wake);
 	}
 	pthread_mutex_unlock(&p->lock);
-	return writes;
+	return bytes;
 }
 
 bool

@@ -29,8 +29,10 @@ int publisher_new(publisher_fn *fn, void *arg, struct publisher **out);
 /* Ends the thread; drafts that it knows stay drafts. */
 void publisher_free(struct publisher *p);
 
-/* A draft of id was written just now: how often since it was published. */
-unsigned publisher_wrote(struct publisher *p, struct vfs_id id);
+/* A draft of id was written just now, up to byte end.  Returns about how
+ * many bytes of rows its publication will take. */
+uint64_t publisher_wrote(struct publisher *p, struct vfs_id id,
+    uint64_t end);
 
 /* The caller publishes id itself.  false: no draft of it is known. */
 bool publisher_forget(struct publisher *p, struct vfs_id id);
