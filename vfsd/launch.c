@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,9 +121,33 @@ do_mount(struct launch *l)
 	hand_over(l, fd);
 }
 
+/* systemd's Type=notify; without a socket of that name, nothing. */
+static void
+notify_systemd(void)
+{
+	static const char text[] = "READY=1";
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t n = path != NULL ? strlen(path) : 0;
+	int s;
+
+	if (n < 2 || n >= sizeof a.sun_path)
+		return;
+	memcpy(a.sun_path, path, n);
+	if (path[0] == '@')
+		a.sun_path[0] = '\0';	/* an abstract name */
+	s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return;
+	(void)sendto(s, text, sizeof text - 1, MSG_NOSIGNAL, (void *)&a,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+	close(s);
+}
+
 static void
 do_ready(struct launch *l)
 {
+	notify_systemd();
 	if (l->ready < 0)
 		return;
 	if (write(l->ready, "r", 1) == 1)
