@@ -1,12 +1,12 @@
 #include <assert.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/core.h"
 #include "core/record.h"
+#include "counts.h"
 #include "dispatch.h"
 #include "engine/engine.h"
 #include "holders.h"
@@ -18,10 +18,6 @@
 #define BATCH		256u		/* ids of drafts or orphans at a time */
 #define CARRY_MAX	65536u		/* bytes that travel in the log */
 
-struct count {
-	_Atomic uint64_t calls, errors, ns_total, ns_max;
-};
-
 struct server {
 	struct engine *engine;
 	bool sync_all;
@@ -30,7 +26,7 @@ struct server {
 	struct publisher *publisher;
 	struct why *why;
 	pthread_mutex_t locks[LOCKS];	/* content of the ids of a stripe */
-	struct count counts[VFS_OP_COUNT];
+	struct counts counts;
 };
 
 /* --- the table ---------------------------------------------------------- */
@@ -346,32 +342,6 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	return engine_sync(s->engine);
 }
 
-static uint64_t
-clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static void
-count(struct server *s, enum vfs_op op, uint64_t start, int err)
-{
-	struct count *c = &s->counts[op];
-	uint64_t ns = clock_ns() - start, max;
-
-	atomic_fetch_add_explicit(&c->calls, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&c->ns_total, ns, memory_order_relaxed);
-	if (err < 0)
-		atomic_fetch_add_explicit(&c->errors, 1,
-		    memory_order_relaxed);
-	max = atomic_load_explicit(&c->ns_max, memory_order_relaxed);
-	while (ns > max && !atomic_compare_exchange_weak_explicit(&c->ns_max,
-	    &max, ns, memory_order_relaxed, memory_order_relaxed))
-		;
-}
-
 /* SYNC is the one operation that is no txn of its own. */
 static int
 run_none(struct server *s, enum vfs_op op, const struct req_env *env,
@@ -406,10 +376,10 @@ dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
 
 	if (op <= VFS_OP_NONE || op >= VFS_OP_COUNT)
 		return -VFS_UNKNOWN_OP;
-	start = clock_ns();
+	start = counts_clock();
 	err = by_mode[ops[op].mode](s, op, env, q, r);
 	if (op != VFS_OP_SYNC)
-		count(s, op, start, err);
+		counts_add(&s->counts, op, start, err);
 	if (err < 0)			/* requests begin with an id */
 		why_note(s->why, env, op, field_id(q, 0), err);
 	return err;
@@ -501,7 +471,7 @@ int
 dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
     uint32_t flags, void (*done)(void *arg, int err), void *arg)
 {
-	uint64_t start = clock_ns();
+	uint64_t start = counts_clock();
 	int err;
 
 	(void)flags;			/* size and times travel together */
@@ -517,7 +487,7 @@ dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
 		err = done != NULL ?
 		    engine_sync_shared(s->engine, done, arg) :
 		    engine_sync(s->engine);
-	count(s, VFS_OP_SYNC, start, err);
+	counts_add(&s->counts, VFS_OP_SYNC, start, err);
 	return err;
 }
 
@@ -721,14 +691,5 @@ server_engine(struct server *s)
 void
 server_counts(struct server *s, struct op_count out[VFS_OP_COUNT])
 {
-	unsigned i;
-
-	for (i = 0; i < VFS_OP_COUNT; i++) {
-		struct count *c = &s->counts[i];
-
-		out[i].calls = atomic_load(&c->calls);
-		out[i].errors = atomic_load(&c->errors);
-		out[i].ns_total = atomic_load(&c->ns_total);
-		out[i].ns_max = atomic_load(&c->ns_max);
-	}
+	counts_get(&s->counts, out);
 }
