@@ -134,7 +134,8 @@ differs(const char *not, const char *fs, char *out, size_t max)
 static bool
 asks_for_root(const struct row *r)
 {
-	const char *const w[] = { "as=", "chown ", "mknod ", "trusted." };
+	const char *const w[] = { "as=", "chown ", "mknod ", "trusted.",
+		"security." };
 	size_t i;
 
 	for (i = 0; i < sizeof w / sizeof w[0]; i++) {

@@ -49,7 +49,7 @@ static const struct row open_rows[] = {
 	{ "mkdir d; chown d 0 77; chmod d 2777", "as=1000/1001/77 open d/f w,creat 2775", 0, "own d/f 1000 77; mode d/f 2775", 0 },
 	{ "mkdir d 755", "as=1000/1000 open d/f w,creat", EACCES, "gone d/f", 0 },
 	{ "file f 0", "as=1000/1000 open f r", EACCES, "", 0 },
-	{ "file f 0", "open f rw", 0, "", 0 },
+	{ "file f 0", "as=0/0 open f rw", 0, "", 0 },
 	{ "mkdir d 777; chmod d 1777; file d/f; chown d/f 5 5; chmod d/f 666", "as=1000/1000 open d/f w", 0, "", 0 },
 	{ 0 },
 };
