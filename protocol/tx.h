@@ -20,7 +20,8 @@
 
 #define VFS_TX_RESULT	(1ull << 63)	/* | index of the operation */
 
-/* Cookies and versions that only a transaction has seen so far. */
+/* Cookies and versions that only a transaction has seen so far are at or
+ * above this. */
 #define VFS_TX_PROVISIONAL	(1ull << 61)
 
 #define VFS_TX_ID_BYTES	16u		/* of tx_id; all zero or empty: none */

@@ -42,6 +42,12 @@ start(struct fx *fx)
 struct fx *
 fx_open(void)
 {
+	return fx_open_log(0);
+}
+
+struct fx *
+fx_open_log(uint64_t log_bytes)
+{
 	static int stores;
 	struct fx *fx = calloc(1, sizeof *fx);
 
@@ -51,7 +57,9 @@ fx_open(void)
 	fx->root = (struct core_root){ .mode = 0755 };
 	fx->conf = (struct engine_conf){
 		.dirfd = -2 - stores++,	/* only a name: no directory */
-		.create = true, .log_bytes = 4 << 20, .no_threads = true,
+		.create = true,
+		.log_bytes = log_bytes != 0 ? log_bytes : 4 << 20,
+		.no_threads = true,
 		.boot = { 1, 1 }, .store = &fault_store,
 		.log = &fault_log, .data = &fault_data,
 		.report = report, .report_arg = fx,

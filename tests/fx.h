@@ -34,6 +34,7 @@ int fx_setup(void **state);
 int fx_teardown(void **state);
 
 struct fx *fx_open(void);
+struct fx *fx_open_log(uint64_t log_bytes);	/* 0: as always */
 void fx_close(struct fx *fx);
 
 /* Stop as kill -9 does and recover, same boot. */

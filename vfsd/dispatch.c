@@ -7,10 +7,11 @@
 #include "core/core.h"
 #include "core/record.h"
 #include "counts.h"
-#include "dispatch.h"
+#include "dispatch_in.h"
 #include "engine/engine.h"
 #include "holders.h"
 #include "publisher.h"
+#include "tx.h"
 #include "why.h"
 
 #define LOCKS		1024u		/* stripes of object locks */
@@ -24,6 +25,7 @@ struct server {
 	uint64_t draft_max;		/* bytes of rows; see wrote() */
 	struct holders *holders;
 	struct publisher *publisher;
+	struct txs *txs;
 	struct why *why;
 	pthread_mutex_t locks[LOCKS];	/* content of the ids of a stripe */
 	struct counts counts;
@@ -36,7 +38,6 @@ typedef int prep_fn(struct txn *, const void *, struct plan **);
 typedef int peek_fn(struct txn *, const void *, bool, void *);
 typedef void after_fn(struct server *, const void *, const void *);
 
-enum op_mode { MODE_NONE, MODE_READ, MODE_WRITE };
 #define NO_ID	SIZE_MAX
 
 struct op_row {
@@ -127,6 +128,27 @@ static const struct op_extra extras[VFS_OP_COUNT] = {
 	[VFS_OP_RENAME] = { .after = after_rename },
 	[VFS_OP_TMPFILE] = { .after = after_tmpfile },
 };
+
+enum op_mode
+table_mode(enum vfs_op op)
+{
+	return op > VFS_OP_NONE && op < VFS_OP_COUNT ? ops[op].mode :
+	    MODE_NONE;
+}
+
+int
+table_prepare(enum vfs_op op, struct txn *t, const void *q, struct plan **p)
+{
+	*p = NULL;
+	return extras[op].prep != NULL ? extras[op].prep(t, q, p) : 0;
+}
+
+int
+table_run(enum vfs_op op, struct txn *t, const void *q, struct plan *p,
+    void *r)
+{
+	return ops[op].run(t, q, p, r);
+}
 
 /* --- object locks ------------------------------------------------------- */
 
@@ -410,8 +432,8 @@ publish(struct server *s, const struct req_env *env, struct vfs_id id,
 	return err == -VFS_NO_SUCH_ID ? 0 : err;
 }
 
-static int
-publish_all(struct server *s, const struct req_env *env)
+int
+server_publish_all(struct server *s, const struct req_env *env)
 {
 	struct vfs_id ids[BATCH], after = { 0 };
 	int err, first = 0;
@@ -476,7 +498,7 @@ dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
 
 	(void)flags;			/* size and times travel together */
 	if (id.n == 0) {
-		err = publish_all(s, env);
+		err = server_publish_all(s, env);
 	} else {
 		publisher_forget(s->publisher, id);
 		err = publish(s, env, id, CARRY_MAX);
@@ -512,8 +534,8 @@ reclaim(struct server *s, struct vfs_id id)
 	return err;
 }
 
-static void
-orphaned(struct server *s, struct vfs_id id, bool keep)
+void
+server_orphaned(struct server *s, struct vfs_id id, bool keep)
 {
 	if (holders_orphan(s->holders, id, keep))
 		(void)reclaim(s, id);	/* else the next open does it */
@@ -526,7 +548,7 @@ after_unlink(struct server *s, const void *q, const void *r)
 
 	(void)q;
 	if (u->nlink == 0)
-		orphaned(s, u->id, false);
+		server_orphaned(s, u->id, false);
 }
 
 static void
@@ -536,7 +558,7 @@ after_rename(struct server *s, const void *q, const void *r)
 
 	(void)q;
 	if (u->replaced.n != 0 && u->replaced_nlink == 0)
-		orphaned(s, u->replaced, false);
+		server_orphaned(s, u->replaced, false);
 }
 
 static void
@@ -545,7 +567,7 @@ after_tmpfile(struct server *s, const void *q, const void *r)
 	const struct vfs_tmpfile_reply *u = r;
 
 	(void)q;
-	orphaned(s, u->attr.id, true);
+	server_orphaned(s, u->attr.id, true);
 }
 
 void
@@ -623,7 +645,7 @@ settle(struct server *s)
 	int err;
 
 	own_env(&env);
-	if ((err = publish_all(s, &env)) == 0)
+	if ((err = server_publish_all(s, &env)) == 0)
 		err = reclaim_all(s);
 	return err == -VFS_ROFS || err == -VFS_NOSPC ? 0 : err;
 }
@@ -646,7 +668,8 @@ server_new(const struct server_conf *conf, struct server **out)
 	if ((err = why_new(&s->why)) < 0 ||
 	    (err = holders_new(&s->holders)) < 0 ||
 	    (err = publisher_new(publish_quiet, s, &s->publisher)) < 0 ||
-	    (err = settle(s)) < 0)
+	    (err = settle(s)) < 0 ||
+	    (err = txs_new(s, &s->txs)) < 0)
 		goto out;
 	s->sync_all = conf->sync_all;
 	*out = s;
@@ -660,14 +683,22 @@ void
 server_free(struct server *s)
 {
 	struct req_env env;
+
+	if (s != NULL && s->publisher != NULL) {
+		own_env(&env);
+		(void)server_publish_all(s, &env);
+	}
+	server_kill(s);
+}
+
+void
+server_kill(struct server *s)
+{
 	unsigned i;
 
 	if (s == NULL)
 		return;
-	if (s->publisher != NULL) {
-		own_env(&env);
-		(void)publish_all(s, &env);
-	}
+	txs_free(s, s->txs);
 	publisher_free(s->publisher);
 	holders_free(s->holders);
 	why_free(s->why);
@@ -686,6 +717,18 @@ struct engine *
 server_engine(struct server *s)
 {
 	return s->engine;
+}
+
+bool
+server_syncs_all(const struct server *s)
+{
+	return s->sync_all;
+}
+
+struct txs *
+server_txs(struct server *s)
+{
+	return s->txs;
 }
 
 void

@@ -24,6 +24,8 @@ struct server_conf {
 int server_new(const struct server_conf *conf, struct server **out);
 /* Publishes all drafts; the engine stays open. */
 void server_free(struct server *s);
+/* Stop as kill -9 would: nothing is published.  For tests. */
+void server_kill(struct server *s);
 struct engine *server_engine(struct server *s);
 
 /* q and r are the structs of proto.h for op.  0 or a negative vfs_err. */

@@ -121,6 +121,6 @@ void tx_counts(struct server *s, struct tx_counts *out);
 
 struct txs;
 int txs_new(struct server *s, struct txs **out);
-void txs_free(struct txs *x);
+void txs_free(struct server *s, struct txs *x);
 
 #endif

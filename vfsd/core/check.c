@@ -6,6 +6,7 @@
 
 #include "acl.h"
 #include "check_in.h"
+#include "txid.h"
 
 #define PATH_DEPTH	256u
 #define PATH_BYTES	4096u
@@ -344,6 +345,8 @@ static int
 check_row(struct check *c, const struct row_parts *p, struct vfs_slice key,
     struct vfs_slice val)
 {
+	struct rec_txid txid;
+
 	switch (p->kind) {
 	case ROW_META:
 		check_meta(c, p);
@@ -382,6 +385,10 @@ check_row(struct check *c, const struct row_parts *p, struct vfs_slice key,
 		check_draft(c, p, key, val);
 		return 0;
 	case ROW_TXID:
+		if (rec_txid_decode(val, &txid) < 0)
+			check_found(c, ROW_TXID, p->a, false,
+			    "the answer to a commit does not decode");
+		return 0;
 	case ROW_TOKEN:
 		check_found(c, p->kind, p->a, false,
 		    "a row of a kind that is not in use yet");

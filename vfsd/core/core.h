@@ -56,6 +56,12 @@ int prep_copy_range(struct txn *rt, const struct vfs_copy_range *q,
     struct plan **out);
 int prep_publish(struct txn *rt, const struct vfs_publish *q,
     struct plan **out);
+/*
+ * The same plan for the same content in another txn: whoever calls knows
+ * that it is (its data version was checked), though attributes may have
+ * changed.  src: a copy's source, or 0.
+ */
+int plan_again(struct txn *t, struct plan *p, struct vfs_id src);
 /* NULL is fine. */
 void plan_drop(struct engine *e, struct plan *p, bool committed);
 

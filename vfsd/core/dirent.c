@@ -131,13 +131,15 @@ dirent_add(struct txn *t, struct node *dir, struct vfs_slice name,
 	    .type = type };
 	int err;
 
+	if (e.slot < txn_slot_floor(t))
+		e.slot = txn_slot_floor(t);
 	if (e.slot > VFS_SLOT_MAX)
 		return -VFS_NOSPC;
 	if ((err = put_name(t, dir->id, name, &e)) < 0 ||
 	    (err = put_slot(t, dir->id, name, &e)) < 0 ||
 	    (err = put_link(t, dir->id, &e)) < 0)
 		return err;
-	dir->in.next_slot++;
+	dir->in.next_slot = e.slot + 1;
 	dir->in.entries++;
 	return 0;
 }

@@ -35,6 +35,26 @@ plan_drop(struct engine *e, struct plan *p, bool committed)
 }
 
 int
+plan_again(struct txn *t, struct plan *p, struct vfs_id src)
+{
+	struct node n;
+	size_t i;
+	int err;
+
+	if ((err = node_get(t, p->id, &n)) < 0)
+		return err;
+	p->ctime = n.in.ctime;
+	for (i = 0; i < p->nruns; i++)
+		p->runs[i].taken = false;
+	if (src.n == 0)
+		return 0;
+	if ((err = node_get(t, src, &n)) < 0)
+		return err;
+	p->src_ctime = n.in.ctime;
+	return 0;
+}
+
+int
 plan_fits(const struct plan *p, const struct node *n)
 {
 	return p->id.n == n->id.n && p->ctime.sec == n->in.ctime.sec &&

@@ -97,6 +97,14 @@ int txn_journal(struct txn *t, const struct rec_journal *rec);
  */
 void txn_set_draft(struct txn *t);
 
+/*
+ * A private txn's commit will number things again: what it gets until
+ * then is VFS_PROVISIONAL or above.  Slots start here; 0 if it is not
+ * private.
+ */
+#define VFS_PROVISIONAL	(1ull << 61)
+uint64_t txn_slot_floor(const struct txn *t);
+
 /* --- file bytes --------------------------------------------------- */
 
 /*

@@ -278,6 +278,7 @@ thaw(struct engine *e, const struct freeze *f)
 	struct base *base = NULL;
 	int err;
 
+	privates_retire(e);
 	if ((err = base_new(e, &base)) < 0)
 		return latch(e, err, "open snapshots of the store");
 	pthread_mutex_lock(&e->serial);

@@ -97,6 +97,48 @@ int txn_begin(struct engine *e, enum txn_mode mode,
 int txn_commit(struct txn *t, struct vfs_seq *seq);
 void txn_abort(struct txn *t);
 
+/*
+ * Several operations in one txn: what txn_set_draft says of one is not
+ * true of all.  Each may have its own env, and the ids that it was given
+ * before.
+ */
+void txn_set_whole(struct txn *t);
+void txn_set_env(struct txn *t, const struct req_env *env);
+void txn_set_ids(struct txn *t, const struct vfs_id *ids, size_t n);
+
+/* Bytes of rows that one commit may have. */
+size_t engine_commit_max(const struct engine *e);
+
+/* --- private transactions: what a client's one sees until its commit - */
+
+/*
+ * One snapshot for as long as it lives, and writes over it that nobody
+ * else sees and that are never committed: a client transaction is run
+ * here and, to commit, once more in a TXN_WRITE.  It takes no reader slot
+ * and no lock between enter and leave.  Ids are real ones; sequence
+ * numbers and slots are provisional; nothing is freed or journalled.
+ *
+ * It keeps old tables and a store snapshot alive.  When the store has
+ * moved on by several checkpoints it is expired: -VFS_EXPIRED from enter.
+ */
+struct private;
+int private_begin(struct engine *e, struct private **out);
+void private_end(struct private *p);	/* NULL is fine */
+/* One operation at a time; t is good until leave. */
+int private_enter(struct private *p, const struct req_env *env,
+    struct txn **t);
+void private_leave(struct private *p);
+/* Within: look below its own writes, or not any more. */
+void private_look(struct private *p, bool below);
+/* Within: forget all writes. */
+void private_reset(struct private *p);
+/* Puts so far (they never fall), memory of its rows, ids given out. */
+uint64_t private_puts(const struct private *p);
+size_t private_bytes(const struct private *p);
+const struct vfs_id *private_ids(const struct private *p, size_t *n);
+/* The last commit that it sees. */
+struct vfs_seq private_seq(const struct private *p);
+
 /* --- waiting and durability ---------------------------------------- */
 
 /* Everything committed up to now is on stable media when it returns.

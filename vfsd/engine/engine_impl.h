@@ -19,9 +19,11 @@
 
 #define ROW_SUM		8u	/* bytes of checksum behind a payload */
 
-/* Per version of the tables 40 store snapshots, for at most three
- * generations at once (STORE_SNAPS_MAX). */
-#define SLOTS_MAX	(STORE_SNAPS_MAX / 3)
+/* Per version of the tables a store snapshot for each slot and one that
+ * private txns share, for at most three generations at once; older ones
+ * keep only the shared one (STORE_SNAPS_MAX in all). */
+#define GENERATIONS_MAX	6u
+#define SLOTS_MAX	((STORE_SNAPS_MAX - GENERATIONS_MAX) / 3 - 1)
 #define LEASE		65536u	/* ids, sequence numbers */
 #define FAULTS_MAX	64u
 #define JOURNAL_MAX	1000000u	/* records; the oldest go first */
@@ -31,7 +33,9 @@ struct base {
 	_Atomic unsigned refs;		/* of versions */
 	_Atomic bool retired;		/* there is a newer one */
 	unsigned n;
-	_Atomic(void *) snap[SLOTS_MAX];	/* NULL: ended already */
+	_Atomic(void *) snap[SLOTS_MAX + 1];	/* NULL: ended already */
+	unsigned privates;		/* that use the last one; vlock */
+	pthread_mutex_t shared;		/* who uses it now */
 };
 
 /* What readers take at once: where the rows are. */
@@ -92,6 +96,10 @@ struct txn {
 	struct overlay *ws;		/* TXN_WRITE */
 	bool draft;			/* txn_set_draft */
 	bool carries;			/* its unsynced bytes are carried */
+	bool whole;			/* many operations: never a draft */
+	struct private *priv;		/* NULL: not private */
+	const struct vfs_id *ids;	/* to give out before new ones */
+	size_t nids;
 	uint32_t njournal;
 	struct vec frees;		/* of free_ent */
 	struct vec carried;		/* of carry_ent */
@@ -105,6 +113,19 @@ struct slot {
 	_Atomic bool busy;
 	_Atomic(struct base *) base;	/* whose snapshot is in use */
 	struct txn txn;
+};
+
+/* A private txn: lives long, writes only for itself. */
+struct private {
+	struct txn txn;
+	pthread_mutex_t busy;		/* while an operation runs */
+	struct private *next, **prev;	/* in engine.privates; vlock */
+	uint64_t generation;		/* of its base */
+	struct overlay *ws;
+	struct vec issued;		/* of vfs_id, ascending */
+	uint64_t puts;			/* rows put, ever */
+	struct vfs_seq seq;		/* the last commit that it sees */
+	bool expired;			/* holds nothing any more */
 };
 
 /* What the header of the log holds. */
@@ -179,6 +200,8 @@ struct engine {
 	struct version *garbage;
 	_Atomic bool have_garbage;
 	_Atomic unsigned slot_waiters;
+	struct private *privates;
+	uint64_t generation;		/* bases so far */
 	_Atomic uint64_t tick;		/* newest visible; under serial */
 	struct slot *slots;
 
@@ -269,11 +292,17 @@ int version_swap(struct engine *e, struct overlay *active,
     struct overlay *frozen, struct base *base);
 void version_put(struct engine *e, struct version *v);
 int base_new(struct engine *e, struct base **out);
+void base_private(struct engine *e, struct base *b, int by);
 bool garbage_free(struct engine *e);
 void versions_close(struct engine *e);
 uint64_t slots_min_tick(struct engine *e);
 struct txn *slot_take(struct engine *e);
 void slot_give(struct engine *e, struct txn *t);
+
+/* private.c */
+int private_new_id(struct private *p, struct vfs_id *id);
+uint64_t privates_min_tick(const struct engine *e);	/* under vlock */
+void privates_retire(struct engine *e);
 
 /* txn.c */
 int txn_begin_inner(struct engine *e, enum txn_mode mode,

@@ -36,7 +36,8 @@ txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
 	t->mode = mode;
 	t->env = env != NULL ? env : &nobody;
 	t->ws = NULL;
-	t->draft = t->carries = false;
+	t->draft = t->carries = t->whole = false;
+	t->nids = 0;
 	t->njournal = 0;
 	t->frees.n = t->carried.n = t->carry_buf.n = 0;
 	return t;
@@ -195,6 +196,8 @@ txn_put(struct txn *t, struct vfs_slice key, struct vfs_slice val)
 	assert(key.n > 0 && key.n <= VFS_KEY_MAX);
 	if (val.p == NULL)
 		val.p = &none;		/* an empty row, not a deletion */
+	if (t->priv != NULL)
+		t->priv->puts++;
 	return overlay_put(t->ws, key, val, 0);
 }
 
@@ -203,6 +206,8 @@ txn_del(struct txn *t, struct vfs_slice key)
 {
 	assert(t->mode == TXN_WRITE);
 	assert(key.n > 0 && key.n <= VFS_KEY_MAX);
+	if (t->priv != NULL)
+		t->priv->puts++;
 	return overlay_put(t->ws, key, (struct vfs_slice){ NULL, 0 }, 0);
 }
 
@@ -215,6 +220,13 @@ txn_new_id(struct txn *t, struct vfs_id *id)
 	int err;
 
 	assert(t->mode == TXN_WRITE);
+	if (t->nids > 0) {
+		*id = *t->ids++;
+		t->nids--;
+		return 0;
+	}
+	if (t->priv != NULL)
+		return private_new_id(t->priv, id);
 	if ((err = marks_need(e)) < 0)
 		return err;
 	id->n = atomic_fetch_add(&e->id_now, 1);
@@ -225,6 +237,8 @@ struct vfs_seq
 txn_seq(const struct txn *t)
 {
 	assert(t->mode == TXN_WRITE);
+	if (t->priv != NULL)
+		return (struct vfs_seq){ VFS_PROVISIONAL };
 	return (struct vfs_seq){ t->e->seq_now };
 }
 
@@ -235,6 +249,8 @@ txn_journal(struct txn *t, const struct rec_journal *rec)
 	struct row_key key;
 
 	assert(t->mode == TXN_WRITE);
+	if (t->priv != NULL)
+		return 0;
 	row_key_id2(&key, ROW_JOURNAL, t->e->seq_now, t->njournal++);
 	return txn_put(t, row_key_slice(&key), (struct vfs_slice){
 	    buf, rec_journal_encode(rec, buf) });
@@ -243,7 +259,32 @@ txn_journal(struct txn *t, const struct rec_journal *rec)
 void
 txn_set_draft(struct txn *t)
 {
-	t->draft = true;
+	t->draft = !t->whole && t->priv == NULL;
+}
+
+uint64_t
+txn_slot_floor(const struct txn *t)
+{
+	return t->priv != NULL ? VFS_PROVISIONAL : 0;
+}
+
+void
+txn_set_whole(struct txn *t)
+{
+	t->whole = true;
+}
+
+void
+txn_set_env(struct txn *t, const struct req_env *env)
+{
+	t->env = env;
+}
+
+void
+txn_set_ids(struct txn *t, const struct vfs_id *ids, size_t n)
+{
+	t->ids = ids;
+	t->nids = n;
 }
 
 int
@@ -252,6 +293,8 @@ txn_free_blocks(struct txn *t, uint64_t block, uint32_t n, bool published)
 	struct free_ent *f;
 
 	assert(t->mode == TXN_WRITE && block > 0 && n > 0);
+	if (t->priv != NULL)
+		return 0;
 	if (vec_room(&t->frees, sizeof(*f), 1) < 0)
 		return -VFS_NOMEM;
 	f = t->frees.p;

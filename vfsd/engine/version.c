@@ -31,6 +31,7 @@ base_put(struct engine *e, struct base *b)
 		return;
 	for (i = 0; i < b->n; i++)
 		snap_drop(e, b, i);
+	pthread_mutex_destroy(&b->shared);
 	free(b);
 }
 
@@ -45,9 +46,20 @@ base_retire(struct engine *e, struct base *b)
 	unsigned i;
 
 	atomic_store(&b->retired, true);
-	for (i = 0; i < b->n; i++)
+	for (i = 0; i < e->nslots; i++)
 		if (atomic_load(&e->slots[i].base) != b)
 			snap_drop(e, b, i);
+	if (b->privates == 0)
+		snap_drop(e, b, e->nslots);
+}
+
+/* A private txn joins or leaves; vlock is held. */
+void
+base_private(struct engine *e, struct base *b, int by)
+{
+	b->privates += (unsigned)by;
+	if (b->privates == 0 && atomic_load(&b->retired))
+		snap_drop(e, b, e->nslots);
 }
 
 int
@@ -60,7 +72,8 @@ base_new(struct engine *e, struct base **out)
 	if (b == NULL)
 		return -VFS_NOMEM;
 	atomic_init(&b->refs, 1);
-	for (; b->n < e->nslots; b->n++) {
+	pthread_mutex_init(&b->shared, NULL);
+	for (; b->n <= e->nslots; b->n++) {
 		err = e->sops->snap_begin(e->store, &snap);
 		if (err < 0) {
 			base_put(e, b);
@@ -126,8 +139,10 @@ version_swap(struct engine *e, struct overlay *active,
 	overlay_hold(frozen);
 	pthread_mutex_lock(&e->vlock);
 	e->cur = v;
-	if (base != NULL)
+	if (base != NULL) {
 		base_retire(e, old->base);
+		e->generation++;
+	}
 	pthread_mutex_unlock(&e->vlock);
 	version_put(e, old);
 	return 0;
@@ -267,6 +282,9 @@ slots_min_tick(struct engine *e)
 		if (tick < min)
 			min = tick;
 	}
+	tick = privates_min_tick(e);
+	if (tick < min)
+		min = tick;
 	pthread_mutex_unlock(&e->vlock);
 	return min;
 }

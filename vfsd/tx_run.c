@@ -1,0 +1,407 @@
+/*
+ * tx_run.c - one operation of several, and the commit of all
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tx_in.h"
+
+/* --- the list ------------------------------------------------------------ */
+
+struct item *
+items_add(struct items *l)
+{
+	size_t cap = l->cap > 0 ? 2 * l->cap : 8;
+	struct item *v;
+
+	if (l->n == l->cap) {
+		if ((v = realloc(l->v, cap * sizeof *v)) == NULL)
+			return NULL;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n] = (struct item){ 0 };
+	return &l->v[l->n++];
+}
+
+void
+items_cut(struct server *s, struct items *l, size_t n, bool committed)
+{
+	struct item *it;
+
+	while (l->n > n) {
+		it = &l->v[--l->n];
+		plan_drop(server_engine(s), it->plan, committed);
+		free(it->body);
+	}
+	if (n == 0) {
+		free(l->v);
+		*l = (struct items){ 0 };
+	}
+}
+
+/* --- requests that stay -------------------------------------------------- */
+
+/* Enough for any request but long bytes, which are counted. */
+static size_t
+body_room(enum vfs_op op, const void *q)
+{
+	size_t n = 1024 + proto_form_fixed(proto_ops[op].req);
+
+	if (op == VFS_OP_WRITE)
+		n += ((const struct vfs_write *)q)->data.n;
+	if (op == VFS_OP_XATTR_SET)
+		n += ((const struct vfs_xattr_set *)q)->value.n;
+	if (op == VFS_OP_CREATE)
+		n += ((const struct vfs_create *)q)->target.n;
+	return n;
+}
+
+/* Bytes that are in blocks already are not kept in memory too. */
+static int
+body_encode(struct item *it, const void *q, uint8_t *buf, size_t cap)
+{
+	struct vfs_write w;
+
+	if (it->op == VFS_OP_WRITE && it->plan != NULL) {
+		w = *(const struct vfs_write *)q;
+		it->data_n = w.data.n;
+		w.data = (struct vfs_slice){ NULL, 0 };
+		return proto_tx_op_put(it->op, &w, buf, cap, &it->nbody);
+	}
+	return proto_tx_op_put(it->op, q, buf, cap, &it->nbody);
+}
+
+int
+item_keep(struct item *it, const void *q)
+{
+	uint8_t small[2048], *buf = small;
+	size_t room = body_room(it->op, q);
+	int err;
+
+	if (it->op == VFS_OP_WRITE && it->plan != NULL)
+		room = sizeof small;
+	if (room > sizeof small && (buf = malloc(room)) == NULL)
+		return -VFS_NOMEM;
+	it->nbody = 0;
+	err = body_encode(it, q, buf, room > sizeof small ? room :
+	    sizeof small);
+	if (err == 0 && (it->body = malloc(it->nbody)) == NULL)
+		err = -VFS_NOMEM;
+	if (err == 0)
+		memcpy(it->body, buf, it->nbody);
+	if (buf != small)
+		free(buf);
+	return err;
+}
+
+static int
+item_request(const struct item *it, union proto_req *q)
+{
+	struct vfs_slice list = { it->body, it->nbody };
+	enum vfs_op op;
+	int err;
+
+	if (it->q != NULL) {
+		memcpy(q, it->q, proto_ops[it->op].req_size);
+		return 0;
+	}
+	if ((err = proto_tx_op_next(&list, &op, q)) < 0)
+		return err;
+	if (it->data_n > 0)
+		q->write.data = (struct vfs_slice){ it->body, it->data_n };
+	return 0;
+}
+
+/* --- results of earlier operations --------------------------------------- */
+
+struct refs {
+	const struct items *l;
+	size_t n;
+};
+
+static int
+resolve(void *arg, struct vfs_id *id)
+{
+	const struct refs *r = arg;
+	uint64_t k = id->n & ~VFS_TX_RESULT;
+
+	if ((id->n & VFS_TX_RESULT) == 0)
+		return 0;
+	if (k >= r->n)
+		return -VFS_INVAL;
+	*id = r->l->v[k].id;
+	return 0;
+}
+
+int
+items_resolve(const struct items *l, size_t n, enum vfs_op op, void *q)
+{
+	struct refs r = { l, n };
+
+	return proto_each_id(op, q, resolve, &r);
+}
+
+/* --- one operation ------------------------------------------------------- */
+
+/* Where the result is: in the reply (they begin with it or an attr, which
+ * begins with it) or in the request. */
+static struct vfs_id
+result_of(enum vfs_op op, const void *q, const void *rep)
+{
+	struct vfs_id id;
+
+	switch (proto_ops[op].rep[0]) {
+	case 'A':
+	case '8':
+		if (op != VFS_OP_COPY_RANGE) {
+			memcpy(&id, rep, sizeof id);
+			return id;
+		}
+		return ((const struct vfs_copy_range *)q)->dst;
+	default:
+		memcpy(&id, q, sizeof id);
+		return id;
+	}
+}
+
+/* Not checked by number: what the operation did says it. */
+static int
+note_orphans(struct orphans *o, enum vfs_op op, const void *rep)
+{
+	const struct vfs_rename_reply *rn = rep;
+	const struct vfs_unlink_reply *un = rep;
+	const struct vfs_tmpfile_reply *tm = rep;
+	struct orphan x = { { 0 }, false };
+	struct orphan *v;
+
+	if (op == VFS_OP_UNLINK && un->nlink == 0)
+		x.id = un->id;
+	if (op == VFS_OP_RENAME && rn->replaced.n != 0 &&
+	    rn->replaced_nlink == 0)
+		x.id = rn->replaced;
+	if (op == VFS_OP_TMPFILE)
+		x = (struct orphan){ tm->attr.id, true };
+	if (x.id.n == 0 || o == NULL)
+		return 0;
+	if (o->n == o->cap) {
+		o->cap = o->cap > 0 ? 2 * o->cap : 8;
+		if ((v = realloc(o->v, o->cap * sizeof *v)) == NULL)
+			return -VFS_NOMEM;
+		o->v = v;
+	}
+	o->v[o->n++] = x;
+	return 0;
+}
+
+/* A transaction leaves no draft behind. */
+static int
+publish(struct txn *t, enum vfs_op op, const void *q)
+{
+	struct vfs_publish p = { 0 };
+	struct vfs_publish_reply r;
+
+	if (op != VFS_OP_WRITE && op != VFS_OP_OPEN)
+		return 0;
+	memcpy(&p.id, q, sizeof p.id);
+	return op_publish(t, &p, NULL, &r);
+}
+
+int
+item_run_q(struct item *it, struct txn *t, const void *q, void *rep,
+    struct orphans *o)
+{
+	int err;
+
+	if ((err = table_run(it->op, t, q, it->plan, rep)) < 0 ||
+	    (err = publish(t, it->op, q)) < 0)
+		return err;
+	it->id = result_of(it->op, q, rep);
+	return note_orphans(o, it->op, rep);
+}
+
+int
+item_run(struct items *l, size_t i, struct txn *t, void *rep,
+    struct orphans *o)
+{
+	struct item *it = &l->v[i];
+	struct vfs_id src = { 0 };
+	union proto_req q;
+	int err;
+
+	if ((err = item_request(it, &q)) < 0 ||
+	    (err = items_resolve(l, i, it->op, &q)) < 0)
+		return err;
+	if (it->op == VFS_OP_COPY_RANGE)
+		src = q.copy_range.src;
+	if (it->plan != NULL && (err = plan_again(t, it->plan, src)) < 0)
+		return err;
+	return item_run_q(it, t, &q, rep, o);
+}
+
+/* --- commit -------------------------------------------------------------- */
+
+/* Not the transaction's fault, nor anybody's who was faster. */
+static bool
+passes(int err)
+{
+	switch (-err) {
+	case VFS_NOSPC:
+	case VFS_QUOTA:
+	case VFS_ROFS:
+	case VFS_IO:
+	case VFS_CORRUPT:
+	case VFS_NOMEM:
+	case VFS_TX_LIMIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+brief(struct txn *t, struct vfs_id id, struct tx_verdict *v)
+{
+	struct vfs_stat q = { id };
+	struct vfs_stat_reply r;
+	int err;
+
+	if (v->nresults++ >= v->cap)
+		return 0;
+	v->results[v->nresults - 1] = (struct proto_brief){ .id = id };
+	if ((err = op_stat(t, &q, &r)) < 0)
+		return err == -VFS_NO_SUCH_ID ? 0 : err;
+	v->results[v->nresults - 1] = (struct proto_brief){
+		.id = id, .data_version = r.attr.data_version,
+		.meta_version = r.attr.meta_version, .size = r.attr.size,
+		.nlink = r.attr.nlink, .mode = r.attr.mode,
+	};
+	return 0;
+}
+
+/* Operation i, as the one who asked, with the ids that it got before. */
+static int
+run_one(const struct commit *c, struct txn *t, size_t i, struct orphans *o,
+    struct tx_verdict *v)
+{
+	struct item *it = &c->items->v[i];
+	struct req_env env = it->env;
+	struct vfs_id was = it->id;
+	union proto_rep rep;
+	int err;
+
+	env.groups = c->env->groups;
+	env.ngroups = c->env->ngroups;
+	env.trace_id = c->env->trace_id;
+	txn_set_env(t, &env);
+	if (c->deps != NULL)
+		txn_set_ids(t, c->own.ids + it->ids_at, it->nids);
+	err = item_run(c->items, i, t, &rep, o);
+	if (err == 0 && c->deps != NULL && it->id.n != was.n)
+		err = -VFS_CONFLICT;
+	if (err == 0)
+		err = brief(t, it->id, v);
+	txn_set_env(t, c->env);
+	txn_set_ids(t, NULL, 0);
+	if (err == 0)
+		return 0;
+	v->op_index = (uint32_t)i;
+	if (c->deps == NULL || passes(err))
+		return err;
+	v->object = was;
+	return -VFS_CONFLICT;
+}
+
+static int
+run_all(struct server *s, const struct commit *c, struct txn *t,
+    struct orphans *o, struct tx_verdict *v)
+{
+	size_t i;
+	int err;
+
+	if ((err = pre_check(t, c->pre, c->npre, v)) < 0)
+		return err;
+	if (c->deps != NULL && (err = deps_check(c->deps, t, v)) < 0)
+		return err;
+	for (i = 0; i < c->items->n; i++)
+		if ((err = run_one(c, t, i, o, v)) < 0)
+			return err;
+	v->seq = txn_seq(t);
+	if (c->tx_id != NULL)
+		return txids_put(server_txs(s)->ids, t, c, v);
+	return 0;
+}
+
+/* The answer that the same commit got before: 1; 0 if there was none.  An
+ * interactive one is answered where its transaction is found to be gone. */
+static int
+answered(const struct commit *c, struct txn *t, struct tx_verdict *v)
+{
+	uint64_t digest[2];
+	int found;
+
+	if (c->tx_id == NULL)
+		return 0;
+	if ((found = txids_find(t, c->tx_id, digest, v)) <= 0)
+		return found;
+	if (digest[0] != c->digest[0] || digest[1] != c->digest[1] ||
+	    (digest[0] | digest[1]) == 0)
+		return -VFS_INVAL;
+	v->repeated = true;
+	return 1;
+}
+
+static int
+try_commit(struct server *s, const struct commit *c, struct orphans *o,
+    struct tx_verdict *v)
+{
+	struct vfs_seq seq;
+	struct txn *t;
+	int err;
+
+	if ((err = txn_begin(server_engine(s), TXN_WRITE, c->env, &t)) < 0)
+		return err;
+	txn_set_whole(t);
+	err = answered(c, t, v);
+	if (err == 0)
+		err = run_all(s, c, t, o, v);
+	if (err != 0) {
+		txn_abort(t);
+		if (err < 0)
+			v->seq.n = 0;
+		return err;
+	}
+	if ((err = txn_commit(t, &seq)) < 0) {
+		v->seq.n = 0;
+		return err;
+	}
+	if (seq.n != 0)
+		v->seq = seq;
+	if (c->tx_id != NULL)
+		txids_committed(server_txs(s)->ids, c);
+	return 0;
+}
+
+int
+commit_run(struct server *s, const struct commit *c, struct tx_verdict *v)
+{
+	struct txids *ids = server_txs(s)->ids;
+	struct orphans o = { 0 };
+	size_t i;
+	int err;
+
+	if (c->tx_id != NULL)
+		txids_lock(ids);
+	err = try_commit(s, c, &o, v);
+	if (c->tx_id != NULL)
+		txids_unlock(ids);
+	for (i = 0; err == 0 && i < o.n; i++)
+		server_orphaned(s, o.v[i].id, o.v[i].keep);
+	free(o.v);
+	if (err < 0)
+		return err;
+	if (c->durability == VFS_TX_STABLE || server_syncs_all(s))
+		return engine_sync(server_engine(s));
+	return 0;
+}
