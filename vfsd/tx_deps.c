@@ -22,12 +22,13 @@ enum {
 	META = 1 << 2,			/* all attributes but size, bytes */
 	DATA = 1 << 3,			/* content; all names of a directory */
 	NAME = 1 << 4,			/* which object has the name */
-	FOUND_PERM = 1 << 5,		/* the same of that object */
-	FOUND_EMPTY = 1 << 6,		/* if it is a directory: DATA */
+		FOUND_EMPTY = 1 << 6,		/* if it is a directory: DATA */
 	FOUND_ATTR = 1 << 7,		/* if it is none: META and DATA */
 	TAKEN = 1 << 8,			/* nothing, but it is allowed */
 	PACKED = 1 << 9,		/* allowed in a list */
 	ATTR = 1 << 10,			/* META, DATA if it is no directory */
+	CHECK = 1 << 11,		/* PERM, if permissions are checked */
+	FOUND_CHECK = 1 << 12,		/* the same of the named object */
 };
 
 struct rule {
@@ -41,23 +42,23 @@ struct rule {
 
 static const struct rule rules[VFS_OP_COUNT][2] = {
 	[VFS_OP_LOOKUP] = {
-	    RN(lookup, PERM | NAME | FOUND_ATTR | PACKED, dir, name) },
+	    RN(lookup, CHECK | NAME | FOUND_ATTR | PACKED, dir, name) },
 	[VFS_OP_CREATE] = {
 	    RN(create, ALIVE | PERM | NAME | FOUND_ATTR | PACKED, dir,
 	    name) },
 	[VFS_OP_TMPFILE] = R1(tmpfile, ALIVE | PERM | PACKED, dir),
 	[VFS_OP_LINK] = {
-	    RN(link, ALIVE | PERM | NAME | PACKED, dir, name),
+	    RN(link, ALIVE | CHECK | NAME | PACKED, dir, name),
 	    { ALIVE, offsetof(struct vfs_link, target), 0 } },
 	[VFS_OP_UNLINK] = {
-	    RN(unlink, PERM | NAME | FOUND_PERM | FOUND_EMPTY | PACKED, dir,
+	    RN(unlink, CHECK | NAME | FOUND_CHECK | FOUND_EMPTY | PACKED, dir,
 	    name) },
 	[VFS_OP_RENAME] = {
-	    RN(rename, PERM | NAME | FOUND_PERM | PACKED, dir, name),
-	    RN(rename, ALIVE | PERM | NAME | FOUND_PERM | FOUND_EMPTY, dir2,
+	    RN(rename, CHECK | NAME | FOUND_CHECK | PACKED, dir, name),
+	    RN(rename, ALIVE | CHECK | NAME | FOUND_CHECK | FOUND_EMPTY, dir2,
 	    name2) },
 	[VFS_OP_PATHS_OF] = R1(paths_of, META, id),
-	[VFS_OP_DIR_READ] = R1(dir_read, ALIVE | PERM | DATA, dir),
+	[VFS_OP_DIR_READ] = R1(dir_read, ALIVE | CHECK | DATA, dir),
 	[VFS_OP_STAT] = R1(stat, META | DATA | PACKED, id),
 	[VFS_OP_SETATTR] = R1(setattr, META | PACKED, id),
 	[VFS_OP_ACCESS] = R1(access, PERM, id),
@@ -67,14 +68,14 @@ static const struct rule rules[VFS_OP_COUNT][2] = {
 	[VFS_OP_XATTR_SET] = R1(xattr_set, META | PACKED, id),
 	[VFS_OP_XATTR_LIST] = R1(xattr_list, META, id),
 	[VFS_OP_XATTR_REMOVE] = R1(xattr_remove, META | PACKED, id),
-	[VFS_OP_OPEN] = R1(open, PERM | ATTR | PACKED, id),
-	[VFS_OP_READ] = R1(read, PERM | DATA, id),
-	[VFS_OP_WRITE] = R1(write, PERM | DATA | PACKED, id),
-	[VFS_OP_ALLOCATE] = R1(allocate, PERM | DATA | PACKED, id),
+	[VFS_OP_OPEN] = R1(open, CHECK | ATTR | PACKED, id),
+	[VFS_OP_READ] = R1(read, CHECK | DATA, id),
+	[VFS_OP_WRITE] = R1(write, CHECK | DATA | PACKED, id),
+	[VFS_OP_ALLOCATE] = R1(allocate, CHECK | DATA | PACKED, id),
 	[VFS_OP_COPY_RANGE] = {
-	    { PERM | DATA | PACKED, offsetof(struct vfs_copy_range, src), 0 },
-	    { PERM | DATA, offsetof(struct vfs_copy_range, dst), 0 } },
-	[VFS_OP_SEEK] = R1(seek, PERM | DATA, id),
+	    { CHECK | DATA | PACKED, offsetof(struct vfs_copy_range, src), 0 },
+	    { CHECK | DATA, offsetof(struct vfs_copy_range, dst), 0 } },
+	[VFS_OP_SEEK] = R1(seek, CHECK | DATA, id),
 };
 
 bool
@@ -307,6 +308,15 @@ is_own(struct own own, uint64_t id)
 	return false;
 }
 
+/* Whom everything is allowed has not learned what is. */
+static bool
+is_checked(const struct txn *t)
+{
+	const struct req_env *env = txn_env(t);
+
+	return !env->kernel_checked && !env->privileged;
+}
+
 static int
 note_kinds(struct deps *d, struct txn *below, struct own own, unsigned what,
     uint64_t id)
@@ -317,6 +327,8 @@ note_kinds(struct deps *d, struct txn *below, struct own own, unsigned what,
 
 	if (is_own(own, id))
 		return 0;
+	if ((what & CHECK) && is_checked(below))
+		what |= PERM;
 	for (kind = ALIVE; kind <= DATA; kind <<= 1)
 		if ((what & kind) &&
 		    (err = note_one(d, below, kind, id, none)) < 0)
@@ -336,8 +348,8 @@ note_found(struct deps *d, struct txn *below, struct own own,
 	err = dirent_find(below, (struct vfs_id){ dir }, name, &e);
 	if (err < 0)
 		return err == -VFS_NOENT ? 0 : err;
-	if (r->what & FOUND_PERM)
-		what |= PERM;
+	if (r->what & FOUND_CHECK)
+		what |= CHECK;
 	if ((r->what & FOUND_EMPTY) && e.type == VFS_DIR)
 		what |= DATA;
 	if (r->what & FOUND_ATTR)
@@ -357,7 +369,7 @@ note_name(struct deps *d, struct txn *below, struct own own,
 		return note_kinds(d, below, own, META, dir);
 	if ((err = note_one(d, below, NAME, dir, name)) < 0)
 		return err;
-	if ((r->what & (FOUND_PERM | FOUND_EMPTY | FOUND_ATTR)) == 0 ||
+	if ((r->what & (FOUND_CHECK | FOUND_EMPTY | FOUND_ATTR)) == 0 ||
 	    name.n > VFS_NAME_MAX)
 		return 0;
 	return note_found(d, below, own, r, dir, name);
