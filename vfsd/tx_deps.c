@@ -22,7 +22,7 @@ enum {
 	META = 1 << 2,			/* all attributes but size, bytes */
 	DATA = 1 << 3,			/* content; all names of a directory */
 	NAME = 1 << 4,			/* which object has the name */
-		FOUND_EMPTY = 1 << 6,		/* if it is a directory: DATA */
+	FOUND_EMPTY = 1 << 6,		/* if it is a directory: DATA */
 	FOUND_ATTR = 1 << 7,		/* if it is none: META and DATA */
 	TAKEN = 1 << 8,			/* nothing, but it is allowed */
 	PACKED = 1 << 9,		/* allowed in a list */
