@@ -12,7 +12,7 @@
 
 struct measure {
 	size_t record, table;		/* bytes */
-	uint32_t nrows;
+	uint32_t nrows, ndead;		/* ndead: volatile ones deleted */
 	bool stable, extents, deletes;	/* kinds of rows among them */
 };
 
@@ -32,6 +32,7 @@ measure_rows(struct overlay *ws, struct measure *m)
 		m->stable |= !ROW_IS_VOLATILE(kind);
 		m->extents |= kind == ROW_EXTENT && !v->dead;
 		m->deletes |= v->dead;
+		m->ndead += v->dead && ROW_IS_VOLATILE(kind);
 	}
 }
 
@@ -243,7 +244,8 @@ commit_rows(struct txn *t, struct vfs_seq *seq)
 	if ((err = rows_room(e, m.nrows, m.record,
 	    m.deletes || t->frees.n > 0)) < 0)
 		return err;
-	if ((err = overlay_reserve(t->v->active, m.table)) < 0)
+	if ((err = overlay_reserve(t->v->active, m.table)) < 0 ||
+	    (err = vec_room(&e->dead, sizeof(struct dead_key), m.ndead)) < 0)
 		return err;
 	/* Before the append: a sync that takes the record along must know. */
 	if (m.extents)
