@@ -494,6 +494,32 @@ repair__each_row_deleted_or_spoilt__is_clean_after(void **state)
 	}
 }
 
+/* Lost bytes stay an error: no repair makes zeroes of them. */
+static void
+repair__file_with_a_spoilt_extent__is_left_alone(void **state)
+{
+	struct fx *fx = *state;
+	struct raw r;
+	size_t i;
+
+	for (i = 0; i < nrows; i++) {
+		if (rows[i].key[0] != 'H' && rows[i].key[0] != 'G')
+			continue;
+		r = rows[i];
+		r.val[r.nval - 1] ^= 1;
+		put(fx, &r, false);
+		fx->conf.rdonly = false;
+		assert_int_equal(engine_open(&fx->conf, &fx->e), 0);
+		assert_int_equal(check(fx->e, true), 0);
+		assert_true(said.sum.left > 0);
+		assert_int_equal(engine_close(fx->e), 0);
+		fx->e = NULL;
+		look(fx);
+		assert_true(said.kinds[r.key[0]] > 0);
+		restore(fx);
+	}
+}
+
 int
 main(void)
 {
@@ -509,6 +535,7 @@ main(void)
 		T(check__file_bytes_spoilt__file_is_named),
 		T(check__blocks_nobody_has__are_leaked),
 		T(repair__each_row_deleted_or_spoilt__is_clean_after),
+		T(repair__file_with_a_spoilt_extent__is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -399,6 +399,35 @@ check_row(struct check *c, const struct row_parts *p, struct vfs_slice key,
 
 /* --- damage --------------------------------------------------------- */
 
+/*
+ * May a row that says nothing any more be deleted?  Not if its absence
+ * would be a lie where its damage is an error: a hole in a file, a journal
+ * that seems whole, permissions without their ACL.
+ */
+static bool
+expendable(struct check *c, const struct row_parts *p)
+{
+	struct obj *o;
+
+	switch (p->kind) {
+	case ROW_META:
+	case ROW_JOURNAL:
+		return false;
+	case ROW_XATTR:
+		return !named(p->name, ACL_NAME_ACCESS) &&
+		    !named(p->name, ACL_NAME_DEFAULT);
+	case ROW_INLINE:
+	case ROW_EXTENT:
+	case ROW_DINLINE:
+	case ROW_DEXTENT:
+		o = check_obj(c, p->a);
+		return o == NULL ? c->remade == 0
+		    : (o->seen & OBJ_DAMAGED) == 0 && o->nlink == 0;
+	default:
+		return true;
+	}
+}
+
 /* What a damaged row leaves unsure: its object, its directory. */
 static int
 damaged(struct check *c, struct vfs_slice key)
@@ -418,8 +447,7 @@ damaged(struct check *c, struct vfs_slice key)
 			check_fix_del(c, &k);
 		return 0;
 	}
-	/* A journal with a hole in it would lie; one with damage says so. */
-	fix = p.kind != ROW_META && p.kind != ROW_JOURNAL;
+	fix = expendable(c, &p);
 	check_found(c, p.kind, p.a, fix, "checksum of the row is wrong");
 	if (p.kind == ROW_INODE) {
 		check_fix_del(c, &k);

@@ -69,9 +69,10 @@ check_extent(struct check *c, const struct row_parts *p, struct vfs_slice val)
 		row_key_id2(&k, p->kind, p->a, p->b);
 	if (rec_extent_decode(val, &x) < 0 || x.nblocks > p->b + 1 ||
 	    x.place > PLACE_MAX) {
-		check_found(c, p->kind, p->a, true, "extent up to block %"
-		    PRIu64 " does not decode", p->b);
-		check_fix_del(c, &k);
+		check_found(c, p->kind, p->a, o->nlink == 0,
+		    "extent up to block %" PRIu64 " does not decode", p->b);
+		if (o->nlink == 0 && !(o->seen & OBJ_DAMAGED))
+			check_fix_del(c, &k);
 		return 0;
 	}
 	if (c->last_id == p->a && p->kind == ROW_DEXTENT && c->nruns > 0 &&
