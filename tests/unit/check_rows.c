@@ -457,7 +457,8 @@ restore(struct fx *fx)
 			if (rows[i].nkey == key.n &&
 			    memcmp(rows[i].key, key.p, key.n) == 0)
 				break;
-		if (i < nrows)
+		/* The journal is counted in a mark that has moved on. */
+		if (i < nrows || *(const uint8_t *)key.p == 'K')
 			continue;
 		assert_true(n < 64);
 		memcpy(extra[n].key, key.p, extra[n].nkey = key.n);
@@ -494,16 +495,86 @@ repair__each_row_deleted_or_spoilt__is_clean_after(void **state)
 	}
 }
 
-/* Lost bytes stay an error: no repair makes zeroes of them. */
+/* Repaired, the store is served again: lost bytes are an error, not
+ * zeroes, and the file that has lost them can be removed. */
 static void
-repair__file_with_a_spoilt_extent__is_left_alone(void **state)
+serve_again(struct fx *fx, size_t i)
+{
+	static const char *const files[] = { "/big", "/plain", "/d/e/copy" };
+	uint8_t buf[64 * VFS_BLOCK];
+	unsigned bad = 0, f;
+
+	fx->conf.damaged_ok = false;
+	assert_int_equal(engine_open(&fx->conf, &fx->e), 0);
+	assert_int_equal(check(fx->e, false), 0);
+	assert_true(said.sum.unreadable > 0);
+	assert_int_equal(said.n, said.sum.unreadable);
+	for (f = 0; f < 3; f++)
+		bad += fx_read(fx, files[f], 0, buf, sizeof buf) < 0;
+	if (bad == 0)
+		print_message("# row %zu\n", i);
+	assert_true(bad > 0);
+	for (f = 0; f < 3; f++)
+		assert_int_equal(fx_unlink(fx, files[f]), 0);
+	assert_int_equal(fx_reclaim_all(fx), 0);
+	assert_int_equal(check(fx->e, false), 0);
+	assert_int_equal(said.n, 0);
+	assert_int_equal(engine_close(fx->e), 0);
+	fx->e = NULL;
+	fx->conf.damaged_ok = true;
+}
+
+static void
+repair_extent(struct fx *fx, const struct raw *r, size_t i)
+{
+	put(fx, r, false);
+	fx->conf.rdonly = false;
+	fx->conf.damaged_ok = false;
+	assert_int_equal(engine_open(&fx->conf, &fx->e), -VFS_CORRUPT);
+	fx->conf.damaged_ok = true;
+	assert_int_equal(engine_open(&fx->conf, &fx->e), 0);
+	assert_int_equal(check(fx->e, true), 0);
+	assert_true(said.sum.left > 0);
+	assert_int_equal(engine_close(fx->e), 0);
+	fx->e = NULL;
+	serve_again(fx, i);
+	restore(fx);
+}
+
+static void
+repair__spoilt_or_overlapping_extent__is_an_error_and_served(void **state)
+{
+	struct fx *fx = *state;
+	struct raw r, *big = NULL;
+	size_t i;
+
+	for (i = 0; i < nrows; i++) {
+		if (rows[i].key[0] != 'H')
+			continue;
+		r = rows[i];
+		r.val[r.nval - 1] ^= 1;
+		repair_extent(fx, &r, i);
+		if (big == NULL)
+			big = &rows[i];
+		if (rows[i].val[0] != 3)
+			continue;
+		r = rows[i];		/* /plain, at somebody else's place */
+		memcpy(r.val + 8, big->val + 8, 8);
+		seal(&r);
+		repair_extent(fx, &r, i);
+	}
+}
+
+/* Bytes in a row that is spoilt are not made an empty file. */
+static void
+repair__spoilt_inline_bytes__are_left_alone(void **state)
 {
 	struct fx *fx = *state;
 	struct raw r;
 	size_t i;
 
 	for (i = 0; i < nrows; i++) {
-		if (rows[i].key[0] != 'H' && rows[i].key[0] != 'G')
+		if (rows[i].key[0] != 'G')
 			continue;
 		r = rows[i];
 		r.val[r.nval - 1] ^= 1;
@@ -535,7 +606,8 @@ main(void)
 		T(check__file_bytes_spoilt__file_is_named),
 		T(check__blocks_nobody_has__are_leaked),
 		T(repair__each_row_deleted_or_spoilt__is_clean_after),
-		T(repair__file_with_a_spoilt_extent__is_left_alone),
+		T(repair__spoilt_or_overlapping_extent__is_an_error_and_served),
+		T(repair__spoilt_inline_bytes__are_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

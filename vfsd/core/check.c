@@ -458,6 +458,8 @@ damaged(struct check *c, struct vfs_slice key)
 		c->jrows++;
 	if (fix)
 		check_fix_del(c, &k);
+	else if (p.kind == ROW_EXTENT && check_obj(c, p.a) != NULL)
+		check_poison(c, p.a, p.b);
 	if ((o = check_obj(c, p.a)) != NULL && !is_space(p.kind))
 		o->seen |= OBJ_UNSURE;
 	if (p.kind == ROW_LINK && (o = check_obj(c, p.b)) != NULL)

@@ -116,6 +116,8 @@ void check_objects(struct check *c);
 /* check_space.c */
 int check_extent(struct check *c, const struct row_parts *p,
     struct vfs_slice val);
+/* An extent row is lost: in its place what reads as an error. */
+void check_poison(struct check *c, uint64_t id, uint64_t last);
 int check_share(struct check *c, const struct row_parts *p,
     struct vfs_slice val);
 int check_owners(struct check *c);

@@ -9,6 +9,7 @@
 #include "check_in.h"
 
 #define PLACE_MAX	(UINT64_MAX / VFS_BLOCK)
+#define POISON_BLOCKS	32u		/* of one row: fits a fix */
 
 /* --- rows ----------------------------------------------------------- */
 
@@ -45,6 +46,52 @@ check_in_file(struct check *c, const struct row_parts *p,
 		    "extent of a file whose bytes are inline");
 }
 
+/* n blocks of the file from first on, in fresh space; their sums fit
+ * nothing, so they cannot be read. */
+static void
+put_poison(struct check *c, uint64_t id, uint64_t first, uint64_t place,
+    uint32_t n)
+{
+	uint8_t sums[8 * POISON_BLOCKS];
+	struct rec_extent x = { .nblocks = n, .place = place,
+		.sums = { sums, 8 * (size_t)n } };
+	struct row_key k;
+	struct fix *f;
+
+	memset(sums, 0xde, sizeof sums);
+	row_key_id2(&k, ROW_EXTENT, id, first + n - 1);
+	if ((f = check_fix_add(c, FIX_PUT, &k)) == NULL)
+		return;
+	f->val_n = (uint16_t)rec_extent_encode(&x, f->val);
+	c->sum.unreadable++;
+	(void)run_add(c, &(struct run){ .place = place, .id = id,
+	    .last = first + n - 1, .n = n, .kind = ROW_EXTENT });
+}
+
+/* From the extent before up to last: more it cannot have been. */
+void
+check_poison(struct check *c, uint64_t id, uint64_t last)
+{
+	uint64_t first = 0, place;
+	uint32_t n;
+
+	if (!c->conf.repair)
+		return;
+	if (last >= VFS_EXTENT_BLOCKS_MAX)
+		first = last + 1 - VFS_EXTENT_BLOCKS_MAX;
+	if (c->last_id == id && c->last_end > first)
+		first = c->last_end;
+	c->last_id = id;
+	c->last_end = last + 1;
+	for (; first <= last; first += n) {
+		n = last + 1 - first < POISON_BLOCKS ?
+		    (uint32_t)(last + 1 - first) : POISON_BLOCKS;
+		if (data_alloc(txn_engine(c->t), n, 0, &place, &n) < 0)
+			return;
+		put_poison(c, id, first, place, n);
+	}
+}
+
 /* Bytes behind the end would come to light when the file grows. */
 static void
 check_end(struct check *c, const struct row_parts *p,
@@ -73,6 +120,8 @@ check_extent(struct check *c, const struct row_parts *p, struct vfs_slice val)
 		    "extent up to block %" PRIu64 " does not decode", p->b);
 		if (o->nlink == 0 && !(o->seen & OBJ_DAMAGED))
 			check_fix_del(c, &k);
+		else if (p->kind == ROW_EXTENT)
+			check_poison(c, p->a, p->b);
 		return 0;
 	}
 	if (c->last_id == p->a && p->kind == ROW_DEXTENT && c->nruns > 0 &&
@@ -204,15 +253,6 @@ next_change(const struct walk *w)
 	return n;
 }
 
-/* Two owners of a block, and nothing says that it is shared. */
-static void
-overlap(struct walk *w, struct run *a, struct run *b)
-{
-	check_found(w->c, a->kind, a->id, false, "blocks %" PRIu64
-	    " to %" PRIu64 " of space belong to object %" PRIu64 " too",
-	    w->at, w->next - 1, b->id);
-}
-
 static void
 put_share(struct walk *w, uint32_t refs)
 {
@@ -225,8 +265,9 @@ put_share(struct walk *w, uint32_t refs)
 		f->val_n = (uint16_t)rec_share_encode(&s, f->val);
 }
 
+/* Every extent here says that it may be shared. */
 static void
-check_flags(struct walk *w)
+set_flags(struct walk *w, bool tell)
 {
 	size_t i = w->begun;
 	struct row_key k;
@@ -235,12 +276,27 @@ check_flags(struct walk *w)
 	while ((r = covering(w, &i)) != NULL) {
 		if (r->shared || r->kind != ROW_EXTENT)
 			continue;
-		check_found(w->c, ROW_EXTENT, r->id, true, "blocks from %"
-		    PRIu64 " have other owners, the extent does not say so",
-		    w->at);
+		if (tell)
+			check_found(w->c, ROW_EXTENT, r->id, true, "blocks "
+			    "from %" PRIu64 " have other owners, the extent "
+			    "does not say so", w->at);
 		r->shared = true;
 		row_key_id2(&k, ROW_EXTENT, r->id, r->last);
 		check_fix_add(w->c, FIX_SHARED, &k);
+	}
+}
+
+/* Two owners of a block, and nothing says that it is shared. */
+static void
+overlap(struct walk *w, const struct run *a, const struct run *b,
+    uint32_t pub)
+{
+	check_found(w->c, a->kind, a->id, pub > 1, "blocks %" PRIu64
+	    " to %" PRIu64 " of space belong to object %" PRIu64 " too",
+	    w->at, w->next - 1, b->id);
+	if (pub > 1) {		/* the sums tell whose they are */
+		put_share(w, pub);
+		set_flags(w, false);
 	}
 }
 
@@ -277,10 +333,10 @@ piece(struct walk *w)
 		    "no share", w->at, w->next - 1, pub);
 		put_share(w, pub);
 	} else if (s == NULL && b != NULL && (pub > 1 || a->id != b->id)) {
-		overlap(w, a, b);
+		overlap(w, a, b, pub);
 	}
 	if (s != NULL && pub > 1)
-		check_flags(w);
+		set_flags(w, true);
 }
 
 /* --- free space ----------------------------------------------------- */
