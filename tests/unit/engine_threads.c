@@ -23,7 +23,7 @@
 
 #define ROWS	64u
 #define EACH	1000u
-#define MOVES	4000u
+#define MOVES	2000u
 #define THREADS	3u
 
 struct shared {
@@ -54,6 +54,51 @@ amount(struct txn *t, uint64_t id)
 	return (int)n;
 }
 
+/* Drafts come and go in pairs, so every view has an even number. */
+static void
+flip_pair(struct shared *s, uint64_t *seed)
+{
+	uint64_t id = 1000 + draw(seed, 50);
+	struct vfs_slice val;
+	struct row_key k;
+	struct txn *t;
+	bool there;
+	unsigned i;
+
+	if (txn_begin(s->fx.e, TXN_WRITE, NULL, &t) < 0)
+		return;
+	txn_set_draft(t);
+	row_key_id(&k, ROW_DRAFT, id);
+	there = txn_get(t, row_key_slice(&k), &val) == 0;
+	for (i = 0; i < 2; i++) {
+		row_key_id(&k, ROW_DRAFT, id + 1000 * i);
+		if (there)
+			txn_del(t, row_key_slice(&k));
+		else
+			fx_row(&s->fx, t, ROW_DRAFT, id + 1000 * i, 1);
+	}
+	if (txn_commit(t, NULL) < 0)
+		s->wrong++;
+}
+
+static unsigned
+count_drafts(struct txn *t)
+{
+	struct vfs_slice key, val;
+	struct txn_cur *c;
+	uint8_t kind = ROW_DRAFT;
+	unsigned n = 0;
+	int err;
+
+	if (txn_cur_open(t, &c) < 0)
+		return 1;
+	err = txn_cur_seek(c, (struct vfs_slice){ &kind, 1 }, &key, &val);
+	for (; err == 0 && *(const uint8_t *)key.p == kind; n++)
+		err = txn_cur_next(c, &key, &val);
+	txn_cur_close(c);
+	return n;
+}
+
 static void *
 mover(void *arg)
 {
@@ -74,6 +119,7 @@ mover(void *arg)
 			txn_abort(t);
 		else if (txn_commit(t, NULL) < 0)
 			s->wrong++;
+		flip_pair(s, &seed);
 		if (i % 100 == 0 && engine_sync(s->fx.e) < 0)
 			s->wrong++;
 	}
@@ -117,6 +163,8 @@ reader(void *arg)
 			sum += (uint64_t)amount(t, i);
 		if (sum != (uint64_t)ROWS * EACH || sum_walk(t) != sum)
 			s->wrong++;
+		if (count_drafts(t) % 2 != 0)
+			s->wrong++;
 		s->views++;
 		txn_abort(t);
 	}
@@ -133,7 +181,7 @@ isolation(bool mem)
 
 	fx_init(&s.fx, mem);
 	s.fx.conf.log_bytes = 1u << 20;
-	s.fx.conf.table_rows_max = 40;
+	s.fx.conf.table_rows_max = 400;
 	s.fx.conf.table_bytes_max = 64u << 10;
 	fx_start(&s.fx);
 	for (i = 0; i < ROWS; i++)

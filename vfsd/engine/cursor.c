@@ -18,11 +18,25 @@ is_within(const struct txn_cur *c, struct vfs_slice key)
 	    memcmp(key.p, c->within.b, c->within.n) == 0;
 }
 
-/* From where it stands on to the first key that exists at its tick. */
+static bool
+is_volatile(struct vfs_slice key)
+{
+	return key.n > 0 && ROW_IS_VOLATILE(*(const uint8_t *)key.p);
+}
+
+/*
+ * From where it stands on to the first key that exists at its tick.  Live
+ * volatile rows were put into the active table when the frozen one was
+ * frozen; deletions in the active one may have left the walk.
+ */
 static void
 layer_settle(const struct txn_cur *c, struct layer *l)
 {
+	bool frozen = l == &c->layer[LAYER_FROZEN];
+
 	for (; l->at != NULL; l->at = overlay_next(l->o, l->at)) {
+		if (frozen && is_volatile(overlay_key(l->at)))
+			break;
 		if ((l->ver = overlay_at(l->at, l->tick)) != NULL)
 			return;
 		if (!is_within(c, overlay_key(l->at)))
@@ -42,12 +56,6 @@ layer_seek(const struct txn_cur *c, struct layer *l, struct vfs_slice at)
 }
 
 /* --- the store ----------------------------------------------------- */
-
-static bool
-is_volatile(struct vfs_slice key)
-{
-	return key.n > 0 && ROW_IS_VOLATILE(*(const uint8_t *)key.p);
-}
 
 static int
 store_result(struct txn_cur *c, int err, const char *what)

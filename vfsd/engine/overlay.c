@@ -426,7 +426,6 @@ link_key(struct kind *k, struct ov_key *n)
 
 	find_place(k, overlay_key(n));
 	k->last = n;
-	n->linked = true;
 	for (i = 0; i < n->height; i++)
 		atomic_store_explicit(&n->next[i], load(k->prev[i], i),
 		    memory_order_relaxed);
@@ -594,8 +593,10 @@ overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
 		memcpy(v->b, val.p, val.n);
 	if (k == NULL && (k = key_insert(o, key, hash)) == NULL)
 		return -VFS_NOMEM;
-	if (!k->linked)
+	if (!k->linked) {
 		link_key(o->kind[kind_of(key)], k);
+		k->linked = true;
+	}
 	v->older = atomic_load_explicit(&k->newest, memory_order_relaxed);
 	assert(v->older == NULL || v->older->tick <= tick);
 	atomic_store_explicit(&k->newest, v, memory_order_release);

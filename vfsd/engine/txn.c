@@ -178,7 +178,8 @@ txn_get(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
 	}
 	hash = overlay_hash(key);
 	v = overlay_get_hashed(t->v->active, key, hash, t->tick);
-	if (v == NULL && t->v->frozen != NULL)
+	if (v == NULL && t->v->frozen != NULL &&
+	    !ROW_IS_VOLATILE(*(const uint8_t *)key.p))
 		v = overlay_get_hashed(t->v->frozen, key, hash, t->tick);
 	if (v == NULL)
 		return get_store(t, key, val);
