@@ -40,7 +40,7 @@ done
 for t in build/asan/tests/*/*; do
 	[ -x "$t" ] && [ -f "$t" ] && suite "asan ${t#build/asan/tests/}" "$t"
 done
-for t in tests/e2e/*.sh tests/tidy.sh; do
+for t in tests/e2e/*.sh tests/plants.sh tests/tidy.sh; do
 	[ -x "$t" ] && suite "${t#tests/}" "$t"
 done
 

@@ -28,6 +28,7 @@
 #define STATES		55000u		/* of make check */
 #define STATES_ASAN	3000u
 #define SECONDS		240u
+#define HANG_MS		60000u
 
 struct worker {
 	char base[48];
@@ -344,33 +345,66 @@ rmbase(struct worker *w)
 		printf("# could not remove %s\n", w->base);
 }
 
-static int
-all_workers(int n, uint64_t first, uint64_t states, uint64_t until)
+static bool
+start_workers(int n, pid_t *pid, uint64_t first, uint64_t states,
+    uint64_t until)
 {
-	pid_t pid[WORKERS_MAX];
-	int i, status, bad = 0;
+	int i;
 
 	fflush(stdout);
 	for (i = 0; i < n; i++) {
 		if (!mkbase(&sh->worker[i]))
-			return 1;
+			return false;
 		if ((pid[i] = fork()) == 0)
 			_exit(work(i, n, first, states, until));
 	}
-	for (i = 0; i < n; i++) {
-		if (waitpid(pid[i], &status, 0) != pid[i])
-			bad = 1;
-		if (WIFSIGNALED(status)) {
-			printf("# SEED=%llu, step %d: %s: killed by signal "
-			    "%d\n", (unsigned long long)sh->worker[i].seed,
-			    sh->worker[i].nstep + 1, sh->worker[i].text,
-			    WTERMSIG(status));
-			sh->stop = true;
-			bad = 1;
-		} else if (WEXITSTATUS(status) != 0) {
-			bad = 1;
+	return true;
+}
+
+static int
+ended(const struct worker *w, int status)
+{
+	if (!WIFSIGNALED(status))
+		return WEXITSTATUS(status) != 0;
+	if (sh->stop && WTERMSIG(status) == SIGKILL)
+		return 0;		/* by us, because of another one */
+	printf("# SEED=%llu, step %d: %s: killed by signal %d\n",
+	    (unsigned long long)w->seed, w->nstep + 1, w->text,
+	    WTERMSIG(status));
+	return 1;
+}
+
+/* Wait for all.  Whoever goes on long after the end, or after another one
+ * has failed, hangs: that is a failure too, unless there is one already. */
+static int
+all_workers(int n, uint64_t first, uint64_t states, uint64_t until)
+{
+	pid_t pid[WORKERS_MAX] = { 0 };
+	int i, status, left = n, bad = 0;
+	uint64_t stopped = 0;
+
+	if (!start_workers(n, pid, first, states, until))
+		return 1;
+	while (left > 0) {
+		struct timespec ms10 = { 0, 10000000 };
+
+		for (i = 0; i < n; i++) {
+			if (pid[i] == 0 || waitpid(pid[i], &status,
+			    WNOHANG) != pid[i])
+				continue;
+			pid[i] = 0;
+			left--;
+			bad |= ended(&sh->worker[i], status);
+			sh->stop |= bad;
+			rmbase(&sh->worker[i]);
 		}
-		rmbase(&sh->worker[i]);
+		if (sh->stop && stopped == 0)
+			stopped = mono_ms();
+		for (i = 0; i < n; i++)
+			if (pid[i] != 0 && (mono_ms() > until + HANG_MS ||
+			    (stopped && mono_ms() > stopped + 3000)))
+				kill(pid[i], SIGKILL);
+		__real_nanosleep(&ms10, NULL);
 	}
 	return bad;
 }
