@@ -362,6 +362,53 @@ allocate__keep_size__room_but_no_bytes(void **state)
 }
 
 static void
+allocate__disk_full__promised_room_is_there(void **state)
+{
+	struct fx *fx = *state;
+	static uint8_t b[64 * VFS_BLOCK], c[64 * VFS_BLOCK];
+	struct space_usage u0, u;
+	uint64_t step = 1u << 30;
+	char name[16];
+	int err = 0, i;
+
+	fx->quiet = true;
+	assert_int_equal(fx_create(fx, "/f", 0644), 0);
+	assert_int_equal(allocate(fx, "/f", 0, sizeof b,
+	    VFS_ALLOC_KEEP_SIZE), 0);
+	for (i = 0; step >= VFS_BLOCK; i++) {
+		snprintf(name, sizeof name, "/%d", i);
+		assert_int_equal(fx_create(fx, name, 0644), 0);
+		while ((err = allocate(fx, name, 0, step, 0)) ==
+		    -VFS_NOSPC && step >= VFS_BLOCK)
+			step /= 2;
+	}
+	assert_err(err, NOSPC);
+	assert_err(fx_write(fx, "/f", sizeof b, b, 4096), NOSPC);
+	space_usage(fx->e->space, &u0);
+	fill(b, sizeof b, 9);
+	assert_int_equal(fx_write(fx, "/f", 8192, b + 8192, 5 * 4096), 0);
+	assert_int_equal(fx_write(fx, "/f", 100, b + 100, 7000), 0);
+	memset(b, 0, 100);
+	memset(b + 7100, 0, 8192 - 7100);
+	assert_int_equal(fx_write(fx, "/f", 7 * 4096, b + 7 * 4096,
+	    sizeof b - 7 * 4096), 0);
+	assert_int_equal(fx_read(fx, "/f", 0, c, sizeof c), sizeof c);
+	assert_memory_equal(b, c, sizeof c);
+	space_usage(fx->e->space, &u);
+	assert_int_equal(u.used, u0.used);
+	fx_reopen(fx);
+	assert_int_equal(fx_read(fx, "/f", 0, c, sizeof c), sizeof c);
+	assert_memory_equal(b, c, sizeof c);
+	/* Zeroed blocks had bytes: they are not written in place. */
+	assert_int_equal(allocate(fx, "/f", 0, 4096, VFS_ALLOC_ZERO), 0);
+	assert_err(fx_write(fx, "/f", 0, b, 4096), NOSPC);
+	assert_int_equal(fx_unlink(fx, "/0"), 0);
+	assert_int_equal(fx_reclaim_all(fx), 0);
+	assert_int_equal(fx_write(fx, "/f", 0, b, 4096), 0);
+	assert_int_equal(fx_check(fx), 0);
+}
+
+static void
 seek__holes_and_unwritten__are_no_data(void **state)
 {
 	struct fx *fx = *state;
@@ -431,6 +478,7 @@ main(void)
 		FX_TEST(shares__partly_overlapping__freed_exactly),
 		FX_TEST(write__file_changed_since_prepared__again),
 		FX_TEST(allocate__keep_size__room_but_no_bytes),
+		FX_TEST(allocate__disk_full__promised_room_is_there),
 		FX_TEST(seek__holes_and_unwritten__are_no_data),
 		FX_TEST(write__with_kill__set_id_and_caps_go),
 	};

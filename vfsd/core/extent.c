@@ -422,3 +422,22 @@ ext_mark(struct txn *t, const struct node *n, uint64_t first, uint64_t last,
 	txn_cur_close(c);
 	return err == -VFS_NOENT ? 0 : err;
 }
+
+int
+ext_fill(struct txn *t, const struct node *n, const struct ext *x)
+{
+	struct ext row, part;
+	int err;
+
+	err = ext_row_at(t, ROW_EXTENT, n, x->first, ext_last(x), &row);
+	if (err < 0)
+		return err == -VFS_NOENT ? -VFS_AGAIN : err;
+	if (row.flags != EXTENT_UNWRITTEN || row.first > x->first ||
+	    ext_last(&row) < ext_last(x))
+		return -VFS_AGAIN;
+	part = row;
+	ext_clip(&part, x->first, ext_last(x));
+	if (part.place != x->place)
+		return -VFS_AGAIN;
+	return split(t, ROW_EXTENT, n, &row, x->first, ext_last(x), x);
+}

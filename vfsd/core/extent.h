@@ -93,6 +93,10 @@ int ext_put(struct txn *t, enum row_kind kind, const struct node *n,
 int ext_row_del(struct txn *t, enum row_kind kind, const struct node *n,
     const struct ext *x);
 
+/* Published blocks that were set aside have bytes now: x lies within one
+ * row, at the same place.  -VFS_AGAIN if it does not. */
+int ext_fill(struct txn *t, const struct node *n, const struct ext *x);
+
 /* Set flags of all published rows in first..last, which splits rows. */
 int ext_mark(struct txn *t, const struct node *n, uint64_t first,
     uint64_t last, uint32_t flags);

@@ -3,8 +3,8 @@
  *
  * The prepare step brings blocks for what was a hole, and new bytes for
  * blocks of which only a part becomes zero.  Whole blocks are a matter of
- * rows.  A written block that is zeroed keeps its place as unwritten: new
- * bytes never go to an old place anyway.
+ * rows.  A written block that is zeroed keeps its place as unwritten, marked
+ * as shared too: new bytes must not go there while others may read it.
  */
 #include <assert.h>
 #include <string.h>
@@ -239,7 +239,7 @@ run_blocks(struct txn *t, const struct vfs_allocate *q, struct node *n,
 		n->in.blocks -= gone;
 	} else if (s.in_first < s.in_end && (q->flags & VFS_ALLOC_ZERO)) {
 		err = ext_mark(t, n, s.in_first, s.in_end - 1,
-		    EXTENT_UNWRITTEN);
+		    EXTENT_UNWRITTEN | EXTENT_SHARED);
 	}
 	if (err < 0)
 		return err;

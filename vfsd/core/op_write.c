@@ -97,6 +97,84 @@ size_after(const struct node *n, uint64_t off, uint64_t len)
 	return n->in.size > off + len ? n->in.size : off + len;
 }
 
+/* --- a full disk --------------------------------------------------------- */
+
+/* The blocks of a write from some block on. */
+struct rest {
+	const struct src *s;
+	uint32_t from;
+};
+
+static const uint8_t *
+rest_at(const void *arg, uint32_t i)
+{
+	const struct rest *r = arg;
+
+	return src_at(r->s, r->from + i);
+}
+
+static bool
+is_set_aside(const struct ext *x)
+{
+	return !x->draft && x->flags == EXTENT_UNWRITTEN;
+}
+
+/* What was set aside for the file is used where it lies, for the rest
+ * there may be just enough. */
+static int
+plan_pieces(struct txn *rt, const struct node *n, uint64_t first,
+    const struct src *s, struct plan *p)
+{
+	uint64_t last = first + s->n - 1, at = first, upto;
+	struct rest r = { .s = s };
+	struct ext_walk w;
+	struct ext x;
+	int err;
+
+	if ((err = ext_walk_begin(&w, rt, n, first, last)) < 0)
+		return err;
+	while (err == 0 && at <= last) {
+		err = ext_walk_next(&w, &x);
+		if (err < 0 && err != -VFS_NOENT)
+			break;
+		if (err == 0 && x.first <= last && is_set_aside(&x))
+			ext_clip(&x, at, last);
+		else if (err == 0 && x.first <= last)
+			x.first = ext_last(&x) + 1, x.n = 0;
+		else
+			x.first = last + 1, x.n = 0;
+		upto = x.first <= last ? x.first : last + 1;
+		r.from = (uint32_t)(at - first);
+		err = upto > at ? plan_write(rt, p, at,
+		    (uint32_t)(upto - at), 0, rest_at, &r) : 0;
+		r.from = (uint32_t)(x.first - first);
+		if (err == 0 && x.n > 0)
+			err = plan_fill(rt, p, x.first, x.n, x.place,
+			    rest_at, &r);
+		at = upto + x.n;
+	}
+	ext_walk_end(&w);
+	return err;
+}
+
+static int
+plan_write_full(struct txn *rt, const struct node *n, uint64_t off,
+    struct vfs_slice data, struct plan *p)
+{
+	uint64_t first = off / VFS_BLOCK;
+	uint64_t last = (off + data.n - 1) / VFS_BLOCK;
+	struct src s;
+	int err;
+
+	s.data = (const uint8_t *)data.p - off % VFS_BLOCK;
+	s.n = (uint32_t)(last - first + 1);
+	if ((err = fill_edges(rt, n, off, data, &s)) < 0)
+		return err;
+	return plan_pieces(rt, n, first, &s, p);
+}
+
+/* --- WRITE -------------------------------------------------------------- */
+
 int
 prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out)
 {
@@ -116,9 +194,15 @@ prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out)
 		return 0;
 	if ((err = plan_new(&n, out)) < 0)
 		return err;
-	if ((err = content_plan_write(rt, &n, off, q->data, *out)) < 0)
-		return err;
-	return content_plan_convert(rt, &n, *out);
+	err = content_plan_write(rt, &n, off, q->data, *out);
+	if (err == -VFS_NOSPC && n.in.blocks > 0) {
+		plan_drop(txn_engine(rt), *out, false);
+		*out = NULL;
+		if ((err = plan_new(&n, out)) < 0)
+			return err;
+		return plan_write_full(rt, &n, off, q->data, *out);
+	}
+	return err < 0 ? err : content_plan_convert(rt, &n, *out);
 }
 
 static int
@@ -152,6 +236,24 @@ write_blocks(struct txn *t, struct node *n, uint64_t off, size_t len,
 	n->draft = true;
 	n->in.size = size_after(n, off, len);
 	return plan_apply(t, p, ROW_DEXTENT, n);
+}
+
+/* Places of published rows get bytes: that is no draft. */
+static int
+write_fills(struct txn *t, struct node *n, uint64_t off, size_t len,
+    struct plan *p)
+{
+	struct rec_journal j = { .kind = JOURNAL_DATA, .mask = VFS_REG };
+	int err;
+
+	if ((err = draft_publish(t, n)) < 0 ||
+	    (err = plan_apply(t, p, ROW_EXTENT, n)) < 0)
+		return err;
+	n->in.size = size_after(n, off, len);
+	node_touch(t, n, NODE_DATA);
+	if ((err = node_put(t, n)) < 0)
+		return err;
+	return node_journal(t, n, j);
 }
 
 int
@@ -216,6 +318,8 @@ op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
 	if ((q->flags & VFS_WRITE_KILL_CAPS) && !caps &&
 	    (err = content_kill_caps(t, &n, &caps)) < 0)
 		return err;
+	if (p != NULL && p->fills)
+		return write_fills(t, &n, off, q->data.n, p);
 	err = in_row ? write_inline(t, &n, off, q->data) :
 	    write_blocks(t, &n, off, q->data.n, p);
 	if (err < 0)

@@ -25,7 +25,7 @@ plan_drop(struct engine *e, struct plan *p, bool committed)
 	if (p == NULL)
 		return;
 	for (i = 0; i < p->nruns; i++)
-		if (!committed || !p->runs[i].taken)
+		if (!p->runs[i].own && (!committed || !p->runs[i].taken))
 			data_unalloc(e, p->runs[i].place, p->runs[i].n);
 	free(p->runs);
 	free(p->sums);
@@ -149,6 +149,23 @@ plan_write(struct txn *rt, struct plan *p, uint64_t first, uint32_t n,
 	return 0;
 }
 
+int
+plan_fill(struct txn *rt, struct plan *p, uint64_t first, uint32_t n,
+    uint64_t place, plan_src *src, const void *arg)
+{
+	struct plan_run *r;
+	int err;
+
+	if ((err = room(p, n)) < 0)
+		return err;
+	r = &p->runs[p->nruns++];
+	*r = (struct plan_run){ .first = first, .n = n, .place = place,
+	    .sum_at = p->nsums, .own = true };
+	p->nsums += n;
+	p->fills = true;
+	return put_run(rt, p, r, src, arg, 0);
+}
+
 static const uint8_t *
 src_block(const void *arg, uint32_t i)
 {
@@ -197,6 +214,11 @@ plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
 			.sums = r->flags & EXTENT_UNWRITTEN ? NULL :
 			    (const uint8_t *)(p->sums + r->sum_at),
 		};
+		if (r->own) {
+			if ((err = ext_fill(t, n, &x)) < 0)
+				return err;
+			continue;
+		}
 		if ((err = ext_count(t, n, x.first, ext_last(&x),
 		    &mapped)) < 0 ||
 		    (err = ext_clear(t, kind, n, x.first, ext_last(&x), 0,

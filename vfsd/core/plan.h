@@ -20,6 +20,7 @@ struct plan_run {
 	uint32_t flags;			/* EXTENT_UNWRITTEN: set aside */
 	size_t sum_at;			/* index into sums */
 	bool taken;			/* a row refers to it now */
+	bool own;			/* it is the file's already */
 };
 
 /* A block whose bytes are in the plan: bytes + VFS_BLOCK * its index. */
@@ -35,6 +36,7 @@ struct plan {
 	uint64_t len;			/* how much a copy copies */
 	struct plan_run *runs;
 	size_t nruns, runs_cap;
+	bool fills;			/* some runs are own */
 	uint64_t *sums;
 	size_t nsums, sums_cap;
 	uint8_t *bytes;
@@ -58,6 +60,13 @@ int plan_write(struct txn *rt, struct plan *p, uint64_t first, uint32_t n,
 /* The same for one block. */
 int plan_write_block(struct txn *rt, struct plan *p, uint64_t block,
     uint64_t hint, const uint8_t *bytes);
+
+/*
+ * Write to blocks that were set aside for the file: place is that of an
+ * extent which is EXTENT_UNWRITTEN and not shared, so nobody reads it.
+ */
+int plan_fill(struct txn *rt, struct plan *p, uint64_t first, uint32_t n,
+    uint64_t place, plan_src *src, const void *arg);
 
 /* Blocks set aside, never written. */
 int plan_reserve(struct txn *rt, struct plan *p, uint64_t first, uint64_t n,

@@ -124,7 +124,8 @@ struct rec_slot {
  * bytes (none if unwritten).
  */
 enum {
-	EXTENT_UNWRITTEN = 1 << 0,	/* reads as zeroes; place is reserved */
+	EXTENT_UNWRITTEN = 1 << 0,	/* reads as zeroes; place is reserved, and,
+					 * unless shared, was never written */
 	EXTENT_SHARED = 1 << 1,		/* look at ROW_SHARE before freeing */
 };
 struct rec_extent {
