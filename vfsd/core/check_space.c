@@ -398,7 +398,7 @@ check_taken(struct walk *w)
 	size_t i = w->begun;
 	struct run *r = covering(w, &i);
 
-	if (r != NULL && data_is_free(txn_engine(w->c->t), w->at, 1))
+	if (r != NULL && data_is_ready(txn_engine(w->c->t), w->at, 1))
 		check_found(w->c, r->kind, r->id, false, "block %" PRIu64
 		    " of space is in use and counts as free", w->at);
 }

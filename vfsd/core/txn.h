@@ -122,9 +122,10 @@ int data_get(struct engine *e, uint64_t block, void *p, size_t n);
 /* Give back blocks that no row ever referred to (a failed prepare). */
 void data_unalloc(struct engine *e, uint64_t block, uint32_t n);
 
-/* For the checker: is the whole range free, or waiting to be?  Where the
- * space that was ever used ends. */
+/* For the checker: is the whole range free, or waiting to be?  Can it be
+ * handed out right now?  Where the space that was ever used ends. */
 bool data_is_free(struct engine *e, uint64_t block, uint64_t n);
+bool data_is_ready(struct engine *e, uint64_t block, uint64_t n);
 uint64_t data_end(struct engine *e);
 
 /*

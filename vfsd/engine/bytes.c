@@ -74,6 +74,12 @@ data_is_free(struct engine *e, uint64_t block, uint64_t n)
 	return space_is_free(e->space, block, n);
 }
 
+bool
+data_is_ready(struct engine *e, uint64_t block, uint64_t n)
+{
+	return space_is_ready(e->space, block, n);
+}
+
 uint64_t
 data_end(struct engine *e)
 {

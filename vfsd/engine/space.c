@@ -504,18 +504,37 @@ in_window(const struct space *s, uint64_t block, uint64_t n)
 	return false;
 }
 
-bool
-space_is_free(struct space *s, uint64_t block, uint64_t n)
+/* With mu: could it be handed out now? */
+static bool
+is_ready(struct space *s, uint64_t block, uint64_t n)
 {
 	uint64_t start, len;
-	bool yes;
 
-	pthread_mutex_lock(&s->mu);
-	yes = block >= s->end ||
+	return block >= s->end ||
 	    (freemap_next(s->ready, block, &start, &len) == 0 &&
 	    start <= block && block + n <= start + len) ||
 	    (freemap_next(s->bare, block, &start, &len) == 0 &&
-	    start <= block && block + n <= start + len) ||
+	    start <= block && block + n <= start + len);
+}
+
+bool
+space_is_ready(struct space *s, uint64_t block, uint64_t n)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->mu);
+	yes = is_ready(s, block, n);
+	pthread_mutex_unlock(&s->mu);
+	return yes;
+}
+
+bool
+space_is_free(struct space *s, uint64_t block, uint64_t n)
+{
+	bool yes;
+
+	pthread_mutex_lock(&s->mu);
+	yes = is_ready(s, block, n) ||
 	    in_queue(&s->published, block, n) ||
 	    in_queue(&s->drafts, block, n) || in_window(s, block, n);
 	pthread_mutex_unlock(&s->mu);

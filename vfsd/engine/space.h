@@ -69,5 +69,7 @@ void space_usage(struct space *s, struct space_usage *out);
 
 /* Is all of this range free (or pending)?  For the checker. */
 bool space_is_free(struct space *s, uint64_t block, uint64_t n);
+/* The same without what waits for readers or a checkpoint. */
+bool space_is_ready(struct space *s, uint64_t block, uint64_t n);
 
 #endif
