@@ -46,9 +46,8 @@ env_fill(struct req_env *e, const struct fuse_in_header *h)
 	};
 }
 
-/* One message.  Whatever its bytes are, it ends in at most one reply. */
-static void
-serve(struct fuse_worker *w, const uint8_t *p, size_t n)
+void
+fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n)
 {
 	const struct fuse_in_header *h = (const void *)p;
 	struct freq q = { .f = w->f, .w = w, .h = h };
@@ -107,7 +106,7 @@ worker_main(void *arg)
 	while (!atomic_load(&f->stopping)) {
 		n = read(w->fd, w->in, FUSE_BUF);
 		if (n > 0) {
-			serve(w, w->in, (size_t)n);
+			fuse_serve(w, w->in, (size_t)n);
 			continue;
 		}
 		/* ENOENT: a request was interrupted as we took it. */

@@ -69,6 +69,9 @@ struct freq_later {
 	uint32_t opcode;
 };
 
+/* One message.  Whatever its bytes are, it ends in at most one reply. */
+void fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n);
+
 typedef int fuse_handler(struct freq *q);
 #define FUSE_OP(n, NAME, name, fixed) fuse_handler fuse_do_##name;
 #include "fuse_ops.def"
