@@ -1,5 +1,10 @@
 #!/bin/bash
 # mount -t fuse.vfsd and a line of fstab, by the installed helper.
+# In a mount namespace of its own, so that the machine's /sbin, where
+# mount(8) looks for helpers, stays as it is.
+if [ -z "${FSTAB_NS:-}" ] && [ "$(id -u)" = 0 ]; then
+	FSTAB_NS=1 exec unshare -m "$0"
+fi
 . "$(dirname "$0")/lib.sh"
 need_root
 if [ "$plain" ]; then
@@ -12,12 +17,14 @@ check "make install" make -s -C "$here/../.." install DESTDIR="$dest" \
     finish
 [ -x "$dest/usr/bin/vfsd" ] || { check "vfsd is installed" false; finish; }
 helper=$(find "$dest" -name mount.fuse.vfsd | head -n 1)
-# mount(8) looks in /sbin only: put a link there, unless one is installed
-if [ -e /sbin/mount.fuse.vfsd ]; then
-	skip fstab "a mount.fuse.vfsd is installed on this machine"
+sbin=$(realpath /sbin)
+mkdir "$work/up" "$work/wk"
+if ! mount -t overlay -o "lowerdir=$sbin,upperdir=$work/up,workdir=$work/wk" \
+    overlay "$sbin" 2>"$log"; then
+	skip fstab "no overlay over $sbin: $(head -n 1 "$log")"
 	finish
 fi
-at_end 'rm -f /sbin/mount.fuse.vfsd'
+at_end "umount '$sbin'"
 cat >/sbin/mount.fuse.vfsd <<E
 #!/bin/sh
 PATH=$dest/usr/bin:\$PATH exec $helper "\$@"
