@@ -126,7 +126,8 @@ struct tx {
 	uint64_t number, owner;
 	unsigned refs;			/* txs.lock; the list is one */
 	pthread_mutex_t lock;		/* all below */
-	int dead;			/* the error that it answers with */
+	_Atomic int dead;		/* the error that it answers with;
+					 * set under lock, looked at without */
 	struct private *priv;
 	struct items items;
 	struct deps deps;
