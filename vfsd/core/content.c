@@ -257,18 +257,23 @@ content_delete(struct txn *t, struct node *n)
 	uint64_t gone;
 	int err;
 
-	if (node_is_file(n)) {
+	if (node_is_file(n) && (n->draft || n->in.blocks > 0)) {
 		err = ext_clear(t, ROW_DEXTENT, n, 0, EXT_LAST_BLOCK,
 		    CONTENT_STEP_ROWS, &gone);
-		if (err == 0)
+		if (err == 0) {
 			err = ext_clear(t, ROW_EXTENT, n, 0,
 			    EXT_LAST_BLOCK, CONTENT_STEP_ROWS, &gone);
+			if (!n->draft)
+				n->in.blocks -= gone;
+		}
 		if (err != 0)
 			return err;
 	}
-	if ((err = del_row(t, ROW_DINLINE, n->id)) < 0 ||
-	    (err = del_row(t, ROW_INLINE, n->id)) < 0 ||
-	    (err = del_row(t, ROW_DRAFT, n->id)) < 0)
+	if (n->draft && ((err = del_row(t, ROW_DINLINE, n->id)) < 0 ||
+	    (err = del_row(t, ROW_DRAFT, n->id)) < 0))
+		return err;
+	if ((n->draft || (n->in.flags & INODE_INLINE)) &&
+	    (err = del_row(t, ROW_INLINE, n->id)) < 0)
 		return err;
 	n->draft = false;
 	n->in.blocks = 0;

@@ -24,6 +24,7 @@ struct copy {
 	struct node src, dst;
 	uint64_t src_off, dst_off, len;
 	uint64_t head, tail;
+	bool empty;			/* the target had no blocks */
 };
 
 static int
@@ -193,41 +194,42 @@ prep_copy_range(struct txn *rt, const struct vfs_copy_range *q,
 
 /* --- run ---------------------------------------------------------------- */
 
-/* The source's row x, clipped to what is wanted, at the target's block. */
-static int
-share_ext(struct txn *t, struct copy *c, const struct ext *x, uint64_t to)
-{
-	uint8_t sums[8 * VFS_EXTENT_BLOCKS_MAX];
-	struct ext y = *x;
-	uint64_t gone;
-	int err;
-
-	memcpy(sums, x->sums, 8 * (size_t)x->n);
-	y.first = to;
-	y.sums = sums;
-	y.flags |= EXTENT_SHARED;
-	if ((err = share_add(t, x->place, x->n)) < 0 ||
-	    (err = ext_mark(t, &c->src, x->first, ext_last(x),
-	    EXTENT_SHARED)) < 0 ||
-	    (err = ext_clear(t, ROW_EXTENT, &c->dst, y.first,
-	    ext_last(&y), 0, &gone)) < 0 ||
-	    (err = ext_put(t, ROW_EXTENT, &c->dst, &y)) < 0)
-		return err;
-	c->dst.in.blocks += y.n - gone;
-	return 0;
-}
-
 static int
 clear(struct txn *t, struct copy *c, uint64_t first, uint64_t end)
 {
 	uint64_t gone;
 	int err;
 
-	if (first >= end)
+	if (first >= end || c->empty)
 		return 0;
 	err = ext_clear(t, ROW_EXTENT, &c->dst, first, end - 1, 0, &gone);
 	c->dst.in.blocks -= gone;
 	return err;
+}
+
+/* The source's row x, clipped to what is wanted, at the target's block. */
+static int
+share_ext(struct txn *t, struct copy *c, const struct ext *x, uint64_t to)
+{
+	uint8_t sums[8 * VFS_EXTENT_BLOCKS_MAX];
+	struct ext y = *x;
+	int err;
+
+	memcpy(sums, x->sums, 8 * (size_t)x->n);
+	y.first = to;
+	y.sums = sums;
+	y.flags |= EXTENT_SHARED;
+	if ((err = share_add(t, x->place, x->n)) < 0)
+		return err;
+	if ((x->flags & EXTENT_SHARED) == 0 &&
+	    (err = ext_mark(t, &c->src, x->first, ext_last(x),
+	    EXTENT_SHARED)) < 0)
+		return err;
+	if ((err = clear(t, c, to, to + x->n)) < 0 ||
+	    (err = ext_put(t, ROW_EXTENT, &c->dst, &y)) < 0)
+		return err;
+	c->dst.in.blocks += y.n;
+	return 0;
 }
 
 /* What is not written in the source becomes a hole. */
@@ -295,6 +297,7 @@ run(struct txn *t, struct copy *c, struct plan *p)
 		return copy_inline(t, c, p);
 	size = size_after(c);
 	divide(c);
+	c->empty = c->dst.in.blocks == 0;
 	if ((err = to_blocks(t, &c->dst)) < 0)
 		return err;
 	if (shares(c) && c->tail > c->head &&

@@ -26,7 +26,10 @@ draft_cut(struct txn *t, struct node *n)
 	if (n->draft) {
 		err = ext_clear(t, ROW_DEXTENT, n, 0, EXT_LAST_BLOCK, 0,
 		    &gone);
-		if (err < 0 || (err = del_row(t, ROW_DINLINE, n->id)) < 0)
+		if (err < 0)
+			return err;
+		if ((n->in.flags & INODE_INLINE) &&
+		    (err = del_row(t, ROW_DINLINE, n->id)) < 0)
 			return err;
 	}
 	n->draft = true;
@@ -43,15 +46,15 @@ draft_cut(struct txn *t, struct node *n)
 
 /* Everything published so far is replaced. */
 static int
-drop_published(struct txn *t, struct node *n)
+drop_published(struct txn *t, const struct node *old)
 {
 	uint64_t gone;
-	int err;
 
-	err = ext_clear(t, ROW_EXTENT, n, 0, EXT_LAST_BLOCK, 0, &gone);
-	if (err < 0)
-		return err;
-	return del_row(t, ROW_INLINE, n->id);
+	if (old->in.flags & INODE_INLINE)
+		return del_row(t, ROW_INLINE, old->id);
+	if (old->in.blocks == 0)
+		return 0;
+	return ext_clear(t, ROW_EXTENT, old, 0, EXT_LAST_BLOCK, 0, &gone);
 }
 
 static int
@@ -86,7 +89,8 @@ half_write(struct txn *t, struct node *n, struct ext *x)
 
 /* Each row of the draft replaces what is published below it. */
 static int
-publish_blocks(struct txn *t, struct node *n, bool *rest)
+publish_blocks(struct txn *t, struct node *n, const struct node *old,
+    bool *rest)
 {
 	uint64_t at = 0, gone;
 	struct ext x, whole;
@@ -103,9 +107,10 @@ publish_blocks(struct txn *t, struct node *n, bool *rest)
 		if (err > 0)
 			*rest = true;
 #endif
-		if ((err = ext_clear(t, ROW_EXTENT, n, x.first,
-		    ext_last(&x), 0, &gone)) < 0 ||
-		    (err = ext_put(t, ROW_EXTENT, n, &x)) < 0)
+		if (old->in.blocks > 0 && (err = ext_clear(t, ROW_EXTENT, n,
+		    x.first, ext_last(&x), 0, &gone)) < 0)
+			return err;
+		if ((err = ext_put(t, ROW_EXTENT, n, &x)) < 0)
 			return err;
 		if (ext_last(&x) == ext_last(&whole) &&
 		    (err = ext_row_del(t, ROW_DEXTENT, n, &whole)) < 0)
@@ -113,7 +118,8 @@ publish_blocks(struct txn *t, struct node *n, bool *rest)
 	}
 	if (err != -VFS_NOENT)
 		return err;
-	return del_row(t, ROW_INLINE, n->id);
+	return old->in.flags & INODE_INLINE ?
+	    del_row(t, ROW_INLINE, n->id) : 0;
 }
 
 int
@@ -131,10 +137,10 @@ draft_publish(struct txn *t, struct node *n)
 		return fault(t, -VFS_CORRUPT,
 		    "object %" PRIu64 " has a draft and no inode", n->id.n);
 	if ((n->in.flags & INODE_DRAFT_CUT) &&
-	    (err = drop_published(t, n)) < 0)
+	    (err = drop_published(t, &old)) < 0)
 		return err;
 	err = n->in.flags & INODE_INLINE ? publish_inline(t, n) :
-	    publish_blocks(t, n, &rest);
+	    publish_blocks(t, n, &old, &rest);
 	if (err < 0)
 		return err;
 	keep = *n;

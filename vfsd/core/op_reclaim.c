@@ -30,7 +30,7 @@ op_reclaim(struct txn *t, const struct vfs_reclaim *q, struct plan *p,
 		return err;
 	if (err > 0) {			/* a huge file goes in steps */
 		r->reclaimed = 0;
-		return 0;
+		return n.draft ? 0 : node_put(t, &n);
 	}
 	if ((err = xattr_del_all(t, &n)) < 0 ||
 	    (err = txn_del(t, row_key_slice(&inode))) < 0 ||
