@@ -3,7 +3,7 @@
 #include "check_store.h"
 #include "engine/engine.h"
 
-#define LEAK_LOOKS	3u
+#define LEAK_LOOKS	7u		/* in 1 s, longer than most writes */
 #define PASSES_MAX	8u		/* of a repair */
 
 static void
@@ -86,6 +86,8 @@ leaks(struct engine *e, struct check *c, bool still)
 	for (i = 0; err == 1 && i < looks; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
+		if (i > 0)
+			pause.tv_nsec = pause.tv_nsec * 3 / 2;
 		if ((err = txn_begin(e, TXN_READ, &env, &t)) < 0)
 			break;
 		err = check_leaks(c, t, i + 1 == looks);

@@ -3,6 +3,7 @@
 # offline, on a damaged store; exit statuses.
 . "$(dirname "$0")/lib.sh"
 plain=
+need python3
 
 # json VALUE: what python3 makes of the JSON on stdin; d is the document
 json() {
