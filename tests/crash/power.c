@@ -262,6 +262,7 @@ workload(struct life *l, struct worker *w, uint64_t seed)
 	if (seed % 8 == 4)
 		l->live->room = 4096ull * (24 + rng_to(&r, 24));
 	l->scratch->room = l->live->room;
+	l->sync_all = rng_to(&r, 6) == 0;
 	if (!life_begin(l, &images[rng_to(&r, (uint32_t)nimages)], seed))
 		return false;
 	ok = seed % 2 ? pair(l, w, &r, seed / 2) :

@@ -421,6 +421,7 @@ disk_note_write(struct disk *d, int fi, uint64_t off, uint64_t n)
 	if (d->dead)
 		return;
 	if (d->scratch) {
+		d->writes++;
 		stale_range(&d->file[fi], off, n);
 		return;
 	}

@@ -272,6 +272,32 @@ moment_find(struct life *l, uint64_t pub)
 	return -1;
 }
 
+/* Read-only recovers the same into memory, and writes nothing. */
+static bool
+same_rdonly(struct life *l, uint64_t pub, char text[200])
+{
+	struct engine_conf c = l->conf;
+	uint64_t writes = l->scratch->writes;
+	struct engine *e = NULL;
+	struct walk w;
+	int err;
+
+	c.dirfd = l->scratch_fd;
+	c.boot[0] = l->boot + 1001;
+	c.rdonly = true;
+	if ((err = engine_open(&c, &e)) == 0)
+		err = walk_engine(e, true, &w);
+	engine_kill(e);
+	if (err < 0 || w.bad[0] || w.pub != pub ||
+	    l->scratch->writes != writes) {
+		snprintf(text, 200, "read-only: %.150s", err < 0 ?
+		    vfs_err_text(err) : w.bad[0] ? w.bad :
+		    w.pub != pub ? "other rows" : "something was written");
+		return false;
+	}
+	return true;
+}
+
 /* Build it, open it under another boot id: which moment is it? */
 static int
 judge_image(struct life *l, const struct pick *k)
@@ -303,6 +329,10 @@ judge_image(struct life *l, const struct pick *k)
 	    (unsigned)l->deep_every == 0 && !deep(l, &e, at, text))
 		judged_wrong(l, k, "settling", text);
 	engine_kill(e);
+	/* (deep has changed what is there) */
+	if (at >= 0 && !l->why[0] && l->judged % 16 == 9 &&
+	    !same_rdonly(l, w.pub, text))
+		judged_wrong(l, k, "opened once more", text);
 	return l->why[0] ? -1 : at;
 }
 

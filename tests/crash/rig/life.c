@@ -212,7 +212,8 @@ life_open(struct life *l, const uint64_t *want)
 bool
 life_serve(struct life *l)
 {
-	struct server_conf sc = { .engine = l->e };
+	struct server_conf sc = { .engine = l->e,
+	    .sync_all = l->sync_all };
 	char text[200];
 	int err;
 
@@ -420,10 +421,10 @@ surprising(const struct life *l, int err)
 }
 
 static bool
-makes_durable(const struct step *st)
+makes_durable(const struct life *l, const struct step *st)
 {
 	return st->act == ACT_CHECKPOINT ||
-	    (st->act == ACT_OP && st->op == VFS_OP_SYNC);
+	    (st->act == ACT_OP && (l->sync_all || st->op == VFS_OP_SYNC));
 }
 
 static bool
@@ -456,9 +457,9 @@ seq_check(struct life *l, uint64_t seq)
 /* An operation is one commit, except that a write may also publish a draft
  * that many writes have made large. */
 static unsigned
-commits_max(const struct step *st)
+commits_max(const struct life *l, const struct step *st)
 {
-	if (st->act != ACT_OP ||
+	if (st->act != ACT_OP || l->sync_all ||
 	    (st->op == VFS_OP_SYNC && st->q.sync.id.n == 0))
 		return UINT_MAX;
 	return st->op == VFS_OP_WRITE ? 2 : 1;
@@ -473,14 +474,14 @@ after_success(struct life *l, const struct step *st)
 	step_apply(l, st);
 	if (!observe(l, st))
 		return false;
-	if (l->appends > commits_max(st))
+	if (l->appends > commits_max(l, st))
 		return life_fail(l, "%s took %u commits", st->text, l->appends);
 	moment_look(l);
 	if (model_check(&l->m, l->e, text) < 0)
 		return life_fail(l, "after %s: %s", st->text, text);
 	moment_model(l);
 	l->acked = l->n;
-	if (makes_durable(st))
+	if (makes_durable(l, st))
 		promised(l);
 	engine_status(l->e, &es);
 	return seq_check(l, es.seq.n);
@@ -700,7 +701,8 @@ life_begin(struct life *l, const struct image *image, uint64_t seed)
 	l->at[0].pub = w.pub;
 	l->at[0].full = w.full;
 	{
-		struct server_conf sc = { .engine = l->e };
+		struct server_conf sc = { .engine = l->e,
+		    .sync_all = l->sync_all };
 
 		if (server_new(&sc, &l->s) < 0)
 			return life_fail(l, "server_new on the image");

@@ -102,6 +102,7 @@ struct life {
 	size_t last_len;
 	bool gag;		/* the scratch's appends go nowhere */
 	bool judging, quiet;
+	bool sync_all;		/* durability=sync */
 	struct seen *seen;
 	struct step last;	/* for doing it again after a crash */
 	int last_from;		/* the moment it began at */
