@@ -424,7 +424,8 @@ static bool
 makes_durable(const struct life *l, const struct step *st)
 {
 	return st->act == ACT_CHECKPOINT ||
-	    (st->act == ACT_OP && (l->sync_all || st->op == VFS_OP_SYNC));
+	    (st->act == ACT_OP && (st->op == VFS_OP_SYNC ||
+	    (l->sync_all && l->appends > 0)));
 }
 
 static bool
