@@ -26,7 +26,7 @@
 #define VFS_TX_OPEN_MAX		64u		/* transactions at once */
 #define VFS_TX_OPS_MAX		65536u		/* operations of one */
 #define VFS_TX_PRE_MAX		1024u		/* preconditions of one */
-#define VFS_TX_READS_MAX	262144u		/* things that one has read */
+#define VFS_TX_READS_MAX	131072u		/* things that one has read */
 #define VFS_TX_DATA_MAX		(1ull << 32)	/* file bytes of one */
 #define VFS_TX_SAVEPOINTS_MAX	64u
 #define VFS_TX_IDLE_MS		30000u		/* unused: expires, or later */

@@ -168,7 +168,9 @@ prepare_and_run(struct item *it, struct server *s, struct txn *p,
 static int
 too_large(struct server *s, const struct tx *t)
 {
-	return private_bytes(t->priv) > engine_commit_max(server_engine(s)) ||
+	size_t max = engine_commit_max(server_engine(s));
+
+	return private_bytes(t->priv) > max || t->items.bytes > max ||
 	    t->data > VFS_TX_DATA_MAX ? -VFS_TX_LIMIT : 0;
 }
 
@@ -183,6 +185,8 @@ run_write(struct server *s, struct tx *t, struct txn *p, enum vfs_op op,
 
 	if (at >= VFS_TX_OPS_MAX)
 		return -VFS_TX_LIMIT;
+	if (!engine_writable(server_engine(s)))
+		return -VFS_ROFS;
 	if ((it = items_add(&t->items)) == NULL)
 		return -VFS_NOMEM;
 	it->op = op;
@@ -193,7 +197,7 @@ run_write(struct server *s, struct tx *t, struct txn *p, enum vfs_op op,
 	(void)private_ids(t->priv, &nids);
 	it->nids = nids - it->ids_at;
 	if (err == 0)
-		err = item_keep(it, q);
+		err = items_keep(&t->items, q);
 	if (op == VFS_OP_WRITE)
 		t->data += ((const struct vfs_write *)q)->data.n;
 	if (err == 0 && (err = too_large(s, t)) == 0)

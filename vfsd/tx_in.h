@@ -73,6 +73,7 @@ struct item {
 struct items {
 	struct item *v;
 	size_t n, cap;
+	size_t bytes;			/* of bodies */
 };
 
 /* An object that has lost its name in a transaction. */
@@ -90,8 +91,10 @@ struct orphans {
 struct item *items_add(struct items *l);
 /* Drops plans, and the last items down to n. */
 void items_cut(struct server *s, struct items *l, size_t n, bool committed);
-/* Pack what q says into it: then q may go. */
-int item_keep(struct item *it, const void *q);
+/* Pack what q says into the last one: then q may go. */
+int items_keep(struct items *l, const void *q);
+/* What operation i asks for, ids resolved; borrows from the list. */
+int items_request(const struct items *l, size_t i, union proto_req *q);
 /* Put results of v[0..n) where q has VFS_TX_RESULT. */
 int items_resolve(const struct items *l, size_t n, enum vfs_op op, void *q);
 

@@ -33,6 +33,7 @@ items_cut(struct server *s, struct items *l, size_t n, bool committed)
 	while (l->n > n) {
 		it = &l->v[--l->n];
 		plan_drop(server_engine(s), it->plan, committed);
+		l->bytes -= it->nbody;
 		free(it->body);
 	}
 	if (n == 0) {
@@ -74,8 +75,9 @@ body_encode(struct item *it, const void *q, uint8_t *buf, size_t cap)
 }
 
 int
-item_keep(struct item *it, const void *q)
+items_keep(struct items *l, const void *q)
 {
+	struct item *it = &l->v[l->n - 1];
 	uint8_t small[2048], *buf = small;
 	size_t room = body_room(it->op, q);
 	int err;
@@ -91,6 +93,9 @@ item_keep(struct item *it, const void *q)
 		err = -VFS_NOMEM;
 	if (err == 0)
 		memcpy(it->body, buf, it->nbody);
+	else
+		it->nbody = 0;
+	l->bytes += it->nbody;
 	if (buf != small)
 		free(buf);
 	return err;
@@ -141,6 +146,14 @@ items_resolve(const struct items *l, size_t n, enum vfs_op op, void *q)
 	struct refs r = { l, n };
 
 	return proto_each_id(op, q, resolve, &r);
+}
+
+int
+items_request(const struct items *l, size_t i, union proto_req *q)
+{
+	int err = item_request(&l->v[i], q);
+
+	return err < 0 ? err : items_resolve(l, i, l->v[i].op, q);
 }
 
 /* --- one operation ------------------------------------------------------- */
@@ -230,8 +243,7 @@ item_run(struct items *l, size_t i, struct txn *t, void *rep,
 	union proto_req q;
 	int err;
 
-	if ((err = item_request(it, &q)) < 0 ||
-	    (err = items_resolve(l, i, it->op, &q)) < 0)
+	if ((err = items_request(l, i, &q)) < 0)
 		return err;
 	if (it->op == VFS_OP_COPY_RANGE)
 		src = q.copy_range.src;

@@ -63,6 +63,12 @@ write_allowed(struct engine *e)
 	    -VFS_ROFS : 0;
 }
 
+bool
+engine_writable(struct engine *e)
+{
+	return write_allowed(e) == 0;
+}
+
 int
 txn_begin(struct engine *e, enum txn_mode mode, const struct req_env *env,
     struct txn **out)

@@ -14,6 +14,7 @@
 
 #include "../addr.h"
 #include "../engine/engine.h"
+#include "../tx.h"
 #include "wire_in.h"
 
 #define IN_START	4096u
@@ -30,8 +31,9 @@ now_ms(void)
 /* --- peers ---------------------------------------------------------- */
 
 static void
-conn_close(struct wire_conn *c)
+conn_close(struct wire *w, struct wire_conn *c)
 {
+	tx_abort_all(w->conf.server, wire_owner(c));
 	close(c->fd);
 	free(c->in);
 	free(c->out);
@@ -210,7 +212,7 @@ conn_serve(struct wire *w, struct wire_conn *c, int revents, uint64_t now)
 		ok = conn_read(w, c);
 	if (!ok || stalled(c, now) ||
 	    (c->ending && (c->out_n == c->out_at || revents & POLLHUP)))
-		conn_close(c);
+		conn_close(w, c);
 }
 
 static bool
@@ -233,7 +235,8 @@ peer_known(struct wire *w, struct wire_conn *c)
 static void
 accept_peer(struct wire *w)
 {
-	struct wire_conn one = { .fd = -1, .max_msg = VFS_MSG_MAX }, *c = NULL;
+	struct wire_conn one = { .fd = -1, .max_msg = VFS_MSG_MAX,
+		.serial = ++w->peers }, *c = NULL;
 	size_t i;
 
 	one.fd = accept4(w->listen_fd, NULL, NULL,
@@ -250,7 +253,7 @@ accept_peer(struct wire *w)
 	}
 	w->refused++;
 	shutdown_peer(w, &one, c == NULL ? -VFS_BUSY : -VFS_ACCESS);
-	conn_close(&one);
+	conn_close(w, &one);
 }
 
 /* --- the loop ------------------------------------------------------- */
@@ -286,6 +289,7 @@ loop(void *arg)
 		if (p[0].revents != 0)
 			break;
 		now = now_ms();
+		tx_expire(w->conf.server, now);
 		for (i = 0; i < WIRE_CONNS_MAX; i++)
 			if (w->conns[i].fd >= 0)
 				conn_serve(w, &w->conns[i], p[i + 2].revents,
@@ -414,7 +418,7 @@ wire_stop(struct wire *w)
 	wire_check_stop(&w->check);
 	for (i = 0; i < WIRE_CONNS_MAX; i++)
 		if (w->conns[i].fd >= 0)
-			conn_close(&w->conns[i]);
+			conn_close(w, &w->conns[i]);
 	if (w->listen_fd >= 0)
 		close(w->listen_fd);
 	if (w->wake_fd >= 0)

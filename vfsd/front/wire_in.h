@@ -30,6 +30,7 @@ struct wire_conn {
 	uint32_t groups[WIRE_GROUPS_MAX], ngroups;
 	uint32_t max_msg;		/* what it takes, from HELLO */
 	uint64_t last_req;
+	uint64_t serial;		/* of the connection, from 1 */
 	uint64_t since_ms;		/* the message under way began */
 	bool ending;			/* send what is left, then close */
 	uint8_t *in, *out;
@@ -60,6 +61,7 @@ struct wire {
 	uid_t owner;
 	struct wire_conn conns[WIRE_CONNS_MAX];
 	uint64_t trace;
+	uint64_t peers;			/* ever */
 	uint64_t served, refused, bad;	/* requests, peers, messages */
 	uint8_t *msg;			/* a reply, VFS_MSG_MAX */
 	uint8_t *room;			/* what a reply's BUFs lend */
@@ -73,6 +75,13 @@ struct wire {
  * the result. */
 size_t wire_serve(struct wire *w, struct wire_conn *c,
     const struct proto_hdr *h, const uint8_t *msg);
+
+/* Whose a connection's transactions are; never 0, never used again. */
+static inline uint64_t
+wire_owner(const struct wire_conn *c)
+{
+	return c->serial;
+}
 
 /* wire_status.c */
 void wire_status(struct wire *w, struct proto_list *l);

@@ -8,6 +8,7 @@
 #include "../engine/engine.h"
 #include "../why.h"
 #include "wire_in.h"
+#include "wire_tx.h"
 
 #define OP_INTERNAL	0x3f00u		/* numbers from here: never a peer's */
 
@@ -88,6 +89,9 @@ own_hello(struct call *k, const void *qp, void *rp)
 		.version = PROTO_VERSION, .max_msg = VFS_MSG_MAX,
 		.credits = WIRE_CREDITS, .max_bytes = WIRE_OUT_MAX,
 		.max_name = VFS_NAME_MAX, .write_atomic_max = VFS_IO_MAX,
+		.max_tx_ops = VFS_TX_OPS_MAX,
+		.max_tx_bytes = engine_commit_max(server_engine(
+		    k->w->conf.server)),
 		.opens = st->opens, .commit_seq = st->seq.n,
 		.next_id = st->next_id, .now = k->env->now,
 		.uuid = { k->w->room, sizeof st->uuid, sizeof st->uuid },
@@ -242,6 +246,37 @@ static own_fn *const own[VFS_OP_COUNT] = {
 	[VFS_OP_WALK] = own_walk,
 };
 
+/* --- transactions --------------------------------------------------- */
+
+#define OP_TX		0x0500u		/* their numbers */
+#define REPLY_FIXED	512u		/* of a reply, beyond its results */
+
+static bool
+is_tx(enum vfs_op op)
+{
+	return (proto_ops[op].number & 0x3f00u) == OP_TX;
+}
+
+/* Results are cut to what the peer takes. */
+static int
+own_tx(struct call *k, enum vfs_op op, const void *q, union proto_rep *r)
+{
+	struct wire_tx x = { .server = k->w->conf.server, .env = k->env,
+		.owner = wire_owner(k->c) };
+	size_t room = k->c->max_msg > REPLY_FIXED ?
+	    k->c->max_msg - REPLY_FIXED : 0;
+	struct vfs_buf *cut[] = { &r->tx_exec.results, &r->tx_add.results,
+		&r->tx_commit.results, &r->tx_status.results };
+	static const enum vfs_op has[] = { VFS_OP_TX_EXEC, VFS_OP_TX_ADD,
+		VFS_OP_TX_COMMIT, VFS_OP_TX_STATUS };
+	unsigned i;
+
+	for (i = 0; i < sizeof has / sizeof has[0]; i++)
+		if (op == has[i] && cut[i]->cap > room)
+			cut[i]->cap = room;
+	return wire_tx_serve(&x, op, q, r, &k->e);
+}
+
 /* --- one message ---------------------------------------------------- */
 
 static void
@@ -265,7 +300,8 @@ peer_env(struct wire *w, const struct wire_conn *c, struct req_env *env)
 static bool
 offered(const struct wire *w, enum vfs_op op)
 {
-	return modes[op] != FROM_WRITE || w->conf.changes;
+	return w->conf.changes ||
+	    (modes[op] != FROM_WRITE && !is_tx(op));
 }
 
 static int
@@ -287,6 +323,8 @@ run(struct call *k, enum vfs_op op, struct rbuf *body, union proto_rep *r)
 	lend[op](k->w, r);
 	if (own[op] != NULL)
 		return own[op](k, &q, r);
+	if (is_tx(op))
+		return own_tx(k, op, &q, r);
 	return dispatch(k->w->conf.server, op, k->env, &q, r);
 }
 
