@@ -14,29 +14,15 @@
 #include "tx.h"
 #include "why.h"
 
-#define LOCKS		1024u		/* stripes of object locks */
 #define TRIES_MAX	64u		/* stale plans in a row */
 #define BATCH		256u		/* ids of drafts or orphans at a time */
 #define CARRY_MAX	65536u		/* bytes that travel in the log */
-
-struct server {
-	struct engine *engine;
-	bool sync_all;
-	uint64_t draft_max;		/* bytes of rows; see wrote() */
-	struct holders *holders;
-	struct publisher *publisher;
-	struct txs *txs;
-	struct why *why;
-	pthread_mutex_t locks[LOCKS];	/* content of the ids of a stripe */
-	struct counts counts;
-};
 
 /* --- the table ---------------------------------------------------------- */
 
 typedef int run_fn(struct txn *, const void *, struct plan *, void *);
 typedef int prep_fn(struct txn *, const void *, struct plan **);
 typedef int peek_fn(struct txn *, const void *, bool, void *);
-typedef void after_fn(struct server *, const void *, const void *);
 
 #define NO_ID	SIZE_MAX
 
@@ -113,8 +99,6 @@ PREP(publish)
 
 static int publish(struct server *, const struct req_env *, struct vfs_id,
     uint32_t);
-static after_fn after_unlink, after_rename, after_tmpfile;
-
 static const struct op_extra extras[VFS_OP_COUNT] = {
 	[VFS_OP_OPEN] = { .peek = peek_open_, .drafts = true },
 	[VFS_OP_WRITE] = { .prep = prep_write_, .drafts = true },
@@ -155,7 +139,7 @@ table_run(enum vfs_op op, struct txn *t, const void *q, struct plan *p,
 static unsigned
 stripe(uint64_t id)
 {
-	return (unsigned)((id * 0x9e3779b97f4a7c15ull) >> 54) % LOCKS;
+	return (unsigned)((id * 0x9e3779b97f4a7c15ull) >> 54) % SERVER_LOCKS;
 }
 
 static uint64_t
@@ -409,8 +393,8 @@ dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
 
 /* --- publishing --------------------------------------------------------- */
 
-static void
-own_env(struct req_env *env)
+void
+server_env(struct req_env *env)
 {
 	struct timespec ts;
 
@@ -466,7 +450,7 @@ publish_quiet(void *arg, struct vfs_id id, bool late)
 	struct req_env env;
 	int err = -VFS_BUSY;
 
-	own_env(&env);
+	server_env(&env);
 	if (late)
 		pthread_mutex_lock(lock);
 	else if (pthread_mutex_trylock(lock) != 0)
@@ -484,7 +468,7 @@ server_released(struct server *s, struct vfs_id id)
 
 	if (!publisher_forget(s->publisher, id))
 		return;
-	own_env(&env);
+	server_env(&env);
 	if (publish(s, &env, id, 0) < 0)
 		publisher_wrote(s->publisher, id, 0);	/* later, then */
 }
@@ -513,127 +497,6 @@ dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
 	return err;
 }
 
-/* --- what nobody names or holds any more -------------------------------- */
-
-/* In steps: a huge file does not fit one commit. */
-static int
-reclaim(struct server *s, struct vfs_id id)
-{
-	struct vfs_reclaim q = { .id = id };
-	struct vfs_reclaim_reply r;
-	struct req_env env;
-	int err;
-
-	own_env(&env);
-	do {
-		r.reclaimed = 1;
-		err = dispatch(s, VFS_OP_RECLAIM, &env, &q, &r);
-	} while (err == 0 && r.reclaimed == 0);
-	if (err == 0)
-		publisher_forget(s->publisher, id);
-	return err;
-}
-
-void
-server_orphaned(struct server *s, struct vfs_id id, bool keep)
-{
-	if (holders_orphan(s->holders, id, keep))
-		(void)reclaim(s, id);	/* else the next open does it */
-}
-
-static void
-after_unlink(struct server *s, const void *q, const void *r)
-{
-	const struct vfs_unlink_reply *u = r;
-
-	(void)q;
-	if (u->nlink == 0)
-		server_orphaned(s, u->id, false);
-}
-
-static void
-after_rename(struct server *s, const void *q, const void *r)
-{
-	const struct vfs_rename_reply *u = r;
-
-	(void)q;
-	if (u->replaced.n != 0 && u->replaced_nlink == 0)
-		server_orphaned(s, u->replaced, false);
-}
-
-static void
-after_tmpfile(struct server *s, const void *q, const void *r)
-{
-	const struct vfs_tmpfile_reply *u = r;
-
-	(void)q;
-	server_orphaned(s, u->attr.id, true);
-}
-
-void
-server_hold(struct server *s, struct vfs_id id, uint64_t n)
-{
-	(void)holders_add(s->holders, id, n);
-}
-
-void
-server_drop(struct server *s, struct vfs_id id, uint64_t n)
-{
-	if (holders_drop(s->holders, id, n))
-		(void)reclaim(s, id);
-}
-
-/* Ids of up to BATCH orphans after the given one. */
-static int
-list_orphans(struct server *s, struct vfs_id after, struct vfs_id *ids,
-    size_t *n)
-{
-	struct vfs_slice key, val;
-	struct row_parts parts;
-	struct txn_cur *c;
-	struct req_env env;
-	struct row_key k;
-	struct txn *t;
-	int err;
-
-	*n = 0;
-	own_env(&env);
-	if ((err = txn_begin(s->engine, TXN_READ, &env, &t)) < 0)
-		return err;
-	row_key_id(&k, ROW_ORPHAN, after.n + 1);
-	if ((err = txn_cur_open(t, &c)) < 0)
-		goto out;
-	err = txn_cur_seek_in(c, row_key_slice(&k), 1, &key, &val);
-	while (err == 0 && *n < BATCH &&
-	    (err = row_key_parse(key, &parts)) == 0 &&
-	    parts.kind == ROW_ORPHAN) {
-		ids[(*n)++].n = parts.a;
-		err = txn_cur_next(c, &key, &val);
-	}
-out:
-	txn_abort(t);
-	return err == -VFS_NOENT ? 0 : err;
-}
-
-static int
-reclaim_all(struct server *s)
-{
-	struct vfs_id ids[BATCH], after = { 0 };
-	size_t i, n;
-	int err;
-
-	do {
-		if ((err = list_orphans(s, after, ids, &n)) < 0)
-			return err;
-		for (i = 0; i < n; i++) {
-			if ((err = reclaim(s, ids[i])) < 0)
-				return err;
-			after = ids[i];
-		}
-	} while (n == BATCH);
-	return 0;
-}
-
 /* --- start and end ------------------------------------------------------ */
 
 /* Drafts that recovery kept, and objects that lost their holders with the
@@ -644,9 +507,9 @@ settle(struct server *s)
 	struct req_env env;
 	int err;
 
-	own_env(&env);
+	server_env(&env);
 	if ((err = server_publish_all(s, &env)) == 0)
-		err = reclaim_all(s);
+		err = server_reclaim_all(s);
 	return err == -VFS_ROFS || err == -VFS_NOSPC ? 0 : err;
 }
 
@@ -663,7 +526,7 @@ server_new(const struct server_conf *conf, struct server **out)
 	s->engine = conf->engine;
 	engine_status(s->engine, &st);
 	s->draft_max = st.log_size / 4 / 4 * 3;	/* of a quarter */
-	for (i = 0; i < LOCKS; i++)
+	for (i = 0; i < SERVER_LOCKS; i++)
 		pthread_mutex_init(&s->locks[i], NULL);
 	if ((err = why_new(&s->why)) < 0 ||
 	    (err = holders_new(&s->holders)) < 0 ||
@@ -685,7 +548,7 @@ server_free(struct server *s)
 	struct req_env env;
 
 	if (s != NULL && s->publisher != NULL) {
-		own_env(&env);
+		server_env(&env);
 		(void)server_publish_all(s, &env);
 	}
 	server_kill(s);
@@ -702,7 +565,7 @@ server_kill(struct server *s)
 	publisher_free(s->publisher);
 	holders_free(s->holders);
 	why_free(s->why);
-	for (i = 0; i < LOCKS; i++)
+	for (i = 0; i < SERVER_LOCKS; i++)
 		pthread_mutex_destroy(&s->locks[i]);
 	free(s);
 }

@@ -7,8 +7,25 @@
 #ifndef VFSD_DISPATCH_IN_H
 #define VFSD_DISPATCH_IN_H
 
+#include <pthread.h>
+
 #include "core/core.h"
+#include "counts.h"
 #include "dispatch.h"
+
+#define SERVER_LOCKS	1024u		/* stripes of object locks */
+
+struct server {
+	struct engine *engine;
+	bool sync_all;
+	uint64_t draft_max;		/* bytes of rows; see wrote() */
+	struct holders *holders;
+	struct publisher *publisher;
+	struct txs *txs;
+	struct why *why;
+	pthread_mutex_t locks[SERVER_LOCKS];	/* content of the ids of a stripe */
+	struct counts counts;
+};
 
 enum op_mode { MODE_NONE, MODE_READ, MODE_WRITE };
 
@@ -20,6 +37,13 @@ int table_prepare(enum vfs_op op, struct txn *t, const void *q,
 int table_run(enum vfs_op op, struct txn *t, const void *q, struct plan *p,
     void *r);
 
+/* The daemon asks, now. */
+void server_env(struct req_env *env);
+
+/* orphans.c: what happens after a commit, by what it replied. */
+typedef void after_fn(struct server *s, const void *q, const void *r);
+after_fn after_unlink, after_rename, after_tmpfile;
+int server_reclaim_all(struct server *s);
 /* An object has lost its last name, in a commit that is done. */
 void server_orphaned(struct server *s, struct vfs_id id, bool keep);
 int server_publish_all(struct server *s, const struct req_env *env);

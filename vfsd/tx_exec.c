@@ -218,7 +218,7 @@ exec_private(const struct exec *x, struct tx_verdict *v)
 	    (err = run_private(x, t, v)) == 0) {
 		c = commit_of(x, &t->items);
 		c.deps = &t->deps;
-		c.own.ids = private_ids(t->priv, &c.own.n);
+		c.own = tx_own(t);
 		err = commit_run(x->s, &c, v);
 		items_cut(x->s, &t->items, 0,
 		    v->seq.n != 0 && !v->repeated);

@@ -1,7 +1,9 @@
 /*
  * tx_in.h - what the files of client transactions share
  *
- *   tx.c	open transactions: begin, operations, savepoints, expiry
+ *   tx.c	what fronts ask
+ *   tx_list.c	which are open, whose, and for how long
+ *   tx_open.c	operations of an open one, going back
  *   tx_exec.c	TX_EXEC, TX_ADD: operations that come packed
  *   tx_run.c	one operation of several; the commit
  *   tx_deps.c	what a transaction has read, and whether it still holds
@@ -144,6 +146,13 @@ struct tx {
 	uint64_t begun_ms, used_ms, idle_ms;
 };
 
+/* Who asks when nobody does. */
+static const struct req_env tx_nobody = {
+	.kernel_checked = true, .privileged = true
+};
+
+/* The objects that it has made. */
+struct own tx_own(const struct tx *t);
 /* One that is in no list, for TX_EXEC. */
 int tx_new(struct server *s, struct tx **out);
 void tx_free(struct server *s, struct tx *t);
@@ -159,6 +168,7 @@ int tx_cut(struct server *s, struct tx *t, size_t n);
 /* A transaction by its number, locked; then give it back. */
 int tx_get(struct server *s, struct tx_ref ref, struct tx **out);
 void tx_put(struct server *s, struct tx *t);
+void tx_forget(struct server *s, uint64_t number);
 
 /* Was this very request committed before?  1 and the answer, 0; -VFS_INVAL
  * if another one was. */

@@ -1,0 +1,129 @@
+/*
+ * orphans.c - what nobody names or holds any more goes away
+ */
+#include "core/record.h"
+#include "dispatch_in.h"
+#include "engine/engine.h"
+#include "holders.h"
+#include "publisher.h"
+
+#define BATCH		256u		/* orphans at a time */
+
+/* In steps: a huge file does not fit one commit. */
+static int
+reclaim(struct server *s, struct vfs_id id)
+{
+	struct vfs_reclaim q = { .id = id };
+	struct vfs_reclaim_reply r;
+	struct req_env env;
+	int err;
+
+	server_env(&env);
+	do {
+		r.reclaimed = 1;
+		err = dispatch(s, VFS_OP_RECLAIM, &env, &q, &r);
+	} while (err == 0 && r.reclaimed == 0);
+	if (err == 0)
+		publisher_forget(s->publisher, id);
+	return err;
+}
+
+void
+server_orphaned(struct server *s, struct vfs_id id, bool keep)
+{
+	if (holders_orphan(s->holders, id, keep))
+		(void)reclaim(s, id);	/* else the next open does it */
+}
+
+void
+after_unlink(struct server *s, const void *q, const void *r)
+{
+	const struct vfs_unlink_reply *u = r;
+
+	(void)q;
+	if (u->nlink == 0)
+		server_orphaned(s, u->id, false);
+}
+
+void
+after_rename(struct server *s, const void *q, const void *r)
+{
+	const struct vfs_rename_reply *u = r;
+
+	(void)q;
+	if (u->replaced.n != 0 && u->replaced_nlink == 0)
+		server_orphaned(s, u->replaced, false);
+}
+
+void
+after_tmpfile(struct server *s, const void *q, const void *r)
+{
+	const struct vfs_tmpfile_reply *u = r;
+
+	(void)q;
+	server_orphaned(s, u->attr.id, true);
+}
+
+void
+server_hold(struct server *s, struct vfs_id id, uint64_t n)
+{
+	(void)holders_add(s->holders, id, n);
+}
+
+void
+server_drop(struct server *s, struct vfs_id id, uint64_t n)
+{
+	if (holders_drop(s->holders, id, n))
+		(void)reclaim(s, id);
+}
+
+/* Ids of up to BATCH orphans after the given one. */
+static int
+list_orphans(struct server *s, struct vfs_id after, struct vfs_id *ids,
+    size_t *n)
+{
+	struct vfs_slice key, val;
+	struct row_parts parts;
+	struct txn_cur *c;
+	struct req_env env;
+	struct row_key k;
+	struct txn *t;
+	int err;
+
+	*n = 0;
+	server_env(&env);
+	if ((err = txn_begin(s->engine, TXN_READ, &env, &t)) < 0)
+		return err;
+	row_key_id(&k, ROW_ORPHAN, after.n + 1);
+	if ((err = txn_cur_open(t, &c)) < 0)
+		goto out;
+	err = txn_cur_seek_in(c, row_key_slice(&k), 1, &key, &val);
+	while (err == 0 && *n < BATCH &&
+	    (err = row_key_parse(key, &parts)) == 0 &&
+	    parts.kind == ROW_ORPHAN) {
+		ids[(*n)++].n = parts.a;
+		err = txn_cur_next(c, &key, &val);
+	}
+out:
+	txn_abort(t);
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+int
+server_reclaim_all(struct server *s)
+{
+	struct vfs_id ids[BATCH], after = { 0 };
+	size_t i, n;
+	int err;
+
+	do {
+		if ((err = list_orphans(s, after, ids, &n)) < 0)
+			return err;
+		for (i = 0; i < n; i++) {
+			if ((err = reclaim(s, ids[i])) < 0)
+				return err;
+			after = ids[i];
+		}
+	} while (n == BATCH);
+	return 0;
+}
