@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,7 +29,7 @@
 #define STATES		55000u		/* of make check */
 #define STATES_ASAN	3000u
 #define SECONDS		240u
-#define HANG_MS		60000u
+#define HANG_MS		20000u	/* without one more state */
 
 struct worker {
 	char base[48];
@@ -356,8 +357,10 @@ start_workers(int n, pid_t *pid, uint64_t first, uint64_t states,
 	for (i = 0; i < n; i++) {
 		if (!mkbase(&sh->worker[i]))
 			return false;
-		if ((pid[i] = fork()) == 0)
+		if ((pid[i] = fork()) == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			_exit(work(i, n, first, states, until));
+		}
 	}
 	return true;
 }
@@ -375,8 +378,21 @@ ended(const struct worker *w, int status)
 	return 1;
 }
 
-/* Wait for all.  Whoever goes on long after the end, or after another one
- * has failed, hangs: that is a failure too, unless there is one already. */
+/* When did any worker last get on? */
+static uint64_t
+moved_ms(void)
+{
+	static uint64_t seen, at;
+	uint64_t now = sh->tally.states + sh->tally.steps;
+
+	if (now != seen || at == 0)
+		at = mono_ms();
+	seen = now;
+	return at;
+}
+
+/* Wait for all.  Who gets no further hangs, which is a failure too; after
+ * another one's failure it just ends. */
 static int
 all_workers(int n, uint64_t first, uint64_t states, uint64_t until)
 {
@@ -402,7 +418,7 @@ all_workers(int n, uint64_t first, uint64_t states, uint64_t until)
 		if (sh->stop && stopped == 0)
 			stopped = mono_ms();
 		for (i = 0; i < n; i++)
-			if (pid[i] != 0 && (mono_ms() > until + HANG_MS ||
+			if (pid[i] != 0 && (mono_ms() > moved_ms() + HANG_MS ||
 			    (stopped && mono_ms() > stopped + 3000)))
 				kill(pid[i], SIGKILL);
 		__real_nanosleep(&ms10, NULL);
