@@ -314,6 +314,9 @@ overlay_seek(struct overlay *o, struct vfs_slice at)
 		return first_from(o, c + 1);
 	order(o, o->kind[c]);
 	n = load(descend(o->kind[c]->head, OV_LEVELS - 1, at, NULL), 0);
+	/* One that came in just now may stand before it. */
+	while (n != NULL && slice_cmp(overlay_key(n), at) < 0)
+		n = load(n->next, 0);
 	return n != NULL ? n : first_from(o, c + 1);
 }
 
