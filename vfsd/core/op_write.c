@@ -195,7 +195,9 @@ prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out)
 	if ((err = plan_new(&n, out)) < 0)
 		return err;
 	err = content_plan_write(rt, &n, off, q->data, *out);
-	if (err == -VFS_NOSPC && n.in.blocks > 0) {
+	/* Not in private: others may use the same blocks before it ends. */
+	if (err == -VFS_NOSPC && n.in.blocks > 0 &&
+	    txn_slot_floor(rt) == 0) {
 		plan_drop(txn_engine(rt), *out, false);
 		*out = NULL;
 		if ((err = plan_new(&n, out)) < 0)
