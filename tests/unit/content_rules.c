@@ -463,6 +463,35 @@ write__with_kill__set_id_and_caps_go(void **state)
 	assert_int_equal(a.mode & 07777, 0755);
 }
 
+/* A wire client cannot ask for less than a kernel would do. */
+static void
+change__by_user__set_id_goes(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_write w = { .data = { "x", 1 } };
+	struct vfs_open o = { .flags = VFS_OPEN_WRITE | VFS_OPEN_TRUNC };
+	struct vfs_setattr s = { .valid = VFS_SET_SIZE, .size = 9 };
+	struct vfs_write_reply wr;
+	struct vfs_open_reply or;
+	struct vfs_setattr_reply sr;
+	struct vfs_attr a;
+	int i;
+
+	assert_int_equal(fx_create(fx, "/f", 0777), 0);
+	w.id = o.id = s.id = fx_id(fx, "/f");
+	for (i = 0; i < 4; i++) {
+		fx_as_kernel(fx);
+		assert_int_equal(fx_chmod(fx, "/f", 06777), 0);
+		fx_as(fx, 7, 7);
+		assert_int_equal(i == 0 ? fx_op_write(fx, &w, &wr) :
+		    i == 1 ? fx_op_open(fx, &o, &or) :
+		    i == 2 ? fx_op_setattr(fx, &s, &sr) :
+		    allocate(fx, "/f", 0, 5, VFS_ALLOC_ZERO), 0);
+		assert_int_equal(fx_stat(fx, "/f", &a), 0);
+		assert_int_equal(a.mode & 07777, 0777);
+	}
+}
+
 int
 main(void)
 {
@@ -481,6 +510,7 @@ main(void)
 		FX_TEST(allocate__disk_full__promised_room_is_there),
 		FX_TEST(seek__holes_and_unwritten__are_no_data),
 		FX_TEST(write__with_kill__set_id_and_caps_go),
+		FX_TEST(change__by_user__set_id_goes),
 	};
 
 	return cmocka_run_group_tests_name("content_rules", tests, NULL,

@@ -266,7 +266,7 @@ op_allocate(struct txn *t, const struct vfs_allocate *q, struct plan *p,
 		return err;
 	if ((err = draft_publish(t, &n)) < 0)
 		return err;
-	if ((q->flags & VFS_ALLOC_KILL_SUIDGID) &&
+	if (((q->flags & VFS_ALLOC_KILL_SUIDGID) || perm_kills_suidgid(t)) &&
 	    (err = content_kill_privs(t, &n, &caps)) < 0)
 		return err;
 	err = p == NULL ? run_inline(t, q, &n) : run_blocks(t, q, &n, p);

@@ -78,7 +78,7 @@ open_trunc(struct txn *t, const struct vfs_open *q, struct node *n)
 	bool caps = false;
 	int err;
 
-	if ((q->flags & VFS_OPEN_KILL_SUIDGID) &&
+	if (((q->flags & VFS_OPEN_KILL_SUIDGID) || perm_kills_suidgid(t)) &&
 	    (err = content_kill_privs(t, n, &caps)) < 0)
 		return err;
 	if (!caps && (err = content_kill_caps(t, n, &caps)) < 0)

@@ -138,7 +138,8 @@ change(struct txn *t, const struct vfs_setattr *q, struct plan *p,
 		return err;
 	if (owner && (err = set_owner(t, q, n)) < 0)
 		return err;
-	if ((q->valid & VFS_SET_KILL_SUIDGID) &&
+	if (((q->valid & VFS_SET_KILL_SUIDGID) ||
+	    ((q->valid & VFS_SET_SIZE) && perm_kills_suidgid(t))) &&
 	    (err = xattr_kill_privs(t, n, &changed)) < 0)
 		return err;
 	return q->valid & VFS_SET_MODE ? set_mode(t, q, n) : 0;

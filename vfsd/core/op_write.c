@@ -314,7 +314,8 @@ op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
 		return -VFS_AGAIN;
 	if (p != NULL && (err = plan_fits(p, &n)) < 0)
 		return err;
-	if ((q->flags & VFS_WRITE_KILL_SUIDGID) &&
+	if (((q->flags & VFS_WRITE_KILL_SUIDGID) ||
+	    perm_kills_suidgid(t)) &&
 	    (err = content_kill_privs(t, &n, &caps)) < 0)
 		return err;
 	if ((q->flags & VFS_WRITE_KILL_CAPS) && !caps &&

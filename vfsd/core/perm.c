@@ -19,6 +19,12 @@ in_group(const void *arg, uint32_t gid)
 }
 
 bool
+perm_kills_suidgid(const struct txn *t)
+{
+	return !txn_env(t)->kernel_checked && !txn_env(t)->privileged;
+}
+
+bool
 perm_in_group(const struct txn *t, uint32_t gid)
 {
 	return in_group(txn_env(t), gid);

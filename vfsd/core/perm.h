@@ -26,6 +26,10 @@ int perm_owner(const struct txn *t, const struct node *n);
 int perm_remove(struct txn *t, const struct node *dir,
     const struct node *victim);
 
+/* Must set-id bits go when this request changes bytes, whatever it says?
+ * A kernel says so itself. */
+bool perm_kills_suidgid(const struct txn *t);
+
 /* Is gid one of the caller's groups? */
 bool perm_in_group(const struct txn *t, uint32_t gid);
 
