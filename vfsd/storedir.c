@@ -154,7 +154,11 @@ recognize(struct storedir *d, const char *path, char *why, size_t cap)
 		return say(why, cap, "%s has store format %d, this vfsd "
 		    "knows format %d: use the vfsd that made it", path,
 		    format, STOREDIR_FORMAT);
-	d->fresh = strcmp(state, "ready") != 0;
+	/* Fresh means that all in it goes: only if it says just that. */
+	d->fresh = strcmp(state, "new") == 0;
+	if (!d->fresh && strcmp(state, "ready") != 0)
+		return say(why, cap, "%s/%s is damaged: state %s, which "
+		    "should be ready", path, STOREDIR_MARK, state);
 	return 0;
 }
 

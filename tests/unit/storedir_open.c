@@ -108,6 +108,7 @@ directory__not_a_store__refused(void **state)
 		{ "vfsd store\n", "damaged" },
 		{ "vfsd store\nformat 1\n", "damaged" },
 		{ "something else\nformat 1\nstate ready\n", "damaged" },
+		{ "vfsd store\nformat 1\nstate raady\n", "damaged" },
 		{ "vfsd store\nformat 2\nstate ready\n", "format 2" },
 		{ "vfsd store\nformat -1\nstate ready\n", "format -1" },
 	};
