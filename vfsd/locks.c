@@ -318,6 +318,20 @@ queue(struct locks *t, const struct lock *want, uint64_t key,
 	return 1;
 }
 
+/* flock(2) that cannot be had at once gives up what it would replace: two
+ * who both want more than they share would else wait for each other. */
+static struct waiter *
+give_up(struct locks *t, const struct lock *want)
+{
+	struct node *spare = NULL;	/* whole files are never split */
+	struct lock all = *want;
+
+	all.start = 0;
+	all.end = UINT64_MAX;
+	carve(t, &all, &spare);
+	return let_through(t, want->id);
+}
+
 int
 locks_set(struct locks *t, const struct lock *want, uint64_t key,
     void (*told)(void *arg, int err), void *arg)
@@ -326,6 +340,8 @@ locks_set(struct locks *t, const struct lock *want, uint64_t key,
 	int err;
 
 	pthread_mutex_lock(&t->lock);
+	if (want->flock && blocker(t, want) != NULL)
+		through = give_up(t, want);
 	if (blocker(t, want) == NULL) {
 		err = apply(t, want);
 		/* An unlock, or a weaker lock in place of a stronger. */

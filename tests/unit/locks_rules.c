@@ -179,6 +179,28 @@ handle__released__its_ranges_go_flock_stays(void **state)
 	assert_int_equal(locks_set(t, &whole, 0, NULL, NULL), 0);
 }
 
+/* As in the kernel: a conversion that must wait, or fails, gives up. */
+static void
+flock__two_want_more__both_get_it(void **state)
+{
+	struct locks *t = *state;
+	struct lock a = { .id = file, .owner = 1, .handle = 1,
+	    .end = INT64_MAX, .type = LOCK_SHARED, .flock = true }, b = a;
+	struct told w = { 1, 0 };
+
+	b.owner = b.handle = 2;
+	assert_int_equal(locks_set(t, &a, 0, NULL, NULL), 0);
+	assert_int_equal(locks_set(t, &b, 0, NULL, NULL), 0);
+	a.type = b.type = LOCK_EXCL;
+	assert_int_equal(locks_set(t, &a, 5, told, &w), 1);
+	assert_int_equal(w.n, 0);
+	assert_int_equal(locks_set(t, &b, 0, NULL, NULL), 0);
+	assert_int_equal(w.n, 0);
+	locks_drop_owner(t, file, 2, true);
+	assert_int_equal(w.n, 1);
+	assert_int_equal(w.err, 0);
+}
+
 int
 main(void)
 {
@@ -191,6 +213,7 @@ main(void)
 		T(wait__circle__refused),
 		T(interrupt__before_its_wait__ends_it),
 		T(handle__released__its_ranges_go_flock_stays),
+		T(flock__two_want_more__both_get_it),
 	};
 
 	return cmocka_run_group_tests_name("locks", tests, NULL, NULL);

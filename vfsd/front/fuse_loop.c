@@ -276,6 +276,7 @@ fuse_front_stop(struct fuse_front *f)
 	locks_interrupt_all(f->locks);
 	for (i = 0; i < f->nworkers; i++)
 		worker_join(f->worker[i]);
+	locks_interrupt_all(f->locks);	/* they may have begun to wait */
 	while (atomic_load(&f->later) > 0)
 		usleep(1000);		/* flushes under way end by themselves */
 	for (i = 0; i < f->nworkers; i++)
