@@ -217,14 +217,15 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 	    rec + h->len, h->nrows);
 	assert(err == 0);		/* its memory was reserved */
 	(void)err;
-	if (h->seq != 0) {
-		atomic_store(&e->last_seq, h->seq);
-		e->seq_now++;
-	}
 	atomic_fetch_add(&e->commits, 1);
 	rows_pend(e, m->nrows, m->record);
 	table_size(e);
 	atomic_store_explicit(&e->tick, tick, memory_order_release);
+	/* After the tick: who takes first this and then the tick sees it. */
+	if (h->seq != 0) {
+		atomic_store(&e->last_seq, h->seq);
+		e->seq_now++;
+	}
 	dead_unlink(e, t->v->active);
 	free_blocks(t, tick);
 }
