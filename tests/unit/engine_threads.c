@@ -352,6 +352,28 @@ begin__live_drafts_fill_the_table__does_not_wait(void **state)
 	fx_close(&fx);
 }
 
+/* The first row for a checkpoint wakes its thread, though drafts before it
+ * have woken all others. */
+static void
+idle__row_after_a_draft__is_checkpointed(void **state)
+{
+	struct engine_status st = { 0 };
+	struct fx fx;
+	unsigned i;
+
+	(void)state;
+	fx_open(&fx, false);
+	fx_draft(&fx, 1, 1);
+	usleep(50000);
+	fx_put(&fx, 2, 2);
+	for (i = 0; i < 200 && st.checkpoints == 0; i++) {
+		usleep(50000);
+		engine_status(fx.e, &st);
+	}
+	assert_true(st.checkpoints > 0);
+	fx_close(&fx);
+}
+
 int
 main(void)
 {
@@ -364,6 +386,7 @@ main(void)
 		cmocka_unit_test(views__over_many_checkpoints__stay),
 		cmocka_unit_test(
 		    begin__live_drafts_fill_the_table__does_not_wait),
+		cmocka_unit_test(idle__row_after_a_draft__is_checkpointed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

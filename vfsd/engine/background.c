@@ -96,8 +96,10 @@ void
 bg_committed(struct engine *e)
 {
 	bool due = ckpt_due(e), lease = marks_due(e);
+	bool first = atomic_load(&e->stable_rows) > 0 &&
+	    atomic_load(&e->bg.resting);
 
-	if ((!due || atomic_load_explicit(&e->bg.due, memory_order_relaxed)) &&
+	if (!first && (!due || atomic_load_explicit(&e->bg.due, memory_order_relaxed)) &&
 	    (!lease || atomic_load_explicit(&e->bg.lease,
 	    memory_order_relaxed)) &&
 	    atomic_load_explicit(&e->bg.dirty, memory_order_relaxed))
@@ -164,7 +166,10 @@ ckpt_wait_work(struct engine *e, bool *idle)
 	while (!e->bg.stop && !e->bg.want && !atomic_load(&e->bg.due) &&
 	    !atomic_load(&e->have_garbage)) {
 		if (atomic_load(&e->stable_rows) == 0) {
-			pthread_cond_wait(&e->bg.wake, &e->bg.lock);
+			atomic_store(&e->bg.resting, true);
+			if (atomic_load(&e->stable_rows) == 0)
+				pthread_cond_wait(&e->bg.wake, &e->bg.lock);
+			atomic_store(&e->bg.resting, false);
 			continue;
 		}
 		if (rc == ETIMEDOUT && atomic_load(&e->commits) == seen) {

@@ -239,6 +239,7 @@ struct engine {
 		uint64_t rounds;	/* checkpoints, failed ones too */
 		int err;		/* of the last one */
 		_Atomic bool due;	/* a checkpoint is */
+		_Atomic bool resting;	/* no rows for a checkpoint: asleep */
 		_Atomic bool dirty;	/* the syncer has something to do */
 		_Atomic bool lease;	/* leases are half used up */
 		_Atomic bool tight;	/* little room for rows is left */
