@@ -24,6 +24,8 @@ plan_drop(struct engine *e, struct plan *p, bool committed)
 
 	if (p == NULL)
 		return;
+	/* A commit whose sync has failed is seen all the same. */
+	committed |= !engine_writable(e);
 	for (i = 0; i < p->nruns; i++)
 		if (!p->runs[i].own && (!committed || !p->runs[i].taken))
 			data_unalloc(e, p->runs[i].place, p->runs[i].n);

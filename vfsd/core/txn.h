@@ -149,6 +149,9 @@ bool data_is_synced(struct engine *e, uint64_t gen);
 /* Room: bytes free and in total for statfs; rows fit within too. */
 int engine_room(struct engine *e, uint64_t *total, uint64_t *free_);
 
+/* Will it take a TXN_WRITE?  Not when read-only, nor once latched. */
+bool engine_writable(struct engine *e);
+
 /* --- surprises ---------------------------------------------------- */
 
 /*

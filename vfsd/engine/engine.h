@@ -106,8 +106,6 @@ void txn_set_whole(struct txn *t);
 void txn_set_env(struct txn *t, const struct req_env *env);
 void txn_set_ids(struct txn *t, const struct vfs_id *ids, size_t n);
 
-/* Will it take a TXN_WRITE?  Not when read-only, nor once latched. */
-bool engine_writable(struct engine *e);
 /* Bytes of rows that one commit may have. */
 size_t engine_commit_max(const struct engine *e);
 
