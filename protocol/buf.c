@@ -44,6 +44,14 @@ rbuf_bytes(struct rbuf *b, size_t n)
 	return p;
 }
 
+struct vfs_slice
+rbuf_slice(struct rbuf *b, size_t n)
+{
+	const uint8_t *p = rbuf_bytes(b, n);
+
+	return (struct vfs_slice){ p, p != NULL ? n : 0 };
+}
+
 void
 rbuf_align(struct rbuf *b, size_t n)
 {

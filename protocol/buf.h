@@ -39,6 +39,8 @@ void rbuf_zero32(struct rbuf *b);
 struct vfs_time rbuf_time(struct rbuf *b);
 /* n bytes that follow here (records), or NULL. */
 const uint8_t *rbuf_bytes(struct rbuf *b, size_t n);
+/* The same as a slice; empty if they are not there. */
+struct vfs_slice rbuf_slice(struct rbuf *b, size_t n);
 /* Skip zero bytes up to a multiple of n. */
 void rbuf_align(struct rbuf *b, size_t n);
 

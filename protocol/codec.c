@@ -29,6 +29,11 @@ const struct proto_op proto_ops[VFS_OP_COUNT] = {
 #define SHAPE(letter, type, bytes) \
 	{ letter, ALIGN_OF(type), sizeof(type), bytes }
 
+/* Two texts, behind their lengths. */
+struct texts {
+	struct vfs_slice a, b;
+};
+
 /* What a letter is in the struct, and how long in the fixed part. */
 static const struct shape {
 	char letter;
@@ -42,6 +47,10 @@ static const struct shape {
 	SHAPE('B', struct vfs_slice, 16),
 	SHAPE('R', struct vfs_buf, 16),
 	SHAPE('S', struct vfs_sink, 16),
+	/* in records only */
+	SHAPE('2', uint16_t, 2),
+	SHAPE('X', struct texts, 8),
+	{ 'Z', 1, 0, 4 },
 };
 
 /* Stands on one field after the other, as C lays out the struct. */
@@ -112,7 +121,21 @@ union field {
 	struct vfs_slice slice;
 	struct vfs_buf buf;
 	struct vfs_sink sink;
+	uint16_t n2;
+	struct texts texts;
 };
+
+static void
+texts_encode(const struct texts *t, struct wbuf *w)
+{
+	if (t->a.n > UINT16_MAX || t->b.n > UINT16_MAX)
+		w->err = -VFS_TOO_BIG;
+	wbuf_u16(w, (uint16_t)t->a.n);
+	wbuf_u16(w, (uint16_t)t->b.n);
+	wbuf_u32(w, 0);
+	wbuf_bytes(w, t->a.p, t->a.n);
+	wbuf_bytes(w, t->b.p, t->b.n);
+}
 
 static void
 list_encode(const struct vfs_sink *s, struct wbuf *w)
@@ -150,6 +173,15 @@ field_encode(char letter, const union field *f, struct wbuf *w)
 		break;
 	case 'S':
 		list_encode(&f->sink, w);
+		break;
+	case '2':
+		wbuf_u16(w, f->n2);
+		break;
+	case 'X':
+		texts_encode(&f->texts, w);
+		break;
+	case 'Z':
+		wbuf_u32(w, 0);
 		break;
 	}
 }
@@ -261,6 +293,16 @@ list_deliver(struct vfs_slice list, const struct vfs_sink *s)
 }
 
 static void
+texts_decode(struct rbuf *b, struct texts *t)
+{
+	uint16_t n = rbuf_u16(b), m = rbuf_u16(b);
+
+	rbuf_zero32(b);
+	t->a = rbuf_slice(b, n);
+	t->b = rbuf_slice(b, m);
+}
+
+static void
 field_decode(char letter, struct rbuf *b, union field *f)
 {
 	struct vfs_slice s;
@@ -290,7 +332,30 @@ field_decode(char letter, struct rbuf *b, union field *f)
 		f->buf.p = (void *)(uintptr_t)s.p;
 		f->buf.n = f->buf.cap = s.n;
 		break;
+	case '2':
+		f->n2 = rbuf_u16(b);
+		break;
+	case 'X':
+		texts_decode(b, &f->texts);
+		break;
+	case 'Z':
+		rbuf_zero32(b);
+		break;
 	}
+}
+
+int
+proto_form_decode(const char *form, struct rbuf *b, void *out)
+{
+	struct walk walk = { form, NULL, 0, 0 };
+	union field f;
+
+	memset(&f, 0, sizeof f);
+	while (walk_next(&walk)) {
+		field_decode(walk.s->letter, b, &f);
+		memcpy((char *)out + walk.at, &f, walk.s->size);
+	}
+	return b->err;
 }
 
 union any {

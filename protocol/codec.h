@@ -49,6 +49,8 @@ size_t proto_form_fixed(const char *form);
 size_t proto_form_struct(const char *form);
 /* The fields of a struct, where the writer stands. */
 void proto_form_encode(const char *form, const void *in, struct wbuf *w);
+/* The fields of a record (records.c), where the reader stands. */
+int proto_form_decode(const char *form, struct rbuf *b, void *out);
 
 /*
  * A whole message from a struct: h's op, len and flags are filled in.

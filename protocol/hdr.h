@@ -13,7 +13,13 @@
 #define PROTO_MSG_MIN	480u		/* every peer takes this much */
 
 /* Notifications */
-#define PROTO_N_SHUTDOWN 0x4004u
+#define PROTO_N_CHANGED	0x4001u		/* u64 seq, u64 0 */
+#define PROTO_N_REVOKED	0x4003u		/* u32 session, u32 vfs_err */
+#define PROTO_N_SHUTDOWN 0x4004u	/* u32 vfs_err, u32 0 */
+
+/* Extensions: u16 type, u16 flags (1: critical), u32 length of the value,
+ * the value, padded to a multiple of 8. */
+#define PROTO_X_TX	1u		/* critical; u64: run it in this tx */
 
 /* Header flags */
 #define PROTO_EXT	1u

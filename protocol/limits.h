@@ -34,6 +34,17 @@
 #define VFS_TX_LIFE_MS		600000u		/* used or not */
 #define VFS_TX_IDS_MAX		4096u		/* commits that TX_STATUS knows */
 #define VFS_TX_JOURNAL_MAX	65536u		/* records a precondition reads */
+#define VFS_BATCH_MAX		16384u		/* items of one batch */
+#define VFS_CLOSE_MAX		16u		/* handles of one CLOSE */
+#define VFS_HANDLES_MAX		65536u		/* of one session */
+#define VFS_SESSIONS_MAX	16u		/* of one connection */
+#define VFS_CREDITS		256u		/* requests under way */
+#define VFS_CREDITS_CONTROL	4u		/* beside them: the control lane */
+#define VFS_STAGE_MAX		(1u << 20)	/* bytes staged by a session */
+#define VFS_TOKEN_BYTES		32u		/* of a bearer token */
+#define VFS_LABEL_MAX		64u		/* bytes of a grant's label */
+#define VFS_AGE_MS		500u		/* a request of the lowest priority
+						 * starts before it is so old */
 #define VFS_DIRBLK		65536u		/* st_blksize of directories */
 
 #endif

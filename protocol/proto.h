@@ -10,7 +10,17 @@
 
 #include "err.h"
 #include "limits.h"
+#include "rights.h"
 #include "types.h"
+
+/*
+ * What an id field of a request may hold on the wire: an id; a handle of
+ * the session (it pins the object, and its rights hold); inside a
+ * transaction, the result of an earlier operation (VFS_TX_RESULT, tx.h).
+ * A handle is VFS_HANDLE | generation << 22 | slot, never given twice.
+ */
+#define VFS_HANDLE		(1ull << 62)
+#define VFS_HANDLE_SLOT_BITS	22u
 
 enum vfs_op {
 	VFS_OP_NONE,
@@ -57,13 +67,42 @@ struct vfs_sink {
 #define VFS_CREATE_TRUNC	2u	/* created == 0: OPEN it with TRUNC next,
 					 * under its lock; CREATE does not cut */
 
+#define VFS_CREATE_OPEN		4u	/* wire: a handle too */
+
+/* ATTACH flags; its reply's say whether uid and gid mean something */
+#define VFS_ATTACH_NEW		1u	/* one more session of this connection */
+#define VFS_ATTACH_CRED		1u	/* reply: the session is a user's */
+
+/* CANCEL states */
+#define VFS_CANCEL_UNKNOWN	0u	/* answered long ago, or never seen */
+#define VFS_CANCEL_DONE		1u	/* its reply says CANCELLED: no effect */
+#define VFS_CANCEL_TOO_LATE	2u	/* it runs, or ran: its reply tells */
+
+/* DERIVE and GRANT flags */
+#define VFS_GRANT_CRED		1u	/* GRANT: acts as uid and gid */
+
+/* GRANT_MAP flags */
+#define VFS_GRANT_WRITE		1u	/* the daemon may write to the region */
+
+/* WALK, OPEN_ID flags */
+#define VFS_WALK_OPEN		1u	/* a handle of what was found */
+
+/* LOOKUP_BATCH, STAT_BATCH want */
+#define VFS_WANT_STAT		0u	/* stat records */
+#define VFS_WANT_BRIEF		1u	/* brief records */
+
 /* UNLINK flags; expect.n != 0 also asks for that very object */
 #define VFS_UNLINK_FILE		1u
 #define VFS_UNLINK_DIR		2u
 
-/* RENAME flags */
+/* RENAME and TREE_PUBLISH flags; expect and expect2, unless 0, ask for
+ * those very objects at name and name2 */
 #define VFS_RENAME_NOREPLACE	1u
 #define VFS_RENAME_EXCHANGE	2u
+
+/* TREE_PUBLISH: without a flag, name2 must be free or is replaced as by
+ * RENAME; with this a tree of any size is taken away in the same step */
+#define VFS_TREE_REPLACE	4u
 
 /* SETATTR valid */
 #define VFS_SET_MODE		(1u << 0)
@@ -114,6 +153,25 @@ struct vfs_sink {
 
 /* SYNC flags */
 #define VFS_SYNC_DATA		1u	/* fdatasync: size and bytes only */
+
+/* HASH algorithms */
+#define VFS_HASH_SHA256		2u
+#define VFS_HASH_XXH3_128	3u
+
+/* LOCK and LOCK_TEST: type, flags.  len 0: to the end of the file */
+#define VFS_LOCK_SHARED		1u
+#define VFS_LOCK_EXCLUSIVE	2u
+#define VFS_LOCK_NONE		3u	/* unlock; TEST: nobody is in the way */
+#define VFS_LOCK_WAIT		1u	/* flag: wait for it; CANCEL ends that */
+#define VFS_LOCK_WHOLE		2u	/* flag: flock's, not fcntl's */
+
+/* WAIT levels */
+#define VFS_WAIT_VISIBLE	0u
+#define VFS_WAIT_STABLE		1u	/* on stable media */
+
+/* JOURNAL_READ flags.  mask: 1 << kind, 0 for all (records.h) */
+#define VFS_JOURNAL_COLLAPSE	1u	/* one record an object where that
+					 * tells the same */
 
 #define REQ(...)	__VA_ARGS__
 #define REP(...)	__VA_ARGS__

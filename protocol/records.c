@@ -1,4 +1,4 @@
-#include "records.h"
+#include "codec.h"
 
 void
 proto_attr_encode(const struct vfs_attr *a, struct wbuf *w)
@@ -57,26 +57,18 @@ proto_attr_decode(struct rbuf *b, struct vfs_attr *a)
 		rbuf_zero32(b);
 }
 
+#define BRIEF	"888844"
+
 void
 proto_brief_encode(const struct proto_brief *a, struct wbuf *w)
 {
-	wbuf_u64(w, a->id.n);
-	wbuf_u64(w, a->data_version);
-	wbuf_u64(w, a->meta_version);
-	wbuf_u64(w, a->size);
-	wbuf_u32(w, a->nlink);
-	wbuf_u32(w, a->mode);
+	proto_form_encode(BRIEF, a, w);
 }
 
 void
 proto_brief_decode(struct rbuf *b, struct proto_brief *a)
 {
-	a->id.n = rbuf_u64(b);
-	a->data_version = rbuf_u64(b);
-	a->meta_version = rbuf_u64(b);
-	a->size = rbuf_u64(b);
-	a->nlink = rbuf_u32(b);
-	a->mode = rbuf_u32(b);
+	proto_form_decode(BRIEF, b, a);
 }
 
 void
@@ -106,16 +98,6 @@ list_done(struct proto_list *l, struct wbuf *w)
 	l->n = w->pos;
 	l->count++;
 	return true;
-}
-
-static struct vfs_slice
-take(struct rbuf *b, size_t n)
-{
-	struct vfs_slice s = { rbuf_bytes(b, n), n };
-
-	if (s.p == NULL)
-		s.n = 0;
-	return s;
 }
 
 bool
@@ -170,7 +152,7 @@ proto_dirent_next(struct rbuf *b, struct vfs_dirent *e, struct vfs_attr *attr)
 		proto_attr_decode(b, attr);
 		e->attr = attr;
 	}
-	e->name = take(b, namelen);
+	e->name = rbuf_slice(b, namelen);
 	if (b->err == 0 && (err = proto_name_check(e->name)) < 0)
 		rbuf_fail(b, err, b->pos - namelen);
 	rbuf_align(b, 8);
@@ -191,99 +173,153 @@ proto_list_sink(struct proto_list *l)
 	return (struct vfs_sink){ proto_list_add, l };
 }
 
-/* Two texts behind their lengths: how the other records end. */
-static void
-texts_put(struct wbuf *w, struct vfs_slice a, struct vfs_slice b)
+/* --- records that are their struct ---------------------------------- */
+
+static bool
+put(struct proto_list *l, const char *form, const void *r)
 {
-	if (a.n > UINT16_MAX || b.n > UINT16_MAX)
-		w->err = -VFS_TOO_BIG;
-	wbuf_u16(w, (uint16_t)a.n);
-	wbuf_u16(w, (uint16_t)b.n);
-	wbuf_u32(w, 0);
-	wbuf_bytes(w, a.p, a.n);
-	wbuf_bytes(w, b.p, b.n);
+	struct wbuf w;
+
+	list_start(l, &w);
+	proto_form_encode(form, r, &w);
+	return list_done(l, &w);
 }
 
 static int
-texts_next(struct rbuf *b, struct vfs_slice *x, struct vfs_slice *y)
+next(struct rbuf *b, const char *form, void *r)
 {
-	uint16_t n, m;
-
-	n = rbuf_u16(b);
-	m = rbuf_u16(b);
-	rbuf_zero32(b);
-	*x = take(b, n);
-	*y = take(b, m);
+	proto_form_decode(form, b, r);
 	rbuf_align(b, 8);
 	return b->err;
 }
 
-bool
-proto_pair_put(struct proto_list *l, const struct proto_pair *r)
-{
-	struct wbuf w;
+#define RECORD(name, form) \
+	bool \
+	proto_##name##_put(struct proto_list *l, \
+	    const struct proto_##name *r) \
+	{ \
+		return put(l, form, r); \
+	} \
+	int \
+	proto_##name##_next(struct rbuf *b, struct proto_##name *r) \
+	{ \
+		return next(b, form, r); \
+	}
+RECORD(pair, "8X")
+RECORD(finding, "448X")
+RECORD(fault, "8T44448X")
+RECORD(range, "884Z")
+RECORD(extent, "8884Z")
+RECORD(change, "842288888X")
+RECORD(session, "888TT444444X")
 
-	list_start(l, &w);
-	wbuf_u64(&w, r->n);
-	texts_put(&w, r->name, r->text);
-	return list_done(l, &w);
+bool
+proto_id_put(struct proto_list *l, struct vfs_id id)
+{
+	return put(l, "8", &id);
 }
 
 int
-proto_pair_next(struct rbuf *b, struct proto_pair *r)
+proto_id_next(struct rbuf *b, struct vfs_id *id)
 {
-	r->n = rbuf_u64(b);
-	return texts_next(b, &r->name, &r->text);
+	return next(b, "8", id);
 }
 
-bool
-proto_finding_put(struct proto_list *l, const struct proto_finding *r)
-{
-	struct wbuf w;
+/* --- and those that are not ----------------------------------------- */
 
-	list_start(l, &w);
-	wbuf_u32(&w, r->kind);
-	wbuf_u32(&w, r->flags);
-	wbuf_u64(&w, r->id);
-	texts_put(&w, r->path, r->text);
-	return list_done(l, &w);
+bool
+proto_place_put(struct proto_list *l, const struct proto_place *r)
+{
+	struct proto_pair p = { .n = r->dir.n, .name = r->name };
+
+	return proto_pair_put(l, &p);
 }
 
 int
-proto_finding_next(struct rbuf *b, struct proto_finding *r)
+proto_place_next(struct rbuf *b, struct proto_place *r)
 {
-	r->kind = rbuf_u32(b);
-	r->flags = rbuf_u32(b);
-	r->id = rbuf_u64(b);
-	return texts_next(b, &r->path, &r->text);
+	size_t at = b->pos;
+	struct proto_pair p;
+	int err = proto_pair_next(b, &p);
+
+	if (err == 0 && p.text.n > 0)
+		rbuf_fail(b, -VFS_MALFORMED, at + 10);
+	else if (err == 0 && (err = proto_name_check(p.name)) < 0)
+		rbuf_fail(b, err, at + 16);
+	*r = (struct proto_place){ { p.n }, p.name };
+	return b->err;
+}
+
+/* A brief record tells a part of what a stat record does. */
+static struct proto_brief
+brief_of(const struct vfs_attr *a)
+{
+	return (struct proto_brief){ .id = a->id,
+		.data_version = a->data_version,
+		.meta_version = a->meta_version, .size = a->size,
+		.nlink = a->nlink, .mode = a->mode };
 }
 
 bool
-proto_fault_put(struct proto_list *l, const struct proto_fault *r)
+proto_found_put(struct proto_list *l, uint32_t want,
+    const struct proto_found *r)
 {
+	static const struct vfs_attr none;
+	const struct vfs_attr *a = r->err == 0 ? &r->attr : &none;
+	struct proto_brief brief = brief_of(a);
 	struct wbuf w;
 
 	list_start(l, &w);
-	wbuf_u64(&w, r->trace_id);
-	wbuf_time(&w, r->when);
 	wbuf_u32(&w, r->err);
-	wbuf_u32(&w, r->line);
-	wbuf_u32(&w, r->pid);
-	wbuf_u32(&w, r->op);
-	wbuf_u64(&w, r->id);
-	texts_put(&w, r->file, r->text);
+	wbuf_u32(&w, 0);
+	if (want == VFS_WANT_BRIEF)
+		proto_brief_encode(&brief, &w);
+	else
+		proto_attr_encode(a, &w);
 	return list_done(l, &w);
 }
 
 int
-proto_fault_next(struct rbuf *b, struct proto_fault *r)
+proto_found_next(struct rbuf *b, uint32_t want, struct proto_found *r)
 {
-	r->trace_id = rbuf_u64(b);
-	r->when = rbuf_time(b);
+	struct proto_brief brief;
+
 	r->err = rbuf_u32(b);
-	r->line = rbuf_u32(b);
-	r->pid = rbuf_u32(b);
-	r->op = rbuf_u32(b);
-	r->id = rbuf_u64(b);
-	return texts_next(b, &r->file, &r->text);
+	rbuf_zero32(b);
+	if (want != VFS_WANT_BRIEF) {
+		proto_attr_decode(b, &r->attr);
+		return b->err;
+	}
+	proto_brief_decode(b, &brief);
+	r->attr = (struct vfs_attr){ .id = brief.id,
+		.data_version = brief.data_version,
+		.meta_version = brief.meta_version, .size = brief.size,
+		.nlink = brief.nlink, .mode = brief.mode };
+	return b->err;
+}
+
+bool
+proto_bytes_put(struct proto_list *l, const struct proto_bytes *r)
+{
+	struct wbuf w;
+
+	if (r->data.n > UINT32_MAX)
+		return false;
+	list_start(l, &w);
+	wbuf_u32(&w, r->err);
+	wbuf_u32(&w, (uint32_t)r->data.n);
+	wbuf_bytes(&w, r->data.p, r->data.n);
+	return list_done(l, &w);
+}
+
+int
+proto_bytes_next(struct rbuf *b, struct proto_bytes *r)
+{
+	uint32_t n;
+
+	r->err = rbuf_u32(b);
+	n = rbuf_u32(b);
+	r->data = rbuf_slice(b, n);
+	rbuf_align(b, 8);
+	return b->err;
 }

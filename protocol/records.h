@@ -82,4 +82,94 @@ struct proto_fault {
 bool proto_fault_put(struct proto_list *l, const struct proto_fault *r);
 int proto_fault_next(struct rbuf *b, struct proto_fault *r);
 
+/* LOOKUP_BATCH: where to look for what. */
+struct proto_place {
+	struct vfs_id dir;
+	struct vfs_slice name;
+};
+bool proto_place_put(struct proto_list *l, const struct proto_place *r);
+int proto_place_next(struct rbuf *b, struct proto_place *r);
+
+/* LOOKUP_BATCH, STAT_BATCH: 0 or an error, then a stat or brief record
+ * (zeroes after an error), whichever was wanted. */
+struct proto_found {
+	uint32_t err;			/* positive vfs_err, 0: found */
+	struct vfs_attr attr;		/* of a brief record: what it has */
+};
+bool proto_found_put(struct proto_list *l, uint32_t want,
+    const struct proto_found *r);
+int proto_found_next(struct rbuf *b, uint32_t want, struct proto_found *r);
+
+/* STAT_BATCH, CLOSE: ids or handles, 8 bytes each. */
+bool proto_id_put(struct proto_list *l, struct vfs_id id);
+int proto_id_next(struct rbuf *b, struct vfs_id *id);
+
+/* READ_BATCH: what to read, and what came of it. */
+struct proto_range {
+	struct vfs_id id;
+	uint64_t off;
+	uint32_t count;
+};
+bool proto_range_put(struct proto_list *l, const struct proto_range *r);
+int proto_range_next(struct rbuf *b, struct proto_range *r);
+struct proto_bytes {
+	uint32_t err;			/* positive vfs_err */
+	struct vfs_slice data;
+};
+bool proto_bytes_put(struct proto_list *l, const struct proto_bytes *r);
+int proto_bytes_next(struct rbuf *b, struct proto_bytes *r);
+
+/* MAP_EXTENTS: where bytes are; what no record covers is a hole. */
+#define PROTO_EXTENT_UNWRITTEN	1u	/* reserved, reads as zeroes */
+#define PROTO_EXTENT_SHARED	2u	/* with another file, or range */
+#define PROTO_EXTENT_INLINE	4u	/* in a row */
+struct proto_extent {
+	uint64_t off, len, place;
+	uint32_t flags;
+};
+bool proto_extent_put(struct proto_list *l, const struct proto_extent *r);
+int proto_extent_next(struct rbuf *b, struct proto_extent *r);
+
+/* JOURNAL_READ: one change.  kind is one of these; mask in a request has
+ * 1 << kind of those wanted. */
+enum proto_change_kind {
+	PROTO_CHANGE_CREATE = 1,
+	PROTO_CHANGE_LINK = 2,
+	PROTO_CHANGE_UNLINK = 3,
+	PROTO_CHANGE_RENAME = 4,	/* parent/name -> parent2/name2 */
+	PROTO_CHANGE_EXCHANGE = 5,
+	PROTO_CHANGE_DATA = 6,		/* content was published */
+	PROTO_CHANGE_META = 7,		/* mode, owner, times */
+	PROTO_CHANGE_XATTR = 8,
+	PROTO_CHANGE_DELETE = 9,	/* the object itself is gone */
+	PROTO_CHANGE_ENTERED = 10,	/* moved into the subtree asked for */
+	PROTO_CHANGE_LEFT = 11,		/* moved out of it */
+	PROTO_CHANGE_REMOVE_TREE = 12,	/* UNLINK of a whole tree */
+	PROTO_CHANGE_CLONE_TREE = 13,	/* CREATE of a whole tree */
+};
+struct proto_change {
+	uint64_t seq;
+	uint32_t idx;
+	uint16_t kind;
+	uint16_t type;			/* enum vfs_type of id */
+	struct vfs_id id, parent, parent2;
+	uint64_t data_version, meta_version;
+	struct vfs_slice name, name2;
+};
+bool proto_change_put(struct proto_list *l, const struct proto_change *r);
+int proto_change_next(struct rbuf *b, struct proto_change *r);
+
+/* SESSIONS: who is there, and which tokens are out. */
+#define PROTO_SESSION_TOKEN	1u	/* a token, not a session */
+#define PROTO_SESSION_CRED	2u	/* uid and gid mean something */
+struct proto_session {
+	uint64_t number, parent;	/* parent: the token it came from */
+	struct vfs_id root;
+	struct vfs_time since, expires;	/* expires 0: never */
+	uint32_t flags, rights, uid, gid, pid, handles;
+	struct vfs_slice label, transport;
+};
+bool proto_session_put(struct proto_list *l, const struct proto_session *r);
+int proto_session_next(struct rbuf *b, struct proto_session *r);
+
 #endif

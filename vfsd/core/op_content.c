@@ -13,6 +13,8 @@ op_read(struct txn *t, const struct vfs_read *q, struct vfs_read_reply *r)
 	    (err = perm_check(t, &n, VFS_MAY_READ)) < 0)
 		return err;
 	r->data.n = 0;
+	r->count = 0;
+	r->eof = len >= n.in.size || q->off >= n.in.size - len;
 	if (q->off >= n.in.size)
 		return 0;
 	if (len > n.in.size - q->off)
@@ -22,6 +24,7 @@ op_read(struct txn *t, const struct vfs_read *q, struct vfs_read_reply *r)
 	if ((err = content_read(t, &n, q->off, r->data.p, len)) < 0)
 		return err;
 	r->data.n = len;
+	r->count = (uint32_t)len;
 	return 0;
 }
 

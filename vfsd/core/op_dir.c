@@ -149,7 +149,25 @@ op_dir_read(struct txn *t, const struct vfs_dir_read *q,
 		return err;
 	r->next_cookie = s.last;
 	r->fence = s.fence;
+	r->version = dir.in.data_version;
 	r->eof = !s.full;
+	return 0;
+}
+
+int
+op_dir_fence(struct txn *t, const struct vfs_dir_fence *q,
+    struct vfs_dir_fence_reply *r)
+{
+	struct node dir;
+	int err;
+
+	if (q->flags != 0)
+		return -VFS_INVAL;
+	if ((err = node_get_dir(t, q->dir, &dir)) < 0 ||
+	    (err = perm_check(t, &dir, VFS_MAY_READ)) < 0)
+		return err;
+	r->fence = dir.in.next_slot;
+	r->version = dir.in.data_version;
 	return 0;
 }
 

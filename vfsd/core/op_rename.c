@@ -57,6 +57,13 @@ find_end(struct txn *t, struct end *x)
 	return err < 0 ? err : dirent_node(t, x->dir->id, &x->e, &x->n);
 }
 
+/* id 0: anything, or nothing. */
+static bool
+expected(const struct end *x, struct vfs_id id)
+{
+	return id.n == 0 || (x->there && x->n.id.n == id.n);
+}
+
 static int
 load(struct txn *t, struct move *m)
 {
@@ -80,7 +87,10 @@ load(struct txn *t, struct move *m)
 		return err;
 	if (!m->from.there || m->to.dir->in.nlink == 0)
 		return -VFS_NOENT;
-	return find_end(t, &m->to);
+	if ((err = find_end(t, &m->to)) < 0)
+		return err;
+	return expected(&m->from, q->expect) && expected(&m->to, q->expect2) ?
+	    0 : -VFS_PRECOND;
 }
 
 /* --- rules -------------------------------------------------------------- */
