@@ -15,6 +15,7 @@ rbuf_init(struct rbuf *b, const void *p, size_t len, size_t at)
 	b->first = b->next = 0;
 	b->err = 0;
 	b->err_at = 0;
+	b->far = NULL;
 	if (at > len)
 		rbuf_fail(b, -VFS_MALFORMED, len);
 }
@@ -143,6 +144,25 @@ place(struct rbuf *b, uint64_t off, uint32_t n)
 	return true;
 }
 
+/* Bytes that are not in the message. */
+static struct vfs_slice
+far_away(struct rbuf *b, size_t at, unsigned kind, unsigned grant,
+    uint64_t off, uint32_t n)
+{
+	struct vfs_slice s = { b->p, 0 };
+	const void *p = NULL;
+
+	if (n == 0 || (kind == PROTO_STAGED && grant != 0))
+		rbuf_fail(b, -VFS_MALFORMED, at);
+	else if (b->far == NULL)
+		rbuf_fail(b, -VFS_UNSUPPORTED, at);
+	else if ((p = b->far->get(b->far->arg, kind, grant, off, n)) == NULL)
+		rbuf_fail(b, -VFS_MALFORMED, at + 8);
+	if (p != NULL)
+		s = (struct vfs_slice){ p, n };
+	return s;
+}
+
 struct vfs_slice
 rbuf_blob(struct rbuf *b)
 {
@@ -160,9 +180,9 @@ rbuf_blob(struct rbuf *b)
 	off = rbuf_u64(b);
 	if (b->err != 0)
 		return none;
-	if (kind == 1 || kind == 2)	/* grants, staging: not spoken yet */
-		rbuf_fail(b, -VFS_UNSUPPORTED, at);
-	else if (kind != 0 || grant != 0)
+	if (kind == PROTO_GRANT || kind == PROTO_STAGED)
+		return far_away(b, at, kind, grant, off, n);
+	if (kind != PROTO_INLINE || grant != 0)
 		rbuf_fail(b, -VFS_MALFORMED, at + 4);
 	else if (n == 0 && off != 0)
 		rbuf_fail(b, -VFS_MALFORMED, at + 8);

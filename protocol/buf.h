@@ -18,6 +18,21 @@
 #include "err.h"
 #include "types.h"
 
+/*
+ * Where blobs are that do not stand in the message: in a region that the
+ * peer shares (kind 1), or in the session's staging buffer (kind 2, grant
+ * 0).  get returns n bytes of the caller's own, which no peer can change
+ * any more, or NULL if there are none.
+ */
+#define PROTO_INLINE	0u
+#define PROTO_GRANT	1u
+#define PROTO_STAGED	2u
+struct proto_far {
+	const void *(*get)(void *arg, unsigned kind, unsigned grant,
+	    uint64_t off, uint32_t n);
+	void *arg;
+};
+
 struct rbuf {
 	const uint8_t *p;
 	size_t len;		/* offsets below are from p */
@@ -25,6 +40,7 @@ struct rbuf {
 	size_t first, next;	/* first blob, end of the last; 0: none */
 	int err;		/* the first, negative */
 	size_t err_at;
+	const struct proto_far *far;	/* NULL: such blobs -VFS_UNSUPPORTED */
 };
 
 /* Read p[at..len); offsets in blobs and errors count from p. */
@@ -44,7 +60,7 @@ struct vfs_slice rbuf_slice(struct rbuf *b, size_t n);
 /* Skip zero bytes up to a multiple of n. */
 void rbuf_align(struct rbuf *b, size_t n);
 
-/* Borrowed bytes behind a blob descriptor. */
+/* Borrowed bytes behind a blob descriptor, or from b->far. */
 struct vfs_slice rbuf_blob(struct rbuf *b);
 /* The same, 1 to 255 bytes, no '/', no NUL. */
 struct vfs_slice rbuf_name(struct rbuf *b);

@@ -17,10 +17,10 @@
 #define SINK(f)		"S"
 
 const struct proto_op proto_ops[VFS_OP_COUNT] = {
-	[VFS_OP_NONE] = { 0, "NONE", "", "", 0, 0 },
+	[VFS_OP_NONE] = { 0, 0, 0, "NONE", "", "" },
 #define OP(n, N, name, mode, lock, req, rep) \
-	[VFS_OP_##N] = { n, #N, req, rep, sizeof(struct vfs_##name), \
-	    sizeof(struct vfs_##name##_reply) },
+	[VFS_OP_##N] = { n, sizeof(struct vfs_##name), \
+	    sizeof(struct vfs_##name##_reply), #N, req, rep },
 #include "ops.def"
 #undef OP
 };

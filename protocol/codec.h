@@ -20,9 +20,9 @@
 
 struct proto_op {
 	uint16_t number;
+	uint16_t req_size, rep_size;	/* of the structs */
 	const char *name;		/* "LOOKUP" */
 	const char *req, *rep;		/* forms */
-	uint16_t req_size, rep_size;	/* of the structs */
 };
 
 /* By enum vfs_op; VFS_OP_NONE is an empty row. */

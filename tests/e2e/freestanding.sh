@@ -1,7 +1,8 @@
 #!/bin/bash
-# The codec builds for a host without a C library: nothing but mem* from
-# outside, and at most 16 KiB of text at -Os.  err_os.c is the part for
-# hosts that have an errno.
+# The codec and the transports build for a host without a C library:
+# nothing but mem* from outside; the codec in at most 16 KiB of text at -Os,
+# the transports in at most 8.  err_os.c is the part for hosts that have an
+# errno.
 cd "$(dirname "$0")/../.." || exit 1
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -17,6 +18,7 @@ check() {	# NAME COMMAND...
 	fi
 }
 src=$(ls protocol/*.c | grep -v '/err_os\.c$')
+transports='/(cobs|ring|ipc|client)\.c$'
 flags="-std=c11 -Wall -Wextra -Werror -ffreestanding -nostdlib -fno-builtin
 	-fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -Os"
 
@@ -30,11 +32,15 @@ only_mem() {
 	    grep -vxE 'mem(cpy|move|set|cmp)')
 	[ -z "$u" ] || { echo "# undefined: $u"; return 1; }
 }
-small() {
-	local text
-	text=$(size "$tmp/codec.o" | awk 'NR == 2 { print $1 }')
+# shellcheck disable=SC2086
+small() {	# MAX FILE...
+	local text max=$1
+	shift
+	[ $# -gt 0 ] || return 0
+	gcc $flags -r -o "$tmp/part.o" "$@" || return 1
+	text=$(size "$tmp/part.o" | awk 'NR == 2 { print $1 }')
 	echo "# $text bytes of text"
-	[ "$text" -le 16384 ]
+	[ "$text" -le "$max" ]
 }
 headers() {
 	! grep -h '#include <' protocol/*.[ch] | grep -vE \
@@ -47,9 +53,14 @@ words32() {
 		gcc -m32 $flags -c -o /dev/null "$f" || return 1
 	done
 }
-echo 1..5
+echo 1..6
 check builds build
 check undefined only_mem
-check size small
+# shellcheck disable=SC2046
+check "size of the codec" small 16384 \
+    $(echo "$src" | grep -vE "$transports")
+# shellcheck disable=SC2046
+check "size of the transports" small 8192 \
+    $(echo "$src" | grep -E "$transports")
 check includes headers
 check m32 words32

@@ -456,6 +456,56 @@ extension__unknown__skipped_unless_critical(void **state)
 	assert_int_equal(with_ext(ext, 16), -VFS_MALFORMED);
 }
 
+/* The descriptor at the end of a WRITE's fixed part. */
+static void
+put_far(uint8_t *msg, unsigned kind, unsigned grant, uint64_t off, size_t n)
+{
+	struct wbuf w;
+
+	wbuf_init(&w, msg, 72, 56, 16);
+	wbuf_u32(&w, (uint32_t)n);
+	wbuf_u16(&w, (uint16_t)kind);
+	wbuf_u16(&w, (uint16_t)grant);
+	wbuf_u64(&w, off);
+}
+
+static const void *
+far_get(void *arg, unsigned kind, unsigned grant, uint64_t off, uint32_t n)
+{
+	return kind == PROTO_GRANT && grant == 3 && off == 16 && n == 5 ?
+	    arg : NULL;
+}
+
+static void
+blob__elsewhere__comes_from_where_the_reader_knows(void **state)
+{
+	struct vfs_write q = { .id = { 5 } };
+	struct proto_hdr h = { .req_id = 1 };
+	struct proto_far far = { far_get, (void *)(uintptr_t)"hello" };
+	uint8_t msg[MSG];
+	struct rbuf b;
+
+	(void)state;
+	assert_int_equal(proto_request_encode(VFS_OP_WRITE, &q, &h, msg,
+	    sizeof msg), 0);
+	put_far(msg, PROTO_GRANT, 3, 16, 5);
+	assert_int_equal(proto_body(&h, msg, &b), 0);
+	assert_int_equal(proto_write_decode(&b, &q), -VFS_UNSUPPORTED);
+	assert_int_equal(proto_body(&h, msg, &b), 0);
+	b.far = &far;
+	assert_int_equal(proto_write_decode(&b, &q), 0);
+	assert_int_equal(q.data.n, 5);
+	assert_memory_equal(q.data.p, "hello", 5);
+	put_far(msg, PROTO_GRANT, 3, 16, 0);
+	assert_int_equal(proto_body(&h, msg, &b), 0);
+	b.far = &far;
+	assert_int_equal(proto_write_decode(&b, &q), -VFS_MALFORMED);
+	put_far(msg, PROTO_STAGED, 0, 16, 5);
+	assert_int_equal(proto_body(&h, msg, &b), 0);
+	b.far = &far;
+	assert_int_equal(proto_write_decode(&b, &q), -VFS_MALFORMED);
+}
+
 static void
 header__each_rule_broken__is_malformed(void **state)
 {
@@ -598,6 +648,8 @@ main(void)
 		cmocka_unit_test(codec__sizes__are_the_specified_ones),
 		cmocka_unit_test(name__limits__at_and_one_past),
 		cmocka_unit_test(extension__unknown__skipped_unless_critical),
+		cmocka_unit_test(
+		    blob__elsewhere__comes_from_where_the_reader_knows),
 		cmocka_unit_test(header__each_rule_broken__is_malformed),
 		cmocka_unit_test(error_reply__any__round_trips),
 		cmocka_unit_test(records__packed__come_back),
