@@ -57,8 +57,8 @@ def load_page(path=PAGE):
                     if part.strip():
                         side.append(tuple(part.split()))
                 continue
-            m = re.match(r"\.It (\d+) Ta (\w+) Ta (\w+) Ta ", line)
-            if m and not m[2].isdigit():
+            m = re.match(r"\.It (\d+) Ta ([A-Z0-9_]+) Ta (E\w+) Ta ", line)
+            if m:
                 errors[int(m[1])] = m[2]
     return ops, errors
 
