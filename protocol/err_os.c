@@ -3,7 +3,7 @@
 
 #include "err.h"
 
-/* Apart from err.c, which hosts without an errno.h use too. */
+/* Apart from the codec: not every host has an errno.h. */
 static const struct {
 	int code, os;
 } rows[] = {

@@ -1,3 +1,6 @@
+/*
+ * err_text.c - what errors are called, for hosts that show them to people
+ */
 #include <stddef.h>
 
 #include "err.h"

@@ -1,0 +1,417 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "listen.h"
+
+#define BACKLOG	128
+
+/* A kind that somebody else writes has no functions until then. */
+static const struct listen_kind not_here[] = {
+	{ "serial", NULL, NULL },
+	{ "ipc", NULL, NULL },
+};
+
+static const struct listen_kind *const kinds[] = {
+	&listen_unix, &listen_tcp, &not_here[0], &not_here[1],
+};
+#define NKINDS	(sizeof kinds / sizeof kinds[0])
+
+/* Who may stand before a kind, with another protocol than ours. */
+static const char *const fronts[] = { "9p" };
+#define NFRONTS	(sizeof fronts / sizeof fronts[0])
+
+static int
+no(char *why, size_t cap, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, cap, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* --- a socket file ----------------------------------------------------- */
+
+/* The directory is held open: a path of any length fits, and what is
+ * removed later is what was made. */
+static int
+hold_dir(struct listener *l, const char *path, char *why, size_t cap)
+{
+	char copy[LISTEN_SPEC_MAX], *slash;
+	const char *dir = ".", *base = copy;
+
+	snprintf(copy, sizeof copy, "%s", path);
+	if ((slash = strrchr(copy, '/')) != NULL) {
+		*slash = '\0';
+		dir = slash == copy ? "/" : copy;
+		base = slash + 1;
+	}
+	/* /proc/self/fd/N/ has to fit before it. */
+	if (*base == '\0' || strlen(base) > LISTEN_BASE_MAX)
+		return no(why, cap, "listen=unix:%s: not a name for a "
+		    "socket, or too long", path);
+	snprintf(l->base, sizeof l->base, "%s", base);
+	l->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (l->dirfd < 0)
+		return no(why, cap, "listen=unix:%s: %s", path,
+		    strerror(errno));
+	return 0;
+}
+
+static void
+address(const struct listener *l, struct sockaddr_un *sa)
+{
+	memset(sa, 0, sizeof *sa);
+	sa->sun_family = AF_UNIX;
+	snprintf(sa->sun_path, sizeof sa->sun_path, "/proc/self/fd/%d/%s",
+	    l->dirfd, l->base);
+}
+
+/* Does nobody listen there any more? */
+static bool
+is_dead(const struct listener *l)
+{
+	struct sockaddr_un sa;
+	bool dead;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+
+	address(l, &sa);
+	dead = fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0 &&
+	    errno == ECONNREFUSED;
+	if (fd >= 0)
+		close(fd);
+	return dead;
+}
+
+/* What a dead daemon left goes; anything else stays, and stops us. */
+static int
+make_room(struct listener *l, const char *path, char *why, size_t cap)
+{
+	struct stat st;
+
+	if (fstatat(l->dirfd, l->base, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : no(why, cap,
+		    "listen=unix:%s: %s", path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return no(why, cap, "listen=unix:%s: there is something that "
+		    "is no socket", path);
+	if (!is_dead(l))
+		return no(why, cap, "listen=unix:%s: somebody serves there "
+		    "already", path);
+	if (geteuid() != 0 && st.st_uid != geteuid())
+		return no(why, cap, "listen=unix:%s: a socket of another "
+		    "user is there", path);
+	if (unlinkat(l->dirfd, l->base, 0) < 0 && errno != ENOENT)
+		return no(why, cap, "listen=unix:%s: %s", path,
+		    strerror(errno));
+	return 0;
+}
+
+/* Nobody may connect before it is clear who may. */
+static int
+bind_at(struct listener *l)
+{
+	struct sockaddr_un sa;
+	struct stat st;
+	int rc;
+
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (l->fd < 0)
+		return -1;
+	address(l, &sa);
+	fchmod(l->fd, 0600);
+	rc = bind(l->fd, (struct sockaddr *)&sa, sizeof sa);
+	if (rc < 0 || fstatat(l->dirfd, l->base, &st,
+	    AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	if (geteuid() == 0 && fchownat(l->dirfd, l->base, l->owner, l->group,
+	    AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (l->others && fchmodat(l->dirfd, l->base, 0666, 0) < 0)
+		return -1;
+	return listen(l->fd, BACKLOG);
+}
+
+int
+listen_unix_open(struct listener *l, const char *path, char *why,
+    size_t cap)
+{
+	if (hold_dir(l, path, why, cap) != 0 ||
+	    make_room(l, path, why, cap) != 0)
+		return -1;
+	if (bind_at(l) < 0)
+		return no(why, cap, "listen=unix:%s: %s", path,
+		    strerror(errno));
+	return 0;
+}
+
+static int
+accept_fd(struct listener *l, int *out)
+{
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return errno == EAGAIN || errno == EINTR ||
+		    errno == ECONNABORTED ? -VFS_AGAIN :
+		    vfs_err_from_os(errno);
+	*out = fd;
+	return 0;
+}
+
+static int
+unix_accept(struct listener *l, const struct link_frame *frame,
+    struct link **out)
+{
+	struct link *k;
+	int err, fd = -1;
+
+	if ((err = accept_fd(l, &fd)) < 0 ||
+	    (err = link_stream_new(fd, &link_unix, frame, &k)) < 0)
+		return err;
+	if ((err = link_peer(k, fd)) < 0) {
+		k->ops->close(k);
+		return err;
+	}
+	*out = k;
+	return 0;
+}
+
+const struct listen_kind listen_unix = {
+	"unix", listen_unix_open, unix_accept
+};
+
+/* --- TCP, on this machine only ----------------------------------------- */
+
+struct tcp_at {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	};
+	socklen_t n;
+};
+
+static bool
+loopback(const char *host, struct tcp_at *a)
+{
+	memset(a, 0, sizeof *a);
+	if (strcmp(host, "localhost") == 0)
+		host = "127.0.0.1";
+	if (inet_pton(AF_INET, host, &a->v4.sin_addr) == 1) {
+		a->v4.sin_family = AF_INET;
+		a->n = sizeof a->v4;
+		return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	}
+	if (inet_pton(AF_INET6, host, &a->v6.sin6_addr) == 1) {
+		a->v6.sin6_family = AF_INET6;
+		a->n = sizeof a->v6;
+		return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+	}
+	return false;
+}
+
+static int
+tcp_parse(const char *where, struct tcp_at *a, char *why, size_t cap)
+{
+	char host[64] = "", *end;
+	const char *colon = strrchr(where, ':');
+	unsigned long port;
+
+	if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+		return no(why, cap, "listen=tcp:%s: an address and a port are "
+		    "needed, as in 127.0.0.1:5640", where);
+	port = strtoul(colon + 1, &end, 10);
+	if (*end != '\0' || port > 65535)
+		return no(why, cap, "listen=tcp:%s: not a port", where);
+	if (where[0] == '[' && colon > where + 1 && colon[-1] == ']')
+		snprintf(host, sizeof host, "%.*s", (int)(colon - where - 2),
+		    where + 1);
+	else
+		snprintf(host, sizeof host, "%.*s", (int)(colon - where),
+		    where);
+	if (!loopback(host, a))
+		return no(why, cap, "listen=tcp:%s: only this machine's own "
+		    "addresses are listened at, as 127.0.0.1 or [::1]: what "
+		    "is sent is not encrypted", where);
+	if (a->sa.sa_family == AF_INET)
+		a->v4.sin_port = htons((uint16_t)port);
+	else
+		a->v6.sin6_port = htons((uint16_t)port);
+	return 0;
+}
+
+/* Port 0 was any: say which. */
+static void
+tcp_shown(struct listener *l, struct tcp_at *a)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	bool v4 = a->sa.sa_family == AF_INET;
+
+	getsockname(l->fd, &a->sa, &a->n);
+	if (v4)
+		inet_ntop(AF_INET, &a->v4.sin_addr, host, sizeof host);
+	else
+		inet_ntop(AF_INET6, &a->v6.sin6_addr, host, sizeof host);
+	snprintf(l->shown, sizeof l->shown, v4 ? "%s%stcp:%s:%u" :
+	    "%s%stcp:[%s]:%u", l->front, l->front[0] != '\0' ? ":" : "", host,
+	    ntohs(v4 ? a->v4.sin_port : a->v6.sin6_port));
+}
+
+static int
+tcp_open(struct listener *l, const char *where, char *why, size_t cap)
+{
+	struct tcp_at a;
+	int one = 1;
+
+	if (tcp_parse(where, &a, why, cap) != 0)
+		return -1;
+	l->fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0);
+	if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one,
+	    sizeof one) < 0 || bind(l->fd, &a.sa, a.n) < 0 ||
+	    listen(l->fd, BACKLOG) < 0)
+		return no(why, cap, "listen=tcp:%s: %s", where,
+		    strerror(errno));
+	tcp_shown(l, &a);
+	return 0;
+}
+
+static int
+tcp_accept(struct listener *l, const struct link_frame *frame,
+    struct link **out)
+{
+	int err, fd = -1, one = 1;
+
+	if ((err = accept_fd(l, &fd)) < 0)
+		return err;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if ((err = link_stream_new(fd, &link_tcp, frame, out)) == 0)
+		(*out)->token_first = true;
+	return err;
+}
+
+const struct listen_kind listen_tcp = { "tcp", tcp_open, tcp_accept };
+
+/* --- all of them ------------------------------------------------------- */
+
+/* "word:" at the front of s?  Then behind it. */
+static const char *
+after_word(const char *s, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(s, word, n) == 0 && s[n] == ':' ? s + n + 1 : NULL;
+}
+
+/* The kind, which front, and what is behind them. */
+static int
+parse(const char *spec, const char **front, const struct listen_kind **kind,
+    const char **where, char *why, size_t cap)
+{
+	const char *rest = spec, *p;
+	size_t i;
+
+	*front = "";
+	for (i = 0; i < NFRONTS; i++)
+		if ((p = after_word(spec, fronts[i])) != NULL) {
+			*front = fronts[i];
+			rest = p;
+		}
+	for (i = 0; i < NKINDS; i++) {
+		if ((*where = after_word(rest, kinds[i]->name)) == NULL)
+			continue;
+		*kind = kinds[i];
+		if (kinds[i]->open == NULL)
+			return no(why, cap, "listen=%s: %s is not built into "
+			    "this vfsd", spec, kinds[i]->name);
+		return **where != '\0' ? 0 : no(why, cap, "listen=%s: where?",
+		    spec);
+	}
+	return no(why, cap, "listen=%s: not a place to listen: unix:PATH, "
+	    "tcp:127.0.0.1:PORT, serial:PATH, ipc:PATH or store; 9p: may "
+	    "stand before unix and tcp", spec);
+}
+
+int
+listen_check(const char *spec, char *why, size_t cap)
+{
+	const struct listen_kind *kind;
+	const char *front, *where;
+	struct tcp_at a;
+
+	if (strcmp(spec, "store") == 0)
+		return 0;
+	if (strlen(spec) >= LISTEN_SPEC_MAX)
+		return no(why, cap, "a place to listen at is too long");
+	if (parse(spec, &front, &kind, &where, why, cap) != 0)
+		return -1;
+	return kind == &listen_tcp ? tcp_parse(where, &a, why, cap) : 0;
+}
+
+int
+listen_open(const char *spec, const struct listen_conf *conf,
+    struct listener **out, char *why, size_t cap)
+{
+	const struct listen_kind *kind;
+	const char *front, *where;
+	struct listener *l;
+
+	if (parse(spec, &front, &kind, &where, why, cap) != 0)
+		return -1;
+	if ((l = calloc(1, sizeof *l)) == NULL)
+		return no(why, cap, "out of memory");
+	l->kind = kind;
+	l->fd = l->dirfd = -1;
+	l->others = conf->others;
+	l->owner = conf->owner;
+	l->group = conf->group;
+	snprintf(l->front, sizeof l->front, "%s", front);
+	snprintf(l->shown, sizeof l->shown, "%s", spec);
+	if (kind->open(l, where, why, cap) != 0) {
+		listen_close(l, true);
+		return -1;
+	}
+	*out = l;
+	return 0;
+}
+
+int
+listen_accept(struct listener *l, const struct link_frame *frame,
+    struct link **out)
+{
+	return l->kind->accept(l, frame, out);
+}
+
+void
+listen_close(struct listener *l, bool remove)
+{
+	struct stat st;
+
+	if (l == NULL)
+		return;
+	if (remove && l->ino != 0 && fstatat(l->dirfd, l->base, &st,
+	    AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == l->dev &&
+	    st.st_ino == l->ino)
+		unlinkat(l->dirfd, l->base, 0);
+	if (l->dirfd >= 0)
+		close(l->dirfd);
+	if (l->fd >= 0)
+		close(l->fd);
+	free(l);
+}
