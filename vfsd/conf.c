@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "front/listen.h"
 
 /* What an option does to conf. */
 enum kind {
 	K_SET,				/* bool at off becomes true */
 	K_CLEAR,			/* ... false */
 	K_TEXT,				/* =VALUE, copied to off */
+	K_LISTEN,			/* =VALUE, one more place */
+	K_OTHERS,			/* K_SET, and for sockets too */
 	K_FLAG,				/* mount_flags gets arg */
 	K_UNFLAG,			/* mount_flags loses arg */
 	K_ATIME,			/* K_FLAG, and vfsd keeps no atime */
@@ -32,10 +35,12 @@ static const struct option_row table[] = {
 	{ "ro", K_SET, AT(rdonly), 0,
 	  "read-only: recover into memory, write nothing" },
 	{ "rw", K_CLEAR, AT(rdonly), 0, NULL },
-	{ "allow_other", K_SET, AT(allow_other), 0,
+	{ "allow_other", K_OTHERS, AT(allow_other), true,
 	  "other users may use the mount (root's default)" },
-	{ "noallow_other", K_CLEAR, AT(allow_other), 0,
+	{ "noallow_other", K_OTHERS, AT(allow_other), false,
 	  "only its owner may (other users' default)" },
+	{ "listen=", K_LISTEN, 0, 0,
+	  "serve programs: unix:PATH, tcp:127.0.0.1:PORT, store" },
 	{ "default_permissions", K_NONE, 0, 0,
 	  "the kernel checks permissions (always on)" },
 	{ "durability=process", K_CLEAR, AT(sync_all), 0,
@@ -109,12 +114,25 @@ option_find(const char *word)
 
 	for (i = 0; i < NROWS; i++) {
 		n = strlen(table[i].name);
-		if (table[i].kind == K_TEXT ?
+		if (table[i].name[n - 1] == '=' ?
 		    strncmp(word, table[i].name, n) == 0 :
 		    strcmp(word, table[i].name) == 0)
 			return &table[i];
 	}
 	return NULL;
+}
+
+/* Is it a place at all?  Opening it is the launcher's. */
+static int
+listen_add(struct conf *c, const char *spec, char *why, size_t cap)
+{
+	if (c->nlisten == CONF_LISTEN_MAX)
+		return say(why, cap, "more than %u places to listen at",
+		    CONF_LISTEN_MAX);
+	if (listen_check(spec, why, cap) != 0)
+		return -1;
+	snprintf(c->listen[c->nlisten++], PATH_MAX, "%s", spec);
+	return 0;
 }
 
 static int
@@ -140,6 +158,11 @@ option_apply(struct conf *c, const char *word, char *why, size_t cap)
 		break;
 	case K_TEXT:
 		snprintf(field, PATH_MAX, "%s", word + strlen(r->name));
+		break;
+	case K_LISTEN:
+		return listen_add(c, word + strlen(r->name), why, cap);
+	case K_OTHERS:
+		*(bool *)field = c->allow_peers = r->arg;
 		break;
 	case K_ATIME:
 		*(bool *)field = false;
@@ -256,9 +279,11 @@ conf_parse(int argc, char **argv, struct conf *out, char *why, size_t cap)
 			return -1;
 	if (out->help || out->version)
 		return 0;
-	if (out->mount_arg == NULL)
-		return say(why, cap, "a store and a mount point are needed: "
-		    "vfsd [-f] [-o OPT,...] STORE MOUNTPOINT");
+	if (out->store_arg == NULL ||
+	    (out->mount_arg == NULL && out->nlisten == 0))
+		return say(why, cap, "a store and a mount point are needed, "
+		    "or a place to listen at: vfsd [-f] [-o OPT,...] STORE "
+		    "MOUNTPOINT");
 	if (out->rdonly)
 		out->mount_flags |= MS_RDONLY;
 	if (out->no_sandbox && out->require_sandbox)
@@ -272,10 +297,12 @@ conf_usage(FILE *to)
 {
 	size_t i;
 
-	fprintf(to, "usage: vfsd [-f] [-o OPT,...] STORE MOUNTPOINT\n\n"
+	fprintf(to, "usage: vfsd [-f] [-o OPT,...] STORE MOUNTPOINT\n"
+	    "       vfsd [-f] -o listen=WHERE,... STORE\n\n"
 	    "Mounts the store in the directory STORE, which is made when "
 	    "there is none;\nNAME:STORE has mount(8) show NAME.  Returns "
-	    "when the mount is ready.\n\n"
+	    "when the mount is ready.\nThe second form serves programs "
+	    "without mounting.\n\n"
 	    "  -f, --foreground   stay; Ctrl-C unmounts\n"
 	    "  -h, --help         this\n"
 	    "  -V, --version      the version\n"

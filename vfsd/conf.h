@@ -9,15 +9,21 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#define CONF_LISTEN_MAX	8u		/* listen= options */
+
 struct conf {
-	const char *store_arg, *mount_arg;	/* as they were given */
+	const char *store_arg, *mount_arg;	/* as they were given; the
+					 * latter NULL: serve only */
 	char store[PATH_MAX];		/* the directory, absolute */
 	char mountpoint[PATH_MAX];	/* absolute */
 	char fsname[PATH_MAX];		/* what mount(8) shows */
+	char listen[CONF_LISTEN_MAX][PATH_MAX];	/* front/listen.h */
+	unsigned nlisten;
 
 	bool foreground;
 	bool rdonly;
 	bool allow_other;
+	bool allow_peers;		/* ... said so: sockets too */
 	bool sync_all;			/* durability=sync */
 	bool shared_locks;		/* locks=shared */
 	bool direct;

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ struct launch {
 	struct report *r;
 	struct storedir *d;
 	struct mount mount;
+	struct places places;
 	bool served, mounted, ending, failed;
 	int sock, sigfd, ready;
 	pid_t server;
@@ -260,12 +262,58 @@ loop(struct launch *l)
 	}
 }
 
+/* As who started us, and before anything is confined. */
+static int
+open_places(struct launch *l)
+{
+	struct listen_conf lc = { .others = l->c->allow_peers };
+	char why[PATH_MAX + 256];
+	struct stat st;
+	unsigned i;
+
+	if (fstat(l->d->fd, &st) == 0) {
+		lc.owner = st.st_uid;
+		lc.group = st.st_gid;
+	}
+	for (i = 0; i < l->c->nlisten; i++) {
+		if (strcmp(l->c->listen[i], "store") == 0)
+			continue;
+		if (listen_open(l->c->listen[i], &lc,
+		    &l->places.v[l->places.n], why, sizeof why) != 0) {
+			report_line(l->r, REPORT_ERROR, "%s", why);
+			return -1;
+		}
+		l->places.n++;
+	}
+	return 0;
+}
+
+/* The server has its own; ours would keep a dead one's places open. */
+static void
+leave_places(struct launch *l)
+{
+	unsigned i;
+
+	for (i = 0; i < l->places.n; i++) {
+		close(l->places.v[i]->fd);
+		l->places.v[i]->fd = -1;
+	}
+}
+
+static void
+close_places(struct launch *l)
+{
+	while (l->places.n > 0)
+		listen_close(l->places.v[--l->places.n], true);
+}
+
 static int
 epilogue(struct launch *l, int status)
 {
 	char why[512];
 	bool killed = WIFSIGNALED(status);
 
+	close_places(l);
 	/* A new store that never served: nothing is left of it. */
 	if (!l->served && l->d->fresh)
 		storedir_undo(l->d, l->c->store);
@@ -307,11 +355,13 @@ launch_run(const struct conf *c, struct storedir *d, struct report *r,
 	pid_t me = getpid();
 	int pair[2];
 
+	if (open_places(&l) != 0)
+		return epilogue(&l, W_EXITCODE(1, 0));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 ||
 	    (l.sigfd = signals()) < 0) {
 		report_line(r, REPORT_ERROR, "cannot start: %s",
 		    strerror(errno));
-		return 1;
+		return epilogue(&l, W_EXITCODE(1, 0));
 	}
 	l.sock = pair[0];
 	l.server = fork();
@@ -325,13 +375,14 @@ launch_run(const struct conf *c, struct storedir *d, struct report *r,
 		close(l.sigfd);
 		if (ready >= 0)
 			close(ready);
-		_exit(serve_run(c, d, r, pair[1]));
+		_exit(serve_run(c, d, r, &l.places, pair[1]));
 	}
 	close(pair[1]);
+	leave_places(&l);
 	if (l.server < 0) {
 		report_line(r, REPORT_ERROR, "cannot fork: %s",
 		    strerror(errno));
-		return 1;
+		return epilogue(&l, W_EXITCODE(1, 0));
 	}
 	return epilogue(&l, loop(&l));
 }

@@ -1,15 +1,17 @@
 /*
- * launch.h - the two processes of a mount, and what they tell each other
+ * launch.h - the two processes of a daemon, and what they tell each other
  *
  * The server opens the store and answers requests; it is confined and can
- * do nothing else.  The launcher is its parent: it mounts, hands over the
- * session's descriptors, waits, and unmounts when it is told to or when
- * the server has died.  kill -9 of the launcher kills the server too.
+ * do nothing else.  The launcher is its parent: it opens the places to
+ * listen at, mounts, hands over the session's descriptors, waits, and
+ * unmounts and takes socket files away when it is told to or when the
+ * server has died.  Without a mount point it only waits.  kill -9 of the launcher kills the server too.
  */
 #ifndef VFSD_LAUNCH_H
 #define VFSD_LAUNCH_H
 
 #include "conf.h"
+#include "front/listen.h"
 #include "report.h"
 #include "storedir.h"
 
@@ -42,8 +44,14 @@ int launch_recv(int sock, struct launch_msg *m, int *fds, unsigned *nfds);
 int launch_run(const struct conf *c, struct storedir *d, struct report *r,
     int ready);
 
+/* What the launcher opened for the server. */
+struct places {
+	struct listener *v[CONF_LISTEN_MAX];
+	unsigned n;
+};
+
 /* The server's side; called in the child.  The exit status. */
 int serve_run(const struct conf *c, struct storedir *d, struct report *r,
-    int sock);
+    struct places *places, int sock);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * main.c - vfsd: mount a store
+ * main.c - vfsd: mount a store, or serve it
  *
  * Checks all it can before anything is changed, then leaves the work to
  * launch.c and serve.c.
@@ -116,6 +116,8 @@ check_paths(struct conf *c, struct report *r, bool *dead)
 {
 	if (absolute(c->store) != 0)
 		return no(r, "store %s: %s", c->store_arg, strerror(errno));
+	if (c->mount_arg == NULL)
+		return 0;
 	if (check_mountpoint(c, r, dead) != 0)
 		return -1;
 	if (within(c->mountpoint, c->store))

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "core/core.h"
 #include "dispatch.h"
 #include "front/fuse.h"
+#include "front/fronts.h"
 #include "front/fuse_stats.h"
 #include "front/wire.h"
 #include "launch.h"
@@ -33,6 +35,7 @@ struct serve {
 	const struct conf *c;
 	struct storedir *d;
 	struct report *r;
+	struct places *places;
 	int sock;			/* to the launcher */
 	int sigfd;
 	int ready_fd, ended_fd;		/* eventfds, for the front */
@@ -42,6 +45,7 @@ struct serve {
 	struct server *server;
 	struct fuse_front *fuse;
 	struct wire *wire;
+	void *fronts[FRONTS_MAX];	/* by row of fronts.c */
 };
 
 /* One line for the user, through the launcher. */
@@ -178,6 +182,9 @@ more_status(void *arg, wire_put *put, void *to)
 	unsigned i;
 
 	put(to, "pid", (uint64_t)getpid());
+	for (i = 0; i < fronts_n; i++)
+		if (s->fronts[i] != NULL && fronts[i].status != NULL)
+			fronts[i].status(s->fronts[i], put, to);
 	if (s->fuse == NULL)
 		return;
 	fuse_front_stats(s->fuse, &st);
@@ -219,19 +226,60 @@ start_fuse(struct serve *s, const int *fds, unsigned nfds)
 	return 0;
 }
 
+/* The listeners of one front; "" is the wire. */
+static unsigned
+places_of(struct serve *s, const char *front, struct listener *out[])
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < s->places->n; i++)
+		if (strcmp(s->places->v[i]->front, front) == 0)
+			out[n++] = s->places->v[i];
+	return n;
+}
+
 static int
 start_wire(struct serve *s)
 {
+	struct listener *v[CONF_LISTEN_MAX];
 	struct wire_conf wc = {
 		.server = s->server, .store_dirfd = s->d->fd,
 		.more = more_status, .more_arg = s,
 		.no_file = s->c->rdonly,	/* a socket would be a write */
+		.changes = s->c->mount_arg == NULL,
+		.others = s->c->allow_peers,
+		.listeners = v, .nlisteners = places_of(s, "", v),
 	};
 	int err;
 
 	if ((err = wire_start(&wc, &s->wire)) < 0)
 		return failed(s, "%s: cannot make the control socket: %s%s",
 		    s->c->store, vfs_err_text(err), advice(err));
+	return 0;
+}
+
+static int
+start_fronts(struct serve *s)
+{
+	struct listener *v[CONF_LISTEN_MAX];
+	struct front_conf fc = {
+		.server = s->server, .others = s->c->allow_peers,
+		.changes = s->c->mount_arg == NULL, .listeners = v,
+	};
+	struct stat st;
+	unsigned i;
+	int err;
+
+	if (fstat(s->d->fd, &st) == 0)
+		fc.owner = st.st_uid;
+	for (i = 0; i < fronts_n; i++) {
+		fc.nlisteners = places_of(s, fronts[i].name, v);
+		if (fc.nlisteners == 0)
+			continue;
+		if ((err = fronts[i].start(&fc, &s->fronts[i])) < 0)
+			return failed(s, "cannot serve %s: %s",
+			    v[0]->shown, vfs_err_text(err));
+	}
 	return 0;
 }
 
@@ -272,7 +320,8 @@ on_launcher(struct serve *s)
 		return 0;
 	if (m.word != LAUNCH_SESSION || n == 0 || s->fuse != NULL)
 		return 1;
-	if (start_wire(s) != 0 || start_fuse(s, fds, n) != 0)
+	if (start_wire(s) != 0 || start_fronts(s) != 0 ||
+	    start_fuse(s, fds, n) != 0)
 		return -1;
 	return 1;
 }
@@ -330,16 +379,24 @@ start(struct serve *s)
 
 int
 serve_run(const struct conf *c, struct storedir *d, struct report *r,
-    int sock)
+    struct places *places, int sock)
 {
-	struct serve s = { .c = c, .d = d, .r = r, .sock = sock };
+	struct serve s = { .c = c, .d = d, .r = r, .places = places,
+		.sock = sock };
+	unsigned i;
 	int rc, err = 0;
 
 	rc = start(&s);
-	if (rc == 0) {
+	if (rc == 0 && c->mount_arg == NULL)
+		rc = start_wire(&s) != 0 || start_fronts(&s) != 0 ? -1 :
+		    settle(&s);
+	else if (rc == 0)
 		launch_send(sock, LAUNCH_OPENED, NULL, NULL, 0);
+	if (rc == 0)
 		rc = loop(&s);
-	}
+	for (i = 0; i < fronts_n; i++)
+		if (s.fronts[i] != NULL)
+			fronts[i].stop(s.fronts[i]);
 	wire_stop(s.wire);
 	fuse_front_stop(s.fuse);
 	server_free(s.server);

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fronts.h"
 #include "listen.h"
 
 #define BACKLOG	128
@@ -26,10 +27,6 @@ static const struct listen_kind *const kinds[] = {
 	&listen_unix, &listen_tcp, &not_here[0], &not_here[1],
 };
 #define NKINDS	(sizeof kinds / sizeof kinds[0])
-
-/* Who may stand before a kind, with another protocol than ours. */
-static const char *const fronts[] = { "9p" };
-#define NFRONTS	(sizeof fronts / sizeof fronts[0])
 
 static int
 no(char *why, size_t cap, const char *fmt, ...)
@@ -328,11 +325,16 @@ parse(const char *spec, const char **front, const struct listen_kind **kind,
 	size_t i;
 
 	*front = "";
-	for (i = 0; i < NFRONTS; i++)
-		if ((p = after_word(spec, fronts[i])) != NULL) {
-			*front = fronts[i];
-			rest = p;
-		}
+	*kind = NULL;
+	for (i = 0; i < fronts_n; i++) {
+		if ((p = after_word(spec, fronts[i].name)) == NULL)
+			continue;
+		if (fronts[i].start == NULL)
+			return no(why, cap, "listen=%s: %s is not built into "
+			    "this vfsd", spec, fronts[i].name);
+		*front = fronts[i].name;
+		rest = p;
+	}
 	for (i = 0; i < NKINDS; i++) {
 		if ((*where = after_word(rest, kinds[i]->name)) == NULL)
 			continue;

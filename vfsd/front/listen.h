@@ -18,7 +18,6 @@
 
 #include "link.h"
 
-#define LISTEN_MAX	8u		/* endpoints of one daemon */
 #define LISTEN_SPEC_MAX	4096u
 #define LISTEN_BASE_MAX	80u	/* bytes of a socket file's last name */
 

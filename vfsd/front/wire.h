@@ -21,6 +21,7 @@
 typedef void wire_put(void *to, const char *name, uint64_t n);
 
 struct wire;
+struct listener;
 
 struct wire_conf {
 	struct server *server;
@@ -30,6 +31,10 @@ struct wire_conf {
 	bool changes;			/* peers may change the store: not
 					 * beside a mount, whose caches would
 					 * not hear of it */
+	bool others;			/* users but the owner and root too */
+	/* More places where peers come in; borrowed until wire_stop. */
+	struct listener *const *listeners;
+	unsigned nlisteners;
 	/* What the caller adds to STATUS (FUSE counters, mount options);
 	 * may be NULL.  Called from the wire's thread. */
 	void (*more)(void *arg, wire_put *put, void *to);
