@@ -4,8 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "../protocol/codec.h"
 #include "core/core.h"
 #include "core/record.h"
+#include "core/within.h"
 #include "counts.h"
 #include "dispatch_in.h"
 #include "engine/engine.h"
@@ -123,15 +125,27 @@ table_mode(enum vfs_op op)
 int
 table_prepare(enum vfs_op op, struct txn *t, const void *q, struct plan **p)
 {
+	int err;
+
 	*p = NULL;
-	return extras[op].prep != NULL ? extras[op].prep(t, q, p) : 0;
+	if (extras[op].prep == NULL)
+		return 0;
+	if ((err = within_check(t, op, q)) < 0)
+		return err;
+	return extras[op].prep(t, q, p);
 }
 
 int
 table_run(enum vfs_op op, struct txn *t, const void *q, struct plan *p,
     void *r)
 {
-	return ops[op].run(t, q, p, r);
+	int err;
+
+	if ((err = within_check(t, op, q)) < 0 ||
+	    (err = ops[op].run(t, q, p, r)) < 0 ||
+	    proto_ops[op].rep[0] != 'A')
+		return err;
+	return within_attr(t, r);	/* attributes come first */
 }
 
 /* --- object locks ------------------------------------------------------- */
@@ -193,7 +207,7 @@ run_read(struct server *s, enum vfs_op op, const struct req_env *env,
 
 	if ((err = txn_begin(s->engine, TXN_READ, env, &t)) < 0)
 		return err;
-	err = ops[op].run(t, q, NULL, r);
+	err = table_run(op, t, q, NULL, r);
 	txn_abort(t);
 	return err;
 }
@@ -203,11 +217,16 @@ peek(struct server *s, enum vfs_op op, const struct req_env *env,
     const void *q, bool rdonly, void *r)
 {
 	struct txn *t;
-	int err;
+	int err, out;
 
 	if ((err = txn_begin(s->engine, TXN_READ, env, &t)) < 0)
 		return err;
-	err = extras[op].peek(t, q, rdonly, r);
+	err = within_check(t, op, q);
+	if (err == 0)
+		err = extras[op].peek(t, q, rdonly, r);
+	if (err == 1 && proto_ops[op].rep[0] == 'A' &&
+	    (out = within_attr(t, r)) < 0)
+		err = out;
 	txn_abort(t);
 	return err;
 }
@@ -224,7 +243,7 @@ prepare(struct server *s, enum vfs_op op, const struct req_env *env,
 		return 0;
 	if ((err = txn_begin(s->engine, TXN_READ, env, &t)) < 0)
 		return err;
-	err = extras[op].prep(t, q, p);
+	err = table_prepare(op, t, q, p);
 	txn_abort(t);
 	return err;
 }
@@ -241,7 +260,9 @@ try_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	if (err == 0)
 		err = txn_begin(s->engine, TXN_WRITE, env, &t);
 	if (err == 0) {
-		err = ops[op].run(t, q, p, r);
+		err = table_run(op, t, q, p, r);
+		if (err == 0 && env->stop != NULL)
+			err = env->stop(env->stop_arg);
 		if (err == 0)
 			err = txn_commit(t, seq);
 		else
@@ -411,8 +432,12 @@ publish(struct server *s, const struct req_env *env, struct vfs_id id,
 {
 	struct vfs_publish q = { .id = id, .carry_max = carry_max };
 	struct vfs_publish_reply r;
-	int err = dispatch(s, VFS_OP_PUBLISH, env, &q, &r);
+	struct req_env own = *env;	/* the daemon's own business, all of it */
+	int err;
 
+	own.root = 0;
+	own.stop = NULL;
+	err = dispatch(s, VFS_OP_PUBLISH, &own, &q, &r);
 	return err == -VFS_NO_SUCH_ID ? 0 : err;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/dirent.h"
 #include "core/node.h"
+#include "core/within.h"
 #include "tx_in.h"
 
 #define DEPTH_MAX	(1u << 20)
@@ -216,7 +217,30 @@ pre_journal(struct txn *t, const struct vfs_tx_pre *p, struct tx_verdict *v)
 	return err;
 }
 
-/* ------------------------------------------------------------------------- */
+/* --- who may ask about what ----------------------------------------------- */
+
+#define NOBODY	(VFS_HANDLE - 1)	/* an id that no object has */
+
+/* A confined request's question: what lies outside is not there. */
+static int
+confined(struct txn *t, const struct vfs_tx_pre *p, struct tx_verdict *v,
+    int (*check)(struct txn *, const struct vfs_tx_pre *,
+    struct tx_verdict *))
+{
+	struct vfs_tx_pre q = *p;
+	int err, in = within(t, q.id);
+
+	if (in < 0)
+		return in;
+	if (in == 0)
+		q.id.n = NOBODY;
+	err = check(t, &q, v);
+	if (v->object.n == NOBODY)
+		v->object = p->id;
+	if (p->kind == VFS_PRE_JOURNAL_AT_MOST)
+		v->name_n = 0;		/* it may have had it elsewhere */
+	return err;
+}
 
 int
 pre_check(struct txn *t, const struct vfs_tx_pre *pre, size_t n,
@@ -236,7 +260,9 @@ pre_check(struct txn *t, const struct vfs_tx_pre *pre, size_t n,
 
 	for (i = 0; i < n; i++) {
 		v->op_index = (uint32_t)i;
-		if ((err = check[pre[i].kind](t, &pre[i], v)) < 0)
+		err = within_all(t) ? check[pre[i].kind](t, &pre[i], v) :
+		    confined(t, &pre[i], v, check[pre[i].kind]);
+		if (err < 0)
 			return err;
 	}
 	v->op_index = 0;

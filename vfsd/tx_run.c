@@ -378,6 +378,8 @@ try_commit(struct server *s, const struct commit *c, struct orphans *o,
 	err = answered(c, t, v);
 	if (err == 0)
 		err = run_all(s, c, t, o, v);
+	if (err == 0 && c->env->stop != NULL)
+		err = c->env->stop(c->env->stop_arg);
 	if (err != 0) {
 		txn_abort(t);
 		if (err < 0)

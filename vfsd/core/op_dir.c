@@ -4,6 +4,7 @@
 #include "core.h"
 #include "dirent.h"
 #include "perm.h"
+#include "within.h"
 
 #define COOKIE_DOT	1u
 #define COOKIE_DOTDOT	2u
@@ -36,8 +37,10 @@ give(struct stream *s, struct vfs_dirent *e)
 
 		if (err == 0) {
 			node_attr(&n, &attr);
-			e->attr = &attr;
+			err = within_attr(s->t, &attr);
 		}
+		if (err == 0)
+			e->attr = &attr;
 	}
 	if (s->sink->add(s->sink->arg, e))
 		s->last = e->cookie;
@@ -53,7 +56,8 @@ give_dots(struct stream *s)
 		.name = { ".", 1 },
 	};
 	struct vfs_dirent up = {
-		.id = { s->dir->in.parent }, .cookie = COOKIE_DOTDOT,
+		.id = within_up(s->t, s->dir->id, s->dir->in.parent),
+		.cookie = COOKIE_DOTDOT,
 		.type = VFS_DIR, .name = { "..", 2 },
 	};
 
@@ -196,12 +200,26 @@ link_entry(struct txn *t, const struct row_parts *link,
 	return 0;
 }
 
+/* 1: go on. */
+static int
+give_link(struct txn *t, const struct row_parts *link, struct vfs_sink *sink)
+{
+	struct vfs_dirent e;
+	int in = 1, err;
+
+	if (!within_all(t) && (link->a == txn_env(t)->root ||
+	    (in = within_dir(t, (struct vfs_id){ link->b })) <= 0))
+		return in < 0 ? in : 1;
+	if ((err = link_entry(t, link, &e)) < 0)
+		return err;
+	return sink->add(sink->arg, &e);
+}
+
 static int
 give_links(struct txn *t, struct txn_cur *c, struct vfs_id id,
     struct vfs_sink *sink)
 {
 	struct vfs_slice key, val;
-	struct vfs_dirent e;
 	struct row_parts link;
 	struct row_key k;
 	int err;
@@ -215,10 +233,8 @@ give_links(struct txn *t, struct txn_cur *c, struct vfs_id id,
 			    id.n);
 		if (link.kind != ROW_LINK || link.a != id.n)
 			return 0;
-		if ((err = link_entry(t, &link, &e)) < 0)
+		if ((err = give_link(t, &link, sink)) <= 0)
 			return err;
-		if (!sink->add(sink->arg, &e))
-			return 0;
 		err = txn_cur_next(c, &key, &val);
 	}
 	return err == -VFS_NOENT ? 0 : err;

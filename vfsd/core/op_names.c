@@ -5,6 +5,7 @@
 #include "dirent.h"
 #include "draft.h"
 #include "perm.h"
+#include "within.h"
 
 /* "." is any object itself, ".." the directory above (at the root: the
  * root); whoever exports ids needs both. */
@@ -20,7 +21,7 @@ lookup_dots(struct txn *t, const struct vfs_lookup *q, struct node *out)
 		return err;
 	if ((err = perm_check(t, &dir, VFS_MAY_EXEC)) < 0)
 		return err;
-	return node_get_dir(t, (struct vfs_id){ dir.in.parent }, out);
+	return node_get_dir(t, within_up(t, dir.id, dir.in.parent), out);
 }
 
 /* The kernel has checked the directory; it need not be read at all unless

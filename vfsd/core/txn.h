@@ -37,7 +37,18 @@ struct req_env {
 	uint32_t ngroups;
 	bool kernel_checked;		/* FUSE: permissions were checked */
 	bool privileged;		/* may do what CAP_* lets root do */
+	bool no_modes;			/* modes were looked at when the handle
+					 * was opened, or do not count; owners
+					 * do */
 	uint64_t trace_id;		/* of this request; for fault records */
+	/* Confined to what lies below a directory (within.h); 0: not. */
+	uint64_t root;
+	uint64_t root_parent;		/* the root has to lie here; 0: anywhere */
+	bool (*holds)(const void *holder, uint64_t id);	/* has id open */
+	const void *holder;
+	/* Asked just before a commit: not 0, and nothing has happened. */
+	int (*stop)(void *arg);
+	void *stop_arg;
 };
 
 const struct req_env *txn_env(const struct txn *t);

@@ -1,0 +1,158 @@
+#include <inttypes.h>
+
+#include "../../protocol/tx.h"
+#include "node.h"
+#include "within.h"
+
+#define DEPTH_MAX	(1u << 20)	/* more parents are damage */
+
+/* Is the root still where it was when it was given?  If it was moved or
+ * removed, nothing is below it any more. */
+static bool
+root_stands(const struct req_env *env, const struct node *root)
+{
+	return root->in.nlink > 0 &&
+	    (env->root_parent == 0 || env->root_parent == root->in.parent);
+}
+
+int
+within_dir(struct txn *t, struct vfs_id id)
+{
+	const struct req_env *env = txn_env(t);
+	struct node n;
+	unsigned i;
+	int err;
+
+	for (i = 0; i < DEPTH_MAX; i++) {
+		err = node_get_published(t, id, &n);
+		if (err < 0)
+			return err == -VFS_NO_SUCH_ID ? 0 : err;
+		if (!node_is_dir(&n))
+			return 0;
+		if (id.n == env->root)
+			return root_stands(env, &n);
+		if (id.n == VFS_ID_ROOT)
+			return 0;
+		id.n = n.in.parent;
+	}
+	return fault(t, -VFS_CORRUPT, "the parents of directory %" PRIu64
+	    " have no end", id.n);
+}
+
+/* Is one of its names below the root? */
+static int
+any_link(struct txn *t, struct txn_cur *c, struct vfs_id id)
+{
+	struct vfs_slice key, val;
+	struct row_parts link;
+	struct row_key k;
+	int err, in = 0;
+
+	row_key_id(&k, ROW_LINK, id.n);
+	err = txn_cur_seek_in(c, row_key_slice(&k), ROW_KEY_ID, &key, &val);
+	while (err == 0 && in == 0) {
+		if (row_key_parse(key, &link) < 0)
+			return fault(t, -VFS_CORRUPT,
+			    "a row behind the links of object %" PRIu64,
+			    id.n);
+		in = within_dir(t, (struct vfs_id){ link.b });
+		if (in == 0)
+			err = txn_cur_next(c, &key, &val);
+	}
+	return err < 0 && err != -VFS_NOENT ? err : in;
+}
+
+/* Nowhere, but perhaps open; or its last name went in this very txn. */
+static bool
+nameless(struct txn *t, const struct node *n)
+{
+	const struct req_env *env = txn_env(t);
+
+	if (txn_mode(t) == TXN_WRITE &&
+	    n->in.meta_version == txn_seq(t).n)
+		return true;
+	return env->holds != NULL && env->holds(env->holder, n->id.n);
+}
+
+int
+within(struct txn *t, struct vfs_id id)
+{
+	struct txn_cur *c;
+	struct node n;
+	int err;
+
+	if (within_all(t))
+		return 1;
+	if ((err = node_get_published(t, id, &n)) < 0)
+		return err == -VFS_NO_SUCH_ID ? 0 : err;
+	if (n.in.nlink == 0)
+		return nameless(t, &n);
+	if (node_is_dir(&n))
+		return within_dir(t, id);
+	if ((err = txn_cur_open(t, &c)) < 0)
+		return err;
+	err = any_link(t, c, id);
+	txn_cur_close(c);
+	return err;
+}
+
+unsigned
+within_compared(enum vfs_op op)
+{
+	switch (op) {
+	case VFS_OP_UNLINK:
+	case VFS_OP_TREE_REMOVE:
+		return 1u << 1;
+	case VFS_OP_RENAME:
+	case VFS_OP_TREE_PUBLISH:
+		return 1u << 2 | 1u << 3;
+	default:
+		return 0;
+	}
+}
+
+struct look {
+	struct txn *t;
+	unsigned compared, at;
+};
+
+static int
+look(void *arg, struct vfs_id *id)
+{
+	struct look *l = arg;
+	int in;
+
+	if ((l->compared >> l->at++ & 1) != 0 || id->n == 0)
+		return 0;
+	in = within(l->t, *id);
+	return in < 0 ? in : in == 0 ? -VFS_NO_SUCH_ID : 0;
+}
+
+int
+within_check(struct txn *t, enum vfs_op op, const void *q)
+{
+	struct look l = { .t = t, .compared = within_compared(op) };
+
+	if (within_all(t))
+		return 0;
+	/* look only reads the ids */
+	return proto_each_id(op, (void *)(uintptr_t)q, look, &l);
+}
+
+int
+within_attr(struct txn *t, struct vfs_attr *a)
+{
+	int in;
+
+	if (within_all(t))
+		return 0;
+	if (a->id.n == txn_env(t)->root) {
+		a->parent = a->id;
+		return 0;
+	}
+	if (VFS_MODE_TYPE(a->mode) == VFS_DIR)
+		return 0;
+	if ((in = within_dir(t, a->parent)) == 0)
+		a->parent.n = 0;
+	return in < 0 ? in : 0;
+}
