@@ -63,7 +63,7 @@ void session_limits(const struct session *s, struct session_limits *out);
 uint64_t session_number(const struct session *s);
 /* Has it ended?  0, -VFS_REVOKED, -VFS_EXPIRED, -VFS_SESSION_CLOSED.
  * fn(arg) is called once, from any thread, when it is revoked. */
-int session_state(const struct session *s);
+int session_state(struct session *s);
 void session_on_end(struct session *s, void (*fn)(void *arg, int err),
     void *arg);
 

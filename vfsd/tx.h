@@ -111,6 +111,9 @@ int tx_status(struct server *s, const struct vfs_tx_status *q,
  * second or so; begin does too. */
 void tx_expire(struct server *s, uint64_t now_ms);
 
+/* How many an owner has open. */
+uint32_t tx_open(struct server *s, uint64_t owner);
+
 /* Open now; for status. */
 struct tx_counts {
 	uint64_t open, commits, aborts, conflicts, expired;

@@ -229,6 +229,20 @@ tx_forget(struct server *s, uint64_t number)
 	pthread_mutex_unlock(&x->lock);
 }
 
+uint32_t
+tx_open(struct server *s, uint64_t owner)
+{
+	struct txs *x = server_txs(s);
+	const struct tx *t;
+	uint32_t n = 0;
+
+	pthread_mutex_lock(&x->lock);
+	for (t = x->list; t != NULL; t = t->next)
+		n += t->owner == owner && t->dead == 0;
+	pthread_mutex_unlock(&x->lock);
+	return n;
+}
+
 /* --- start and end ------------------------------------------------------- */
 
 int

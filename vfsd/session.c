@@ -1,0 +1,331 @@
+/*
+ * session.c - who is there: coming, going, limits
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "session_in.h"
+
+/* Others that may connect: no way around names, no way to more. */
+#define RIGHTS_OTHERS	(VFS_RIGHTS_ALL & ~(uint32_t)(VFS_RIGHT_OPEN_BY_ID | \
+	VFS_RIGHT_DELEGATE | VFS_RIGHT_ADMIN))
+
+int
+sessions_new(struct server *s, uint32_t owner, bool allow_other,
+    struct sessions **out)
+{
+	struct sessions *ss = calloc(1, sizeof *ss);
+	int err;
+
+	if (ss == NULL)
+		return -VFS_NOMEM;
+	ss->server = s;
+	ss->owner = owner;
+	ss->owner_gid = getegid();
+	ss->allow_other = allow_other;
+	pthread_mutex_init(&ss->lock, NULL);
+	if ((err = audit_new(&ss->audit)) < 0) {
+		sessions_free(ss);
+		return err;
+	}
+	*out = ss;
+	return 0;
+}
+
+void
+sessions_free(struct sessions *ss)
+{
+	if (ss == NULL)
+		return;
+	while (ss->list != NULL)
+		session_close(ss->list);
+	audit_free(ss->audit);
+	pthread_mutex_destroy(&ss->lock);
+	free(ss);
+}
+
+/* --- one ----------------------------------------------------------------- */
+
+static const struct session_limits limits_max = {
+	.handles = VFS_HANDLES_MAX, .credits = VFS_CREDITS,
+	.tx_open = VFS_TX_OPEN_MAX, .bytes = 2 * VFS_MSG_MAX,
+	.stage = VFS_STAGE_MAX,
+};
+
+static struct session *
+session_of(struct sessions *ss, const struct session_who *who)
+{
+	struct session *s = calloc(1, sizeof *s);
+	struct timespec ts;
+
+	if (s == NULL)
+		return NULL;
+	s->ss = ss;
+	s->refs = 1;
+	s->root.n = VFS_ID_ROOT;
+	s->pid = who->pid;
+	s->limits = limits_max;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	s->since = (struct vfs_time){ ts.tv_sec, (uint32_t)ts.tv_nsec };
+	if (who->transport != NULL)
+		strncpy(s->transport, who->transport,
+		    sizeof s->transport - 1);
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+static void
+list_add(struct session *s)
+{
+	struct sessions *ss = s->ss;
+
+	pthread_mutex_lock(&ss->lock);
+	s->number = ss->next += 2;	/* tokens are odd */
+	s->next = ss->list;
+	ss->list = s;
+	s->listed = true;
+	s->refs++;
+	pthread_mutex_unlock(&ss->lock);
+}
+
+static int
+refused(struct sessions *ss, const struct session_who *who, int err)
+{
+	struct audit_rec r = { .uid = who->uid, .pid = who->pid,
+		.has_cred = who->has_cred, .err = err };
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	r.when = (struct vfs_time){ ts.tv_sec, (uint32_t)ts.tv_nsec };
+	if (who->transport != NULL)
+		strncpy(r.transport, who->transport, sizeof r.transport - 1);
+	audit_note(ss->audit, &r);
+	return err;
+}
+
+int
+session_new(struct sessions *ss, const struct session_who *who,
+    struct session **out)
+{
+	bool own = who->has_cred && (who->uid == ss->owner || who->uid == 0);
+	struct session *s;
+
+	if (!who->has_cred || (!own && !ss->allow_other))
+		return refused(ss, who, -VFS_ACCESS);
+	if ((s = session_of(ss, who)) == NULL)
+		return -VFS_NOMEM;
+	s->rights = own ? (uint32_t)VFS_RIGHTS_ALL : RIGHTS_OTHERS;
+	s->cred = true;
+	s->uid = who->uid;
+	s->gid = who->gid;
+	s->ngroups = who->ngroups < SESSION_GROUPS_MAX ? who->ngroups :
+	    SESSION_GROUPS_MAX;
+	if (s->ngroups > 0)
+		memcpy(s->groups, who->groups,
+		    s->ngroups * sizeof s->groups[0]);
+	list_add(s);
+	*out = s;
+	return 0;
+}
+
+static int
+attached(struct session *s, struct vfs_attach_reply *r)
+{
+	*r = (struct vfs_attach_reply){
+		.rights = s->rights, .root_id = s->root,
+		.flags = s->cred ? VFS_ATTACH_CRED : 0,
+		.uid = s->uid, .gid = s->gid,
+		.max_handles = s->limits.handles,
+		.max_credits = s->limits.credits,
+		.max_tx_open = s->limits.tx_open,
+		.max_bytes = s->limits.bytes, .max_stage = s->limits.stage,
+		.expires = s->expires,
+	};
+	return handle_new(s, s->root, s->rights, 0, &r->root);
+}
+
+int
+session_attach(struct sessions *ss, const struct session_who *who,
+    const struct vfs_attach *q, struct session **out,
+    struct vfs_attach_reply *r)
+{
+	struct session *s;
+	int err;
+
+	if ((q->flags & ~VFS_ATTACH_NEW) != 0)
+		return -VFS_INVAL;
+	if (q->token.n != 0)
+		return refused(ss, who, -VFS_ACCESS);
+	if ((err = session_new(ss, who, &s)) < 0)
+		return err;
+	if (q->max_handles != 0 && q->max_handles < s->limits.handles)
+		s->limits.handles = q->max_handles;
+	if ((err = attached(s, r)) < 0) {
+		session_close(s);
+		session_drop(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void
+session_hold(struct session *s)
+{
+	pthread_mutex_lock(&s->ss->lock);
+	s->refs++;
+	pthread_mutex_unlock(&s->ss->lock);
+}
+
+static void
+session_free(struct session *s)
+{
+	free(s->handles);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void
+session_drop(struct session *s)
+{
+	struct sessions *ss;
+	bool last;
+
+	if (s == NULL)
+		return;
+	ss = s->ss;
+	pthread_mutex_lock(&ss->lock);
+	last = --s->refs == 0;
+	pthread_mutex_unlock(&ss->lock);
+	if (last)
+		session_free(s);
+}
+
+static void
+unlist(struct session *s)
+{
+	struct sessions *ss = s->ss;
+	struct session **at;
+	bool was;
+
+	pthread_mutex_lock(&ss->lock);
+	was = s->listed;
+	for (at = &ss->list; was && *at != s; at = &(*at)->next)
+		;
+	if (was)
+		*at = s->next;
+	s->listed = false;
+	pthread_mutex_unlock(&ss->lock);
+	if (was)
+		session_drop(s);
+}
+
+/* The first reason to end is the one that counts. */
+static bool
+set_ended(struct session *s, int err)
+{
+	bool first;
+
+	pthread_mutex_lock(&s->lock);
+	first = s->ended == 0;
+	if (first)
+		s->ended = err;
+	pthread_mutex_unlock(&s->lock);
+	return first;
+}
+
+void
+session_end(struct session *s, int err)
+{
+	void (*fn)(void *, int) = NULL;
+	void *arg = NULL;
+
+	if (!set_ended(s, err))
+		return;
+	session_hold(s);
+	tx_abort_all(s->ss->server, s->number);
+	handle_close_all(s);
+	pthread_mutex_lock(&s->lock);
+	if (err != -VFS_SESSION_CLOSED) {
+		fn = s->on_end;
+		arg = s->on_end_arg;
+	}
+	s->on_end = NULL;
+	pthread_mutex_unlock(&s->lock);
+	if (fn != NULL)
+		fn(arg, err);
+	session_drop(s);
+}
+
+void
+session_close(struct session *s)
+{
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->on_end = NULL;		/* whoever closes it knows */
+	pthread_mutex_unlock(&s->lock);
+	session_end(s, -VFS_SESSION_CLOSED);
+	unlist(s);
+}
+
+/* --- looking ------------------------------------------------------------- */
+
+uint32_t
+session_rights(const struct session *s)
+{
+	return s->rights;
+}
+
+struct vfs_id
+session_root(const struct session *s)
+{
+	return s->root;
+}
+
+void
+session_limits(const struct session *s, struct session_limits *out)
+{
+	*out = s->limits;
+}
+
+uint64_t
+session_number(const struct session *s)
+{
+	return s->number;
+}
+
+static bool
+is_over(const struct session *s)
+{
+	struct timespec ts;
+
+	if (s->expires.sec == 0)
+		return false;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec >= s->expires.sec;
+}
+
+int
+session_state(struct session *s)
+{
+	if (s->ended == 0 && is_over(s))
+		session_end(s, -VFS_EXPIRED);
+	return s->ended;
+}
+
+void
+session_on_end(struct session *s, void (*fn)(void *arg, int err), void *arg)
+{
+	int err;
+
+	pthread_mutex_lock(&s->lock);
+	err = s->ended;
+	s->on_end = err == 0 ? fn : NULL;
+	s->on_end_arg = arg;
+	pthread_mutex_unlock(&s->lock);
+	if (err != 0 && err != -VFS_SESSION_CLOSED && fn != NULL)
+		fn(arg, err);
+}
