@@ -34,6 +34,13 @@
 #define VFS_TX_LIFE_MS		600000u		/* used or not */
 #define VFS_TX_IDS_MAX		4096u		/* commits that TX_STATUS knows */
 #define VFS_TX_JOURNAL_MAX	65536u		/* records a precondition reads */
+#define VFS_JOURNAL_BYTES	(256u << 20)	/* of change records are kept:
+						 * two million and more */
+#define VFS_JOURNAL_BYTES_MIN	(1u << 20)	/* the least that may be asked */
+#define VFS_JOURNAL_SCAN_MAX	65536u		/* rows one JOURNAL_READ looks at */
+#define VFS_JOURNAL_READ_MAX	16384u		/* records it returns */
+#define VFS_PATTERN_MAX		255u		/* bytes of a name pattern */
+#define VFS_WATCHES_MAX		1024u		/* of one daemon */
 #define VFS_BATCH_MAX		16384u		/* items of one batch */
 #define VFS_CLOSE_MAX		16u		/* handles of one CLOSE */
 #define VFS_HANDLES_MAX		65536u		/* of one session */

@@ -30,7 +30,7 @@ kind_name(uint32_t kind)
 		['D'] = "slot", ['E'] = "link", ['F'] = "xattr",
 		['G'] = "inline", ['H'] = "extent", ['I'] = "share",
 		['J'] = "orphan", ['K'] = "journal", ['L'] = "txid",
-		['M'] = "token", ['a'] = "draft", ['b'] = "draft-inline",
+		['M'] = "token", ['N'] = "moved", ['a'] = "draft", ['b'] = "draft-inline",
 		['c'] = "draft-extent",
 	};
 

@@ -165,7 +165,8 @@ journal(struct out *o, struct vfs_slice val)
 	if (rec_journal_decode(val, &r) < 0)
 		return -1;
 	num(o, "change", r.kind);
-	num(o, "mask", r.mask);
+	num(o, "type", r.type);
+	num(o, "flags", r.flags);
 	num(o, "object", r.id.n);
 	num(o, "parent", r.parent.n);
 	num(o, "parent2", r.parent2.n);
@@ -173,6 +174,18 @@ journal(struct out *o, struct vfs_slice val)
 	num(o, "meta_version", r.meta_version);
 	str(o, "name", r.name);
 	str(o, "name2", r.name2);
+	return 0;
+}
+
+static int
+moved(struct out *o, struct vfs_slice val)
+{
+	struct rec_moved r;
+
+	if (rec_moved_decode(val, &r) < 0)
+		return -1;
+	num(o, "from", r.from.n);
+	num(o, "to", r.to.n);
 	return 0;
 }
 
@@ -210,6 +223,7 @@ static const struct kind {
 	{ ROW_SHARE, "last", NULL, NULL, share },
 	{ ROW_ORPHAN, "id", NULL, NULL, nothing },
 	{ ROW_JOURNAL, "seq", "index", NULL, journal },
+	{ ROW_MOVED, "id", "seq", "index", moved },
 	{ ROW_DRAFT, "id", NULL, NULL, inode },
 	{ ROW_DINLINE, "id", NULL, NULL, bytes },
 	{ ROW_DEXTENT, "id", "last", "version", extent },

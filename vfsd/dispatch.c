@@ -14,6 +14,7 @@
 #include "holders.h"
 #include "publisher.h"
 #include "tx.h"
+#include "watch.h"
 #include "why.h"
 
 #define TRIES_MAX	64u		/* stale plans in a row */
@@ -369,7 +370,25 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	return engine_sync(s->engine);
 }
 
-/* SYNC is the one operation that is no txn of its own. */
+/* Everything that was written before is published, and has a record. */
+static int
+run_settle(struct server *s, const struct req_env *env,
+    const struct vfs_settle *q, struct vfs_settle_reply *r)
+{
+	struct vfs_journal_pos pq = { 0 };
+	struct vfs_journal_pos_reply pr;
+	int err;
+
+	if (q->flags != 0)
+		return -VFS_INVAL;
+	if ((err = server_publish_all(s, env)) < 0 ||
+	    (err = run_read(s, VFS_OP_JOURNAL_POS, env, &pq, &pr)) < 0)
+		return err;
+	*r = (struct vfs_settle_reply){ .seq = pr.seq, .idx = pr.idx };
+	return 0;
+}
+
+/* Operations that are no txn of their own. */
 static int
 run_none(struct server *s, enum vfs_op op, const struct req_env *env,
     const void *q, void *r)
@@ -378,6 +397,8 @@ run_none(struct server *s, enum vfs_op op, const struct req_env *env,
 	struct engine_status st;
 	int err;
 
+	if (op == VFS_OP_SETTLE)
+		return run_settle(s, env, q, r);
 	if (op != VFS_OP_SYNC)
 		return -VFS_UNKNOWN_OP;
 	err = dispatch_sync(s, env, sync->id, sync->flags, NULL, NULL);
@@ -386,6 +407,13 @@ run_none(struct server *s, enum vfs_op op, const struct req_env *env,
 	engine_status(s->engine, &st);
 	((struct vfs_sync_reply *)r)->seq = st.seq_durable.n;
 	return 0;
+}
+
+/* Most requests begin with an id. */
+static uint64_t
+first_id(enum vfs_op op, const void *q)
+{
+	return proto_ops[op].req[0] == '8' ? field_id(q, 0) : 0;
 }
 
 int
@@ -407,8 +435,8 @@ dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
 	err = by_mode[ops[op].mode](s, op, env, q, r);
 	if (op != VFS_OP_SYNC)
 		counts_add(&s->counts, op, start, err);
-	if (err < 0)			/* requests begin with an id */
-		why_note(s->why, env, op, field_id(q, 0), err);
+	if (err < 0)
+		why_note(s->why, env, op, first_id(op, q), err);
 	return err;
 }
 
@@ -557,7 +585,8 @@ server_new(const struct server_conf *conf, struct server **out)
 	    (err = holders_new(&s->holders)) < 0 ||
 	    (err = publisher_new(publish_quiet, s, &s->publisher)) < 0 ||
 	    (err = settle(s)) < 0 ||
-	    (err = txs_new(s, &s->txs)) < 0)
+	    (err = txs_new(s, &s->txs)) < 0 ||
+	    (err = watches_new(s, &s->watches)) < 0)
 		goto out;
 	s->sync_all = conf->sync_all;
 	*out = s;
@@ -588,6 +617,7 @@ server_kill(struct server *s)
 		return;
 	txs_free(s, s->txs);
 	publisher_free(s->publisher);
+	watches_free(s->watches);	/* behind the last who commits */
 	holders_free(s->holders);
 	why_free(s->why);
 	for (i = 0; i < SERVER_LOCKS; i++)

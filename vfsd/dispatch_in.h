@@ -23,6 +23,7 @@ struct server {
 	struct publisher *publisher;
 	struct txs *txs;
 	struct why *why;
+	struct watches *watches;
 	pthread_mutex_t locks[SERVER_LOCKS];	/* content of the ids of a stripe */
 	struct counts counts;
 };

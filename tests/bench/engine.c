@@ -82,6 +82,7 @@ create_rows(struct txn *t, uint64_t dir, uint64_t slot)
 	struct vfs_id id;
 	struct row_key k;
 	char name[32];
+	struct journal_pos at;
 	int n = snprintf(name, sizeof(name), "file-%08lx",
 	    (unsigned long)(slot * 2654435761u & 0xffffffff));
 
@@ -101,8 +102,8 @@ create_rows(struct txn *t, uint64_t dir, uint64_t slot)
 	row_key_link(&k, id, (struct vfs_id){ dir }, slot);
 	put(t, &k, 0);
 	must(txn_journal(t, &(struct rec_journal){ .kind = JOURNAL_CREATE,
-	    .id = id, .parent = { dir }, .name = { name, (size_t)n } }),
-	    "journal");
+	    .type = VFS_REG, .id = id, .parent = { dir },
+	    .name = { name, (size_t)n } }, &at), "journal");
 }
 
 static void

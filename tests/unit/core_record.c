@@ -175,7 +175,7 @@ share__one_owner__is_damage(void **state)
 static void
 journal__two_names__come_back(void **state)
 {
-	struct rec_journal j = { .kind = JOURNAL_RENAME, .mask = 8,
+	struct rec_journal j = { .kind = JOURNAL_RENAME, .type = VFS_REG,
 	    .id = { 3 }, .parent = { 1 }, .parent2 = { 2 },
 	    .data_version = 10, .meta_version = 11,
 	    .name = { "old", 3 }, .name2 = { "newer", 5 } }, r;

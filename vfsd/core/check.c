@@ -69,7 +69,8 @@ static bool
 is_space(enum row_kind kind)
 {
 	return kind == ROW_SHARE || kind == ROW_META ||
-	    kind == ROW_JOURNAL || kind == ROW_TXID || kind == ROW_TOKEN;
+	    kind == ROW_JOURNAL || kind == ROW_TXID || kind == ROW_TOKEN ||
+	    kind == ROW_MOVED;
 }
 
 void
@@ -320,27 +321,6 @@ check_meta(struct check *c, const struct row_parts *p)
 		    (const char *)p->name.p);
 }
 
-/* Each sequence number's records count from 0. */
-static void
-check_journal(struct check *c, const struct row_parts *p,
-    struct vfs_slice val)
-{
-	struct rec_journal j;
-
-	if (rec_journal_decode(val, &j) < 0) {
-		check_found(c, ROW_JOURNAL, p->a, false,
-		    "change record does not decode");
-	} else if (p->b != (c->jrows > 0 && p->a == c->jseq ? c->jidx + 1
-	    : 0) && c->jrows > 0) {
-		check_found(c, ROW_JOURNAL, p->a, false, "change record %"
-		    PRIu64 " of commit %" PRIu64 " stands behind a gap",
-		    p->b, p->a);
-	}
-	c->jseq = p->a;
-	c->jidx = p->b;
-	c->jrows++;
-}
-
 static int
 check_row(struct check *c, const struct row_parts *p, struct vfs_slice key,
     struct vfs_slice val)
@@ -378,7 +358,10 @@ check_row(struct check *c, const struct row_parts *p, struct vfs_slice key,
 		check_orphan(c, p, key, val);
 		return 0;
 	case ROW_JOURNAL:
-		check_journal(c, p, val);
+		check_journal(c, p, key, val);
+		return 0;
+	case ROW_MOVED:
+		check_moved(c, p, key, val);
 		return 0;
 	case ROW_DRAFT:
 	case ROW_DINLINE:

@@ -84,6 +84,7 @@ struct check {
 
 	uint64_t last_id, last_end;	/* of the extent before */
 	uint64_t jseq, jidx, jrows;	/* the journal row before, how many */
+	uint64_t jbytes;		/* of them and ROW_MOVED */
 
 	struct row_key bytes_at;	/* check_bytes goes on here */
 	uint64_t written;		/* blocks with bytes */
@@ -103,6 +104,12 @@ bool check_more(struct check *c);	/* progress; false: stop */
 int check_grow(void **p, size_t *cap, size_t n, size_t item);
 bool check_has(struct check *c, const struct row_key *k,
     struct vfs_slice *val);
+
+/* check_journal.c */
+void check_journal(struct check *c, const struct row_parts *p,
+    struct vfs_slice key, struct vfs_slice val);
+void check_moved(struct check *c, const struct row_parts *p,
+    struct vfs_slice key, struct vfs_slice val);
 
 /* check_names.c */
 void check_name(struct check *c, const struct row_parts *p,

@@ -17,8 +17,7 @@ core_format(struct txn *t, const void *arg)
 		.parent = VFS_ID_ROOT, .next_slot = VFS_SLOT_FIRST,
 	} };
 	struct rec_journal j = {
-		.kind = JOURNAL_CREATE, .mask = VFS_DIR,
-		.parent = { VFS_ID_ROOT },
+		.kind = JOURNAL_CREATE, .parent = { VFS_ID_ROOT },
 	};
 	int err;
 

@@ -37,6 +37,7 @@ shape_of(uint8_t kind, struct key_shape *s)
 		*s = (struct key_shape){ 2, false, 0 };
 		return 0;
 	case ROW_LINK:
+	case ROW_MOVED:
 	case ROW_DEXTENT:
 		*s = (struct key_shape){ 3, false, 0 };
 		return 0;
@@ -77,6 +78,15 @@ row_key_link(struct row_key *k, struct vfs_id id, struct vfs_id dir,
 {
 	k->b[0] = ROW_LINK;
 	be_put64(be_put64(be_put64(k->b + 1, id.n), dir.n), slot);
+	k->n = 25;
+}
+
+void
+row_key_moved(struct row_key *k, struct vfs_id id, uint64_t seq,
+    uint64_t idx)
+{
+	k->b[0] = ROW_MOVED;
+	be_put64(be_put64(be_put64(k->b + 1, id.n), seq), idx);
 	k->n = 25;
 }
 

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "draft.h"
-#include "node.h"
+#include "xattr.h"
 
 #define MODE_SETUID	04000u
 #define MODE_SETGID	02000u
@@ -145,13 +145,63 @@ node_touch(struct txn *t, struct node *n, unsigned what)
 		n->in.meta_version = txn_seq(t).n;
 }
 
+static int
+put_moved(struct txn *t, struct vfs_id id, const struct rec_moved *m,
+    struct journal_pos at)
+{
+	uint8_t buf[REC_MOVED_MAX];
+	struct row_key k;
+
+	row_key_moved(&k, id, at.seq, at.idx);
+	return txn_put(t, row_key_slice(&k),
+	    (struct vfs_slice){ buf, rec_moved_encode(m, buf) });
+}
+
 int
 node_journal(struct txn *t, const struct node *n, struct rec_journal rec)
 {
+	struct journal_pos at;
+	struct rec_moved m;
+	int err;
+
 	rec.id = n->id;
+	rec.type = node_type(n);
+	rec.flags = n->in.flags & INODE_MANY ? JOURNAL_MANY : 0;
 	rec.data_version = n->in.data_version;
 	rec.meta_version = n->in.meta_version;
-	return txn_journal(t, &rec);
+	if (rec.kind >= JOURNAL_DATA && rec.kind <= JOURNAL_DELETE &&
+	    n->in.nlink > 0)
+		rec.parent.n = n->in.parent;
+	if ((err = txn_journal(t, &rec, &at)) < 0 || at.seq == 0)
+		return err;
+	return rec_journal_moved(&rec, &m) ? put_moved(t, n->id, &m, at) : 0;
+}
+
+unsigned
+node_lost_privs(const struct rec_inode *was, const struct node *n)
+{
+	return was->mode != n->in.mode || was->xattrs != n->in.xattrs ?
+	    NODE_META : 0;
+}
+
+int
+node_journal_content(struct txn *t, const struct node *n,
+    const struct rec_inode *was)
+{
+	static const struct vfs_slice caps = {
+		XATTR_CAPS, sizeof XATTR_CAPS - 1
+	};
+	int err;
+
+	err = node_journal(t, n, (struct rec_journal){
+	    .kind = JOURNAL_DATA });
+	if (err == 0 && was->mode != n->in.mode)
+		err = node_journal(t, n, (struct rec_journal){
+		    .kind = JOURNAL_META });
+	if (err == 0 && was->xattrs != n->in.xattrs)
+		err = node_journal(t, n, (struct rec_journal){
+		    .kind = JOURNAL_XATTR, .name = caps });
+	return err;
 }
 
 int

@@ -48,9 +48,21 @@ enum {
 };
 void node_touch(struct txn *t, struct node *n, unsigned what);
 
-/* Add a change record: rec has kind, mask and names, n gives the rest. */
+/*
+ * Add a change record: rec has kind, parents and names, n (as it is now)
+ * gives the rest.  Every change of a row that people see has one, or the
+ * journal has a gap.
+ */
 int node_journal(struct txn *t, const struct node *n,
     struct rec_journal rec);
+/*
+ * n's content was changed and published.  was: the inode before; set-id
+ * bits and capabilities that went with it are told too.
+ */
+int node_journal_content(struct txn *t, const struct node *n,
+    const struct rec_inode *was);
+/* Did they?  Then NODE_META, for node_touch; else 0. */
+unsigned node_lost_privs(const struct rec_inode *was, const struct node *n);
 
 /* No name is left: ROW_ORPHAN, until somebody reclaims it. */
 int node_orphan(struct txn *t, const struct node *n);

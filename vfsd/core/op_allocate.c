@@ -251,7 +251,7 @@ int
 op_allocate(struct txn *t, const struct vfs_allocate *q, struct plan *p,
     struct vfs_allocate_reply *r)
 {
-	struct rec_journal j = { .kind = JOURNAL_DATA, .mask = VFS_REG };
+	struct rec_inode was;
 	struct node n;
 	bool caps;
 	int err;
@@ -266,14 +266,15 @@ op_allocate(struct txn *t, const struct vfs_allocate *q, struct plan *p,
 		return err;
 	if ((err = draft_publish(t, &n)) < 0)
 		return err;
+	was = n.in;
 	if (((q->flags & VFS_ALLOC_KILL_SUIDGID) || perm_kills_suidgid(t)) &&
 	    (err = content_kill_privs(t, &n, &caps)) < 0)
 		return err;
 	err = p == NULL ? run_inline(t, q, &n) : run_blocks(t, q, &n, p);
 	if (err < 0)
 		return err;
-	node_touch(t, &n, NODE_DATA);
+	node_touch(t, &n, NODE_DATA | node_lost_privs(&was, &n));
 	if ((err = node_put(t, &n)) < 0)
 		return err;
-	return node_journal(t, &n, j);
+	return node_journal_content(t, &n, &was);
 }

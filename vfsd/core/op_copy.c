@@ -325,7 +325,7 @@ int
 op_copy_range(struct txn *t, const struct vfs_copy_range *q, struct plan *p,
     struct vfs_copy_range_reply *r)
 {
-	struct rec_journal j = { .kind = JOURNAL_DATA, .mask = VFS_REG };
+	struct rec_inode was;
 	struct copy c;
 	bool caps;
 	int err;
@@ -340,14 +340,15 @@ op_copy_range(struct txn *t, const struct vfs_copy_range *q, struct plan *p,
 		return -VFS_AGAIN;
 	if ((err = publish(t, &c)) < 0)
 		return err;
+	was = c.dst.in;
 	if (!txn_env(t)->privileged &&
 	    (err = content_kill_privs(t, &c.dst, &caps)) < 0)
 		return err;
 	if ((err = run(t, &c, p)) < 0)
 		return err;
-	node_touch(t, &c.dst, NODE_DATA);
+	node_touch(t, &c.dst, NODE_DATA | node_lost_privs(&was, &c.dst));
 	if ((err = node_put(t, &c.dst)) < 0)
 		return err;
 	r->copied = c.len;
-	return node_journal(t, &c.dst, j);
+	return node_journal_content(t, &c.dst, &was);
 }

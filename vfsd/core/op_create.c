@@ -185,8 +185,7 @@ create_new(struct txn *t, const struct vfs_create *q, struct node *dir,
     struct node *n)
 {
 	struct rec_journal j = {
-		.kind = JOURNAL_CREATE, .mask = VFS_MODE_TYPE(q->mode),
-		.parent = dir->id, .name = q->name,
+		.kind = JOURNAL_CREATE, .parent = dir->id, .name = q->name,
 	};
 	int err;
 
@@ -240,7 +239,7 @@ op_tmpfile(struct txn *t, const struct vfs_tmpfile *q, struct plan *p,
     struct vfs_tmpfile_reply *r)
 {
 	struct rec_journal j = {
-		.kind = JOURNAL_CREATE, .mask = VFS_REG, .parent = q->dir,
+		.kind = JOURNAL_CREATE, .parent = q->dir,
 	};
 	struct node dir, n;
 	int err;

@@ -125,7 +125,6 @@ publish_blocks(struct txn *t, struct node *n, const struct node *old,
 int
 draft_publish(struct txn *t, struct node *n)
 {
-	struct rec_journal j = { .kind = JOURNAL_DATA, .mask = VFS_REG };
 	struct node old, keep;
 	bool rest = false;
 	int err;
@@ -148,14 +147,14 @@ draft_publish(struct txn *t, struct node *n)
 	n->in.flags &= ~(uint32_t)INODE_DRAFT_CUT;
 	n->in.cut = 0;
 	n->in.data_version = txn_seq(t).n;
-	if (n->in.mode != old.in.mode)
+	if (node_lost_privs(&old.in, n) != 0)
 		n->in.meta_version = n->in.data_version;
 	if ((err = node_put(t, n)) < 0)
 		return err;
 	keep.in.flags = n->in.flags;
 	err = rest ? node_put_draft(t, &keep) :
 	    del_row(t, ROW_DRAFT, n->id);
-	return err < 0 ? err : node_journal(t, n, j);
+	return err < 0 ? err : node_journal_content(t, n, &old.in);
 }
 
 /* --- PUBLISH ------------------------------------------------------------ */

@@ -73,7 +73,8 @@ link_added(struct txn *t, struct node *n, const struct node *dir)
 			return err;
 		n->in.parent = dir->id.n;
 	}
-	n->in.nlink++;
+	if (++n->in.nlink > 1)
+		n->in.flags |= INODE_MANY;
 	node_touch(t, n, NODE_META);
 	return node_put(t, n);
 }
@@ -83,8 +84,7 @@ link_name(struct txn *t, const struct vfs_link *q, struct node *dir,
     struct node *n)
 {
 	struct rec_journal j = {
-		.kind = JOURNAL_LINK, .mask = node_type(n),
-		.parent = dir->id, .name = q->name,
+		.kind = JOURNAL_LINK, .parent = dir->id, .name = q->name,
 	};
 	int err;
 
@@ -149,8 +149,7 @@ unlink_name(struct txn *t, const struct vfs_unlink *q, struct node *dir,
     const struct rec_name *e, struct node *n)
 {
 	struct rec_journal j = {
-		.kind = JOURNAL_UNLINK, .mask = node_type(n),
-		.parent = dir->id, .name = q->name,
+		.kind = JOURNAL_UNLINK, .parent = dir->id, .name = q->name,
 	};
 	bool is_dir = node_is_dir(n);
 	int err;

@@ -36,6 +36,5 @@ op_reclaim(struct txn *t, const struct vfs_reclaim *q, struct plan *p,
 	    (err = txn_del(t, row_key_slice(&inode))) < 0 ||
 	    (err = txn_del(t, row_key_slice(&orphan))) < 0)
 		return err;
-	j.mask = node_type(&n);
 	return node_journal(t, &n, j);
 }

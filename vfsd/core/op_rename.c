@@ -242,8 +242,8 @@ static int
 over_name(struct txn *t, struct move *m)
 {
 	struct rec_journal j = {
-		.kind = JOURNAL_UNLINK, .mask = m->to.e.type,
-		.parent = m->to.dir->id, .name = m->to.name,
+		.kind = JOURNAL_UNLINK, .parent = m->to.dir->id,
+		.name = m->to.name,
 	};
 	struct end *f = &m->from, *to = &m->to;
 	int err;
@@ -290,21 +290,31 @@ exchange(struct txn *t, struct move *m)
 	return moved(t, to, f->dir);
 }
 
+/* What was replaced has its own record before this; of an exchange each
+ * object has one. */
 static int
-apply(struct txn *t, struct move *m)
+record(struct txn *t, const struct move *m, const struct end *from,
+    const struct end *to)
 {
 	struct rec_journal j = {
 		.kind = exchanges(m) ? JOURNAL_EXCHANGE : JOURNAL_RENAME,
-		.mask = m->from.e.type, .parent = m->from.dir->id,
-		.parent2 = m->to.dir->id, .name = m->from.name,
-		.name2 = m->to.name,
+		.parent = from->dir->id, .name = from->name,
+		.parent2 = to->dir->id, .name2 = to->name,
 	};
+
+	return node_journal(t, &from->n, j);
+}
+
+static int
+apply(struct txn *t, struct move *m)
+{
 	int err;
 
 	err = exchanges(m) ? exchange(t, m) : replace(t, m);
-	if (err < 0 || (err = put_dirs(t, m)) < 0)
+	if (err < 0 || (err = put_dirs(t, m)) < 0 ||
+	    (err = record(t, m, &m->from, &m->to)) < 0 || !exchanges(m))
 		return err;
-	return node_journal(t, &m->from.n, j);
+	return record(t, m, &m->to, &m->from);
 }
 
 int

@@ -145,29 +145,55 @@ change(struct txn *t, const struct vfs_setattr *q, struct plan *p,
 	return q->valid & VFS_SET_MODE ? set_mode(t, q, n) : 0;
 }
 
-/* A change of size is one of content; all others are attributes. */
-static int
-note(struct txn *t, const struct vfs_setattr *q, const struct node *n)
+/* A change of size is one of content; all others are attributes, but
+ * clearing set-id bits may have had nothing to do. */
+static bool
+is_meta(const struct vfs_setattr *q, const struct rec_inode *was,
+    const struct node *n)
 {
-	struct rec_journal j = { .mask = (uint16_t)q->valid };
-	int err;
+	return q->valid != VFS_SET_SIZE || node_lost_privs(was, n) != 0;
+}
 
-	if (q->valid & VFS_SET_SIZE) {
-		j.kind = JOURNAL_DATA;
-		if ((err = node_journal(t, n, j)) < 0)
-			return err;
-	}
-	if (q->valid == VFS_SET_SIZE)
-		return 0;
-	j.kind = JOURNAL_META;
-	return node_journal(t, n, j);
+/* Attributes that went or were written anew along with others. */
+static int
+note_xattrs(struct txn *t, const struct vfs_setattr *q,
+    const struct rec_inode *was, const struct node *n)
+{
+	struct rec_journal j = { .kind = JOURNAL_XATTR };
+	int err = 0;
+
+	j.name = (struct vfs_slice){ XATTR_CAPS, sizeof XATTR_CAPS - 1 };
+	if (was->xattrs != n->in.xattrs)
+		err = node_journal(t, n, j);
+	j.name = (struct vfs_slice){ ACL_NAME_ACCESS,
+		sizeof ACL_NAME_ACCESS - 1 };
+	if (err == 0 && (q->valid & VFS_SET_MODE) &&
+	    (n->in.flags & INODE_HAS_ACL))
+		err = node_journal(t, n, j);
+	return err;
+}
+
+static int
+note(struct txn *t, const struct vfs_setattr *q,
+    const struct rec_inode *was, const struct node *n)
+{
+	int err = 0;
+
+	if (q->valid & VFS_SET_SIZE)
+		err = node_journal(t, n, (struct rec_journal){
+		    .kind = JOURNAL_DATA });
+	if (err == 0 && is_meta(q, was, n))
+		err = node_journal(t, n, (struct rec_journal){
+		    .kind = JOURNAL_META });
+	return err < 0 ? err : note_xattrs(t, q, was, n);
 }
 
 int
 op_setattr(struct txn *t, const struct vfs_setattr *q, struct plan *p,
     struct vfs_setattr_reply *r)
 {
-	unsigned what = q->valid == VFS_SET_SIZE ? 0 : NODE_META;
+	struct rec_inode was;
+	unsigned what = 0;
 	struct node n;
 	int err;
 
@@ -177,12 +203,16 @@ op_setattr(struct txn *t, const struct vfs_setattr *q, struct plan *p,
 	if ((err = node_get(t, q->id, &n)) < 0 ||
 	    (err = check_values(q, &n)) < 0 ||
 	    (err = check_perm(t, q, &n)) < 0 ||
-	    (err = draft_publish(t, &n)) < 0 ||
-	    (err = change(t, q, p, &n)) < 0)
+	    (err = draft_publish(t, &n)) < 0)
 		return err;
+	was = n.in;
+	if ((err = change(t, q, p, &n)) < 0)
+		return err;
+	if (is_meta(q, &was, &n))
+		what |= NODE_META;
 	node_touch(t, &n, what);
 	set_times(t, q, &n);
-	if ((err = node_put(t, &n)) < 0 || (err = note(t, q, &n)) < 0)
+	if ((err = node_put(t, &n)) < 0 || (err = note(t, q, &was, &n)) < 0)
 		return err;
 	node_attr(&n, &r->attr);
 	return 0;

@@ -240,22 +240,22 @@ write_blocks(struct txn *t, struct node *n, uint64_t off, size_t len,
 	return plan_apply(t, p, ROW_DEXTENT, n);
 }
 
-/* Places of published rows get bytes: that is no draft. */
+/* Places of published rows get bytes: that is no draft.  was: before the
+ * write had any effect. */
 static int
 write_fills(struct txn *t, struct node *n, uint64_t off, size_t len,
-    struct plan *p)
+    struct plan *p, const struct rec_inode *was)
 {
-	struct rec_journal j = { .kind = JOURNAL_DATA, .mask = VFS_REG };
 	int err;
 
 	if ((err = draft_publish(t, n)) < 0 ||
 	    (err = plan_apply(t, p, ROW_EXTENT, n)) < 0)
 		return err;
 	n->in.size = size_after(n, off, len);
-	node_touch(t, n, NODE_DATA);
+	node_touch(t, n, NODE_DATA | node_lost_privs(was, n));
 	if ((err = node_put(t, n)) < 0)
 		return err;
-	return node_journal(t, n, j);
+	return node_journal_content(t, n, was);
 }
 
 int
@@ -296,6 +296,7 @@ op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
     struct vfs_write_reply *r)
 {
 	bool caps = false, in_row;
+	struct rec_inode was;
 	struct node n;
 	uint64_t off;
 	int err;
@@ -314,6 +315,7 @@ op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
 		return -VFS_AGAIN;
 	if (p != NULL && (err = plan_fits(p, &n)) < 0)
 		return err;
+	was = n.in;
 	if (((q->flags & VFS_WRITE_KILL_SUIDGID) ||
 	    perm_kills_suidgid(t)) &&
 	    (err = content_kill_privs(t, &n, &caps)) < 0)
@@ -322,7 +324,7 @@ op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
 	    (err = content_kill_caps(t, &n, &caps)) < 0)
 		return err;
 	if (p != NULL && p->fills)
-		return write_fills(t, &n, off, q->data.n, p);
+		return write_fills(t, &n, off, q->data.n, p, &was);
 	err = in_row ? write_inline(t, &n, off, q->data) :
 	    write_blocks(t, &n, off, q->data.n, p);
 	if (err < 0)

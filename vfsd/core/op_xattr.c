@@ -182,16 +182,20 @@ op_xattr_list(struct txn *t, const struct vfs_xattr_list *q,
 
 /* --- changing ----------------------------------------------------------- */
 
+/* An ACL may have changed the mode. */
 static int
-changed(struct txn *t, struct node *n, struct vfs_slice name)
+changed(struct txn *t, struct node *n, struct vfs_slice name,
+    uint32_t old_mode)
 {
 	struct rec_journal j = { .kind = JOURNAL_XATTR, .name = name };
 	int err;
 
 	node_touch(t, n, NODE_META);
-	if ((err = node_put(t, n)) < 0)
+	if ((err = node_put(t, n)) < 0 ||
+	    (err = node_journal(t, n, j)) < 0 || n->in.mode == old_mode)
 		return err;
-	return node_journal(t, n, j);
+	return node_journal(t, n, (struct rec_journal){
+	    .kind = JOURNAL_META });
 }
 
 /* The list of all names has a limit: whoever lists must get it whole. */
@@ -264,6 +268,7 @@ op_xattr_set(struct txn *t, const struct vfs_xattr_set *q, struct plan *p,
     struct vfs_xattr_set_reply *r)
 {
 	uint32_t both = VFS_XATTR_CREATE | VFS_XATTR_REPLACE;
+	uint32_t mode;
 	struct node n;
 	enum space s;
 	int err;
@@ -280,11 +285,12 @@ op_xattr_set(struct txn *t, const struct vfs_xattr_set *q, struct plan *p,
 	    (err = may_set(t, &n, s)) < 0 ||
 	    (err = draft_publish(t, &n)) < 0)
 		return err;
+	mode = n.in.mode;
 	err = is_acl(s) ? set_acl(t, q, &n, s) : set_plain(t, q, &n);
 	if (err < 0)
 		return err;
 	r->unused = 0;
-	return changed(t, &n, q->name);
+	return changed(t, &n, q->name, mode);
 }
 
 int
@@ -306,5 +312,5 @@ op_xattr_remove(struct txn *t, const struct vfs_xattr_remove *q,
 	    (err = xattr_del(t, &n, q->name)) < 0)
 		return err;
 	r->unused = 0;
-	return changed(t, &n, q->name);
+	return changed(t, &n, q->name, n.in.mode);
 }

@@ -13,7 +13,7 @@
 #define SHARE_BYTES	8u
 #define JOURNAL_BYTES	48u		/* before the names */
 
-#define INODE_FLAGS	31u
+#define INODE_FLAGS	63u
 #define NSEC_MAX	999999999u
 
 static bool
@@ -261,7 +261,8 @@ rec_journal_encode(const struct rec_journal *r, uint8_t *buf)
 	p = le_put64(p, r->data_version);
 	p = le_put64(p, r->meta_version);
 	p = le_put16(p, r->kind);
-	p = le_put16(p, r->mask);
+	*p++ = r->type;
+	*p++ = r->flags;
 	p = le_put16(p, (uint16_t)r->name.n);
 	p = le_put16(p, (uint16_t)r->name2.n);
 	if (r->name.n > 0)
@@ -269,6 +270,15 @@ rec_journal_encode(const struct rec_journal *r, uint8_t *buf)
 	if (r->name2.n > 0)
 		memcpy(p + r->name.n, r->name2.p, r->name2.n);
 	return JOURNAL_BYTES + r->name.n + r->name2.n;
+}
+
+static bool
+journal_ok(const struct rec_journal *r)
+{
+	return r->kind >= JOURNAL_CREATE && r->kind <= JOURNAL_KIND_MAX &&
+	    r->kind != JOURNAL_ENTERED && r->kind != JOURNAL_LEFT &&
+	    type_ok(r->type) && (r->flags & ~JOURNAL_MANY) == 0 &&
+	    r->name.n <= VFS_NAME_MAX && r->name2.n <= VFS_NAME_MAX;
 }
 
 int
@@ -285,15 +295,60 @@ rec_journal_decode(struct vfs_slice val, struct rec_journal *r)
 	j.data_version = le_get64(p + 24);
 	j.meta_version = le_get64(p + 32);
 	j.kind = le_get16(p + 40);
-	j.mask = le_get16(p + 42);
+	j.type = p[42];
+	j.flags = p[43];
 	j.name = (struct vfs_slice){ p + JOURNAL_BYTES, le_get16(p + 44) };
 	j.name2 = (struct vfs_slice){ p + JOURNAL_BYTES, le_get16(p + 46) };
-	if (j.kind < JOURNAL_CREATE || j.kind > JOURNAL_DELETE ||
-	    j.name.n > VFS_NAME_MAX || j.name2.n > VFS_NAME_MAX ||
+	if (!journal_ok(&j) ||
 	    val.n != JOURNAL_BYTES + j.name.n + j.name2.n)
 		return -VFS_CORRUPT;
 	j.name2.p = p + JOURNAL_BYTES + j.name.n;
 	*r = j;
+	return 0;
+}
+
+bool
+rec_journal_moved(const struct rec_journal *r, struct rec_moved *out)
+{
+	struct rec_moved m = { { 0 }, { 0 } };
+
+	if (r->type != VFS_DIR && (r->flags & JOURNAL_MANY) == 0)
+		return false;
+	switch (r->kind) {
+	case JOURNAL_LINK:
+		m.to = r->parent;
+		break;
+	case JOURNAL_RENAME:
+	case JOURNAL_EXCHANGE:
+		m.to = r->parent2;
+		m.from = r->parent;
+		break;
+	case JOURNAL_UNLINK:
+	case JOURNAL_REMOVE_TREE:
+	case JOURNAL_DELETE:
+		m.from = r->parent;
+		break;
+	default:
+		break;
+	}
+	*out = m;
+	return m.from.n != m.to.n;
+}
+
+size_t
+rec_moved_encode(const struct rec_moved *r, uint8_t *buf)
+{
+	le_put64(le_put64(buf, r->from.n), r->to.n);
+	return REC_MOVED_MAX;
+}
+
+int
+rec_moved_decode(struct vfs_slice val, struct rec_moved *r)
+{
+	if (val.n != REC_MOVED_MAX)
+		return -VFS_CORRUPT;
+	r->from.n = le_get64(val.p);
+	r->to.n = le_get64((const uint8_t *)val.p + 8);
 	return 0;
 }
 

@@ -32,6 +32,7 @@ enum row_kind {
 	ROW_JOURNAL = 'K',	/* seq, index -> change record */
 	ROW_TXID = 'L',		/* 16 bytes -> commit seq, answer */
 	ROW_TOKEN = 'M',	/* grants */
+	ROW_MOVED = 'N',	/* id, seq, index -> a name went or came */
 	ROW_DRAFT = 'a',	/* id -> inode with unpublished content */
 	ROW_DINLINE = 'b',	/* id -> unpublished bytes of a small file */
 	ROW_DEXTENT = 'c',	/* id, version, last block -> place, sums */
@@ -60,6 +61,8 @@ void row_key_dextent(struct row_key *k, struct vfs_id id, uint64_t version,
     uint64_t last);
 void row_key_link(struct row_key *k, struct vfs_id id, struct vfs_id dir,
     uint64_t slot);
+void row_key_moved(struct row_key *k, struct vfs_id id, uint64_t seq,
+    uint64_t idx);
 void row_key_name(struct row_key *k, enum row_kind kind, struct vfs_id id,
     struct vfs_slice name);		/* ROW_NAME, ROW_XATTR, ROW_META */
 
@@ -78,6 +81,7 @@ enum {
 	INODE_HAS_ACL = 1 << 2,		/* an access ACL is among them */
 	INODE_HAS_DEFACL = 1 << 3,
 	INODE_DRAFT_CUT = 1 << 4,	/* ROW_DRAFT only: see cut */
+	INODE_MANY = 1 << 5,		/* has, or had, more than one name */
 };
 
 /* ROW_INODE, and ROW_DRAFT (same bytes). */
@@ -160,14 +164,47 @@ enum journal_kind {
 	JOURNAL_META = 7,		/* mode, owner, times */
 	JOURNAL_XATTR = 8,
 	JOURNAL_DELETE = 9,		/* the object itself is gone */
+	JOURNAL_ENTERED = 10,		/* only in answers, not in rows */
+	JOURNAL_LEFT = 11,
+	JOURNAL_REMOVE_TREE = 12,	/* UNLINK of a directory with all below */
+	JOURNAL_CLONE_TREE = 13,	/* CREATE of one */
+};
+#define JOURNAL_KIND_MAX 13u
+enum {
+	JOURNAL_MANY = 1 << 0,		/* flag: parent is but one of its
+					 * directories, ROW_MOVED tells all */
 };
 struct rec_journal {
-	uint16_t kind, mask;
+	uint16_t kind;
+	uint8_t type, flags;		/* of id: enum vfs_type */
 	struct vfs_id id, parent, parent2;
 	uint64_t data_version, meta_version;
 	struct vfs_slice name, name2;
 };
 #define REC_JOURNAL_MAX	(64 + 2 * VFS_NAME_MAX)
+
+/*
+ * ROW_MOVED: what a change record did to the names of a directory, or of
+ * an object with INODE_MANY; the key has the record's position.  From
+ * today's parent (links) and these, where the object was at any position
+ * of the journal is known.  It goes when the record is trimmed.
+ */
+struct rec_moved {
+	struct vfs_id from, to;		/* one name less here, one more there;
+					 * 0: none */
+};
+
+/* A position of the journal; records have it, cursors are one: what was
+ * delivered up to and with. */
+struct journal_pos {
+	uint64_t seq;
+	uint32_t idx;
+};
+
+struct journal_info {
+	struct journal_pos floor, last;
+	uint64_t records, bytes, bytes_max;
+};
 
 /* Encoders return the length; buf must have room (the _MAX above, or
  * what is computed from the record). */
@@ -184,6 +221,12 @@ size_t rec_share_encode(const struct rec_share *r, uint8_t *buf);
 int rec_share_decode(struct vfs_slice val, struct rec_share *r);
 size_t rec_journal_encode(const struct rec_journal *r, uint8_t *buf);
 int rec_journal_decode(struct vfs_slice val, struct rec_journal *r);
+#define REC_MOVED_MAX	16
+/* What r, as it stands in a row, did to names that are tracked: false,
+ * nothing, and there is no ROW_MOVED for it. */
+bool rec_journal_moved(const struct rec_journal *r, struct rec_moved *out);
+size_t rec_moved_encode(const struct rec_moved *r, uint8_t *buf);
+int rec_moved_decode(struct vfs_slice val, struct rec_moved *r);
 
 /* The checksum of a block of file bytes, and of a row. */
 uint64_t sum_block(const void *p);		/* VFS_BLOCK bytes */

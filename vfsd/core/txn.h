@@ -98,9 +98,17 @@ int txn_new_id(struct txn *t, struct vfs_id *id);
 /* The sequence number this txn's commit will have (TXN_WRITE only). */
 struct vfs_seq txn_seq(const struct txn *t);
 
-/* Add one change record; the engine keeps them in order (see record.h). */
+/* Add one change record; the engine keeps them in order (see record.h).
+ * *at: its position; 0 in a private txn, which has no journal. */
 struct rec_journal;
-int txn_journal(struct txn *t, const struct rec_journal *rec);
+struct journal_pos;
+int txn_journal(struct txn *t, const struct rec_journal *rec,
+    struct journal_pos *at);
+
+/* The journal as t sees it: of what precedes the oldest record that is
+ * kept, and of the newest, the position.  The rest is of now. */
+struct journal_info;
+int txn_journal_info(struct txn *t, struct journal_info *out);
 
 /*
  * This txn changed only volatile rows (drafts): it gets no sequence

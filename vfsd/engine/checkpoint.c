@@ -152,13 +152,7 @@ freeze(struct engine *e, struct freeze *f)
 
 /* --- batches ------------------------------------------------------- */
 
-struct batch {
-	struct engine *e;
-	struct store_row *row;		/* STORE_BATCH_MAX; [0] is the mark */
-	size_t n, bytes;
-};
-
-static int
+int
 batch_apply(struct batch *b, const struct ckpt_mark *m)
 {
 	struct engine *e = b->e;
@@ -178,12 +172,6 @@ batch_apply(struct batch *b, const struct ckpt_mark *m)
 	b->n = 1;
 	b->bytes = 0;
 	return err;
-}
-
-static size_t
-count_journal(struct vfs_slice key, const struct ov_ver *v)
-{
-	return *(const uint8_t *)key.p == ROW_JOURNAL && !v->dead;
 }
 
 /* All frozen rows; the last batch moves the mark. */
@@ -208,44 +196,10 @@ write_rows(struct batch *b, const struct freeze *f, struct ckpt_mark *last)
 		b->row[b->n++] = (struct store_row){ key,
 		    { v->dead ? NULL : v->b, v->dead ? 0 : v->n } };
 		b->bytes += key.n + v->n;
-		last->journal_rows += count_journal(key, v);
+		if (!v->dead)
+			journal_tally(key, v->n, last);
 	}
 	return batch_apply(b, last);
-}
-
-/* The oldest change records beyond JOURNAL_MAX go, a batch at a time. */
-static int
-trim_journal(struct batch *b, struct ckpt_mark *m)
-{
-	const struct store_ops *ops = b->e->sops;
-	static const uint8_t kind = ROW_JOURNAL;
-	void *snap = NULL, *cur = NULL;
-	struct vfs_slice key, val;
-	struct row_parts parts;
-	int err;
-
-	if (m->journal_rows <= JOURNAL_MAX)
-		return 0;
-	if ((err = ops->snap_begin(b->e->store, &snap)) < 0)
-		return err;
-	if ((err = ops->cur_open(snap, &cur)) < 0)
-		goto out;
-	err = ops->cur_seek(cur, (struct vfs_slice){ &kind, 1 }, &key, &val);
-	while (err == 0 && m->journal_rows > JOURNAL_MAX &&
-	    b->n < STORE_BATCH_MAX && row_key_parse(key, &parts) == 0 &&
-	    parts.kind == ROW_JOURNAL) {
-		b->row[b->n++] = (struct store_row){ key, { NULL, 0 } };
-		m->journal_rows--;
-		m->journal_floor = parts.a + 1;
-		err = ops->cur_next(cur, &key, &val);
-	}
-	if (err == 0 || err == -VFS_NOENT)
-		err = b->n > 1 ? batch_apply(b, m) : 0;
-out:
-	if (cur != NULL)
-		ops->cur_close(cur);
-	ops->snap_end(snap);
-	return err;
 }
 
 /* --- the whole ----------------------------------------------------- */
@@ -261,10 +215,9 @@ write_frozen(struct engine *e, struct freeze *f)
 	if (b.row == NULL)
 		return -VFS_NOMEM;
 	m.journal_rows = e->mark.journal_rows;
+	m.journal_bytes = e->mark.journal_bytes;
 	m.journal_floor = e->mark.journal_floor;
 	err = write_rows(&b, f, &m);
-	if (err == 0)
-		err = trim_journal(&b, &m);
 	free(b.row);
 	if (err == 0)
 		e->mark = m;
@@ -341,6 +294,8 @@ ckpt_run(struct engine *e)
 	err = run(e);
 	pthread_mutex_unlock(&e->ckpt_lock);
 	bg_progress(e, err);
+	if (err == 0)
+		journal_trim(e);	/* nobody waits for it */
 	return err;
 }
 

@@ -178,6 +178,7 @@ rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
 			count_draft(e, o, r.key, r.val);
 		else
 			stable++;
+		journal_count(e, r.key, &r.val);
 		if ((err = overlay_put(o, r.key, r.val, tick)) < 0)
 			return err;
 		if (r.val.p == NULL &&
@@ -223,6 +224,8 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 	atomic_store_explicit(&e->tick, tick, memory_order_release);
 	/* After the tick: who takes first this and then the tick sees it. */
 	if (h->seq != 0) {
+		if (t->njournal > 0)
+			atomic_store(&e->journal.seq, h->seq);
 		atomic_store(&e->last_seq, h->seq);
 		e->seq_now++;
 	}
@@ -259,12 +262,28 @@ commit_rows(struct txn *t, struct vfs_seq *seq)
 	return 0;
 }
 
+void
+engine_on_commit(struct engine *e, struct committed *c)
+{
+	atomic_store(&e->committed, c);
+}
+
+static void
+tell(struct engine *e, struct vfs_seq seq, uint32_t changes)
+{
+	const struct committed *c = atomic_load(&e->committed);
+
+	if (c != NULL)
+		c->fn(c->arg, seq, changes);
+}
+
 int
 txn_commit(struct txn *t, struct vfs_seq *seq)
 {
 	struct engine *e = t->e;
 	struct vfs_seq got = { 0 };
 	bool stable = !t->draft;
+	uint32_t changes = t->changes;
 	bool written = t->mode == TXN_WRITE && overlay_rows(t->ws) > 0;
 	int err = 0;
 
@@ -277,6 +296,8 @@ txn_commit(struct txn *t, struct vfs_seq *seq)
 		return err;
 	if (written)
 		bg_committed(e);
+	if (got.n != 0 && changes != 0)
+		tell(e, got, changes);
 	if (got.n != 0 && stable && e->conf.sync_all &&
 	    (err = engine_sync(e)) < 0)
 		return err;

@@ -86,8 +86,7 @@ rows_apply(struct engine *e, struct overlay *ws)
 		le_put64(buf[i] + v->n, sum_row(overlay_key(k), val));
 		row[n] = (struct store_row){ overlay_key(k),
 		    { buf[i], v->n + ROW_SUM } };
-		mark.journal_rows +=
-		    *(const uint8_t *)overlay_key(k).p == ROW_JOURNAL;
+		journal_tally(overlay_key(k), v->n + ROW_SUM, &mark);
 	}
 	mark_row(&mark, &m);
 	row[0] = meta_store_row(&m);

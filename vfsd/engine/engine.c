@@ -63,6 +63,8 @@ engine_new(const struct engine_conf *conf, struct engine **out)
 		e->conf.table_bytes_max = TABLE_BYTES;
 	if (e->conf.table_rows_max == 0)
 		e->conf.table_rows_max = TABLE_ROWS;
+	if (e->conf.journal_bytes_max == 0)
+		e->conf.journal_bytes_max = VFS_JOURNAL_BYTES;
 	e->sops = conf->store != NULL ? conf->store : backends_store[0];
 	e->lops = conf->log != NULL ? conf->log : backends_log[0];
 	e->dops = conf->data != NULL ? conf->data : backends_data[0];
@@ -197,6 +199,8 @@ recover(struct engine *e)
 	atomic_store(&e->log_start, mark.pos);
 	atomic_store(&e->ckpt_seq, mark.seq);
 	e->mark = mark;
+	atomic_store(&e->journal.rows, mark.journal_rows);
+	atomic_store(&e->journal.bytes, mark.journal_bytes);
 	rows_applied(e);
 	atomic_store(&e->tick, 1);
 	if ((err = replay(e, &mark)) < 0 || (err = claim_space(e)) < 0)
@@ -210,8 +214,9 @@ recover(struct engine *e)
 	atomic_store(&e->sync.data_gen, (e->head.opens + 1) << 40);
 	atomic_store(&e->sync.data_need, (e->head.opens + 1) << 40);
 	table_size(e);
+	err = journal_open(e);
 	e->recovered_ms = now_ms() - from;
-	return 0;
+	return err;
 }
 
 static int

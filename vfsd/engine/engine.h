@@ -44,6 +44,8 @@ struct engine_conf {
 	uint64_t log_bytes;		/* of a new store; 0: by the disk's room */
 	size_t table_bytes_max;		/* freeze the active table at; 0: 32 MiB */
 	size_t table_rows_max;		/* 0: 200,000 */
+	uint64_t journal_bytes_max;	/* rows beyond it go, the oldest first;
+					 * 0: VFS_JOURNAL_BYTES */
 	unsigned readers_max;		/* concurrent txns; 0: 64 */
 	bool no_threads;		/* tests: the caller runs engine_step() */
 	uint64_t boot[2];		/* the host's boot id */
@@ -72,7 +74,7 @@ struct engine_status {
 	uint64_t space_total, space_free, space_pending;
 	uint64_t checkpoints, log_syncs, data_syncs, waits;
 	uint64_t recovered_records, recovered_ms;
-	uint64_t journal_rows;		/* as of the last checkpoint */
+	uint64_t journal_rows, journal_bytes, journal_max;
 	bool recovered_unclean, drafts_published, drafts_dropped;
 	struct store_usage rows;
 };
@@ -105,6 +107,18 @@ void txn_abort(struct txn *t);
 void txn_set_whole(struct txn *t);
 void txn_set_env(struct txn *t, const struct req_env *env);
 void txn_set_ids(struct txn *t, const struct vfs_id *ids, size_t n);
+
+/*
+ * Whoever wants to know of commits with change records, from the thread
+ * that commits, after it is visible: kinds has 1 << kind of the records.
+ * c stays until it was taken away and every thread has moved on; NULL:
+ * nobody.
+ */
+struct committed {
+	void (*fn)(void *arg, struct vfs_seq seq, uint32_t kinds);
+	void *arg;
+};
+void engine_on_commit(struct engine *e, struct committed *c);
 
 /* Bytes of rows that one commit may have. */
 size_t engine_commit_max(const struct engine *e);

@@ -26,7 +26,6 @@
 #define SLOTS_MAX	((STORE_SNAPS_MAX - GENERATIONS_MAX) / 3 - 1)
 #define LEASE		65536u	/* ids, sequence numbers */
 #define FAULTS_MAX	64u
-#define JOURNAL_MAX	1000000u	/* records; the oldest go first */
 
 /* Snapshots of one state of the store, one for each slot. */
 struct base {
@@ -100,7 +99,7 @@ struct txn {
 	struct private *priv;		/* NULL: not private */
 	const struct vfs_id *ids;	/* to give out before new ones */
 	size_t nids;
-	uint32_t njournal;
+	uint32_t njournal, changes;	/* records; 1 << kind of them */
 	struct vec frees;		/* of free_ent */
 	struct vec carried;		/* of carry_ent */
 	struct vec carry_buf;		/* of bytes */
@@ -142,7 +141,8 @@ struct ckpt_mark {
 	uint64_t pos, sum;		/* where replay starts */
 	uint64_t seq;			/* rows up to here are in the store */
 	uint64_t boot[2];		/* drafts behind pos are of this boot */
-	uint64_t journal_rows, journal_floor;
+	uint64_t journal_rows, journal_bytes;
+	struct journal_pos journal_floor;	/* of the newest that is gone */
 	uint64_t upto;			/* being written: log must reach it */
 };
 
@@ -247,6 +247,13 @@ struct engine {
 		_Atomic uint64_t waits, ended;
 	} bg;
 
+	/* The journal: rows and bytes, in the store or not. */
+	struct {
+		_Atomic uint64_t rows, bytes;
+		_Atomic uint64_t seq;	/* of the last commit with some */
+	} journal;
+	_Atomic(struct committed *) committed;	/* who hears of them */
+
 	/* ckpt_lock: one checkpoint at a time; its state. */
 	pthread_mutex_t ckpt_lock;
 	struct ckpt_mark mark;		/* as in the store */
@@ -324,6 +331,13 @@ int rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
 void dead_forget(struct engine *e);	/* serial: the table is another */
 void table_size(struct engine *e);	/* serial: after the table changed */
 
+/* journal.c */
+void journal_count(struct engine *e, struct vfs_slice key,
+    const struct vfs_slice *val);
+void journal_tally(struct vfs_slice key, size_t n, struct ckpt_mark *m);
+int journal_open(struct engine *e);
+void journal_trim(struct engine *e);
+
 /* bytes.c */
 void space_tidy(struct engine *e);
 
@@ -372,19 +386,26 @@ int lock_take(struct engine *e);
 
 /* checkpoint.c */
 bool ckpt_due(struct engine *e);
+struct batch {
+	struct engine *e;
+	struct store_row *row;		/* STORE_BATCH_MAX; [0] is the mark */
+	size_t n, bytes;
+};
+int batch_apply(struct batch *b, const struct ckpt_mark *m);
 bool ckpt_pressed(struct engine *e);
 int ckpt_run(struct engine *e);
 
 /* meta.c: the engine's own rows */
 #define META_MARK	"checkpoint"
 #define META_FORMAT	"format"
-#define MARK_SIZE	72u
+#define MARK_SIZE	80u
 #define META_VAL_MAX	128u
 struct meta_row {
 	struct row_key key;
 	uint8_t val[META_VAL_MAX];
 	size_t n;			/* with the checksum */
 };
+int mark_get(struct txn *t, struct ckpt_mark *m);	/* as t sees it */
 int mark_read(struct engine *e, struct ckpt_mark *m);
 void mark_row(const struct ckpt_mark *m, struct meta_row *r);
 void format_row(const struct engine *e, struct meta_row *r);

@@ -39,7 +39,8 @@ format_row(const struct engine *e, struct meta_row *r)
 }
 
 /* 0 position, 8 checksum, 16 sequence number, 24 boot id, 40 journal
- * rows, 48 oldest journal position, 56 must reach, 64 spare */
+ * rows, 48 the newest trimmed one's sequence number, 56 must reach, 64 its
+ * index, 72 bytes of journal rows */
 void
 mark_row(const struct ckpt_mark *m, struct meta_row *r)
 {
@@ -49,54 +50,78 @@ mark_row(const struct ckpt_mark *m, struct meta_row *r)
 	le_put64(r->val + 24, m->boot[0]);
 	le_put64(r->val + 32, m->boot[1]);
 	le_put64(r->val + 40, m->journal_rows);
-	le_put64(r->val + 48, m->journal_floor);
+	le_put64(r->val + 48, m->journal_floor.seq);
 	le_put64(r->val + 56, m->upto);
-	le_put64(r->val + 64, 0);
+	le_put64(r->val + 64, m->journal_floor.idx);
+	le_put64(r->val + 72, m->journal_bytes);
 	row_seal(r, META_MARK, MARK_SIZE);
 }
 
 /* Through a transaction, so that the checksum is looked at. */
 static int
-meta_get(struct engine *e, const char *name, size_t n, uint8_t *out)
+row_get(struct txn *t, const char *name, size_t n, struct vfs_slice *val)
 {
-	struct vfs_slice val;
 	struct row_key key;
-	struct txn *t;
 	int err;
 
 	row_key_name(&key, ROW_META, (struct vfs_id){ 0 },
 	    (struct vfs_slice){ name, strlen(name) });
+	err = txn_get(t, row_key_slice(&key), val);
+	return err == 0 && val->n < n ? -VFS_CORRUPT : err;
+}
+
+static int
+meta_get(struct engine *e, const char *name, size_t n, uint8_t *out)
+{
+	struct vfs_slice val;
+	struct txn *t;
+	int err;
+
 	if ((err = txn_begin_inner(e, TXN_READ, NULL, &t)) < 0)
 		return err;
-	err = txn_get(t, row_key_slice(&key), &val);
-	if (err == 0 && val.n < n)
-		err = -VFS_CORRUPT;
-	if (err == 0)
+	if ((err = row_get(t, name, n, &val)) == 0)
 		memcpy(out, val.p, n);
 	txn_abort(t);
 	return err;
 }
 
 int
-mark_read(struct engine *e, struct ckpt_mark *m)
+mark_get(struct txn *t, struct ckpt_mark *m)
 {
-	uint8_t b[MARK_SIZE];
-	int err = meta_get(e, META_MARK, sizeof(b), b);
+	struct vfs_slice val;
+	const uint8_t *b;
+	int err = row_get(t, META_MARK, MARK_SIZE, &val);
 
 	if (err == -VFS_NOENT)
-		return efault(e, -VFS_CORRUPT,
+		return efault(t->e, -VFS_CORRUPT,
 		    "the row store has no checkpoint mark");
 	if (err < 0)
 		return err;
+	b = val.p;
 	m->pos = le_get64(b);
 	m->sum = le_get64(b + 8);
 	m->seq = le_get64(b + 16);
 	m->boot[0] = le_get64(b + 24);
 	m->boot[1] = le_get64(b + 32);
 	m->journal_rows = le_get64(b + 40);
-	m->journal_floor = le_get64(b + 48);
+	m->journal_floor.seq = le_get64(b + 48);
 	m->upto = le_get64(b + 56);
+	m->journal_floor.idx = (uint32_t)le_get64(b + 64);
+	m->journal_bytes = le_get64(b + 72);
 	return 0;
+}
+
+int
+mark_read(struct engine *e, struct ckpt_mark *m)
+{
+	struct txn *t;
+	int err;
+
+	if ((err = txn_begin_inner(e, TXN_READ, NULL, &t)) < 0)
+		return err;
+	err = mark_get(t, m);
+	txn_abort(t);
+	return err;
 }
 
 /* The row store and the log must be of one store. */

@@ -57,7 +57,9 @@ engine_status(struct engine *e, struct engine_status *s)
 	s->checkpoints = atomic_load(&e->bg.ended);
 	s->log_syncs = atomic_load(&e->sync.log_syncs);
 	s->data_syncs = atomic_load(&e->sync.data_syncs);
-	s->journal_rows = e->mark.journal_rows;
+	s->journal_rows = atomic_load(&e->journal.rows);
+	s->journal_bytes = atomic_load(&e->journal.bytes);
+	s->journal_max = e->conf.journal_bytes_max;
 	s->waits = atomic_load(&e->bg.waits);
 	s->recovered_records = e->recovered_records;
 	s->recovered_ms = e->recovered_ms;

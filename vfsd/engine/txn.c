@@ -38,7 +38,7 @@ txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
 	t->ws = NULL;
 	t->draft = t->carries = t->whole = false;
 	t->nids = 0;
-	t->njournal = 0;
+	t->njournal = t->changes = 0;
 	t->frees.n = t->carried.n = t->carry_buf.n = 0;
 	return t;
 }
@@ -250,15 +250,19 @@ txn_seq(const struct txn *t)
 }
 
 int
-txn_journal(struct txn *t, const struct rec_journal *rec)
+txn_journal(struct txn *t, const struct rec_journal *rec,
+    struct journal_pos *at)
 {
 	uint8_t buf[REC_JOURNAL_MAX];
 	struct row_key key;
 
 	assert(t->mode == TXN_WRITE);
+	*at = (struct journal_pos){ 0, 0 };
 	if (t->priv != NULL)
 		return 0;
-	row_key_id2(&key, ROW_JOURNAL, t->e->seq_now, t->njournal++);
+	*at = (struct journal_pos){ t->e->seq_now, t->njournal++ };
+	t->changes |= 1u << rec->kind;
+	row_key_id2(&key, ROW_JOURNAL, at->seq, at->idx);
 	return txn_put(t, row_key_slice(&key), (struct vfs_slice){
 	    buf, rec_journal_encode(rec, buf) });
 }
