@@ -101,7 +101,7 @@ struct vfs_sink {
 #define VFS_RENAME_EXCHANGE	2u
 
 /* TREE_PUBLISH: without a flag, name2 must be free or is replaced as by
- * RENAME; with this a tree of any size is taken away in the same step */
+ * RENAME; with this whatever has the name is taken away in the same step */
 #define VFS_TREE_REPLACE	4u
 
 /* SETATTR valid */
@@ -150,6 +150,9 @@ struct vfs_sink {
 /* SEEK whence */
 #define VFS_SEEK_DATA		1u
 #define VFS_SEEK_HOLE		2u
+
+/* RECLAIM, reclaimed: it is a directory with entries */
+#define VFS_RECLAIM_TREE	2u
 
 /* SYNC flags */
 #define VFS_SYNC_DATA		1u	/* fdatasync: size and bytes only */

@@ -90,6 +90,12 @@ int fx_publish(struct fx *fx, const char *path);
 /* What the dispatcher does at open and when holders go. */
 int fx_publish_all(struct fx *fx);
 int fx_reclaim_all(struct fx *fx);
+/* One batch of a removed directory; *next goes from call to call. */
+int fx_reap(struct fx *fx, struct vfs_id id, uint32_t max, uint64_t *next,
+    bool *done);
+int fx_tree_remove(struct fx *fx, const char *path);
+int fx_tree_publish(struct fx *fx, const char *path, const char *path2,
+    uint32_t flags);
 
 /*
  * The store in one number.  fx_digest: every row of it, but for the

@@ -82,8 +82,6 @@ check_dir(struct check *c, uint64_t id, const struct rec_inode *in)
 	if (in->nlink != 0 && in->nlink != 2 + dirs)
 		BAD(c, "directory %" PRIu64 ": nlink %u, %" PRIu64
 		    " directories in it", id, in->nlink, dirs);
-	if (in->nlink == 0 && n != 0)
-		BAD(c, "directory %" PRIu64 " is removed, not empty", id);
 }
 
 static void

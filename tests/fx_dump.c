@@ -68,20 +68,65 @@ fx_publish_all(struct fx *fx)
 }
 
 int
+fx_reap(struct fx *fx, struct vfs_id id, uint32_t max, uint64_t *next,
+    bool *done)
+{
+	struct vfs_id orphans[VFS_REAP_MAX];
+	struct vfs_reap q = { .id = id, .from = *next, .max = max };
+	struct vfs_reap_reply r = {
+	    .orphans = { .p = orphans, .cap = sizeof orphans } };
+	int err = fx_op_reap(fx, &q, &r);
+
+	if (err == 0) {
+		*next = r.next;
+		*done = r.done != 0;
+	}
+	return err;
+}
+
+static int
+reap_dir(struct fx *fx, struct vfs_id id)
+{
+	uint64_t next = 0;
+	bool done = false;
+	int err = 0;
+
+	while (err == 0 && !done)
+		err = fx_reap(fx, id, VFS_REAP_MAX, &next, &done);
+	return err;
+}
+
+static int
+reclaim_one(struct fx *fx, struct vfs_id id, bool *trees)
+{
+	struct vfs_reclaim q = { .id = id };
+	struct vfs_reclaim_reply r = { 0 };
+	int err;
+
+	do
+		err = fx_op_reclaim(fx, &q, &r);
+	while (err == 0 && r.reclaimed == 0);
+	if (err < 0 || r.reclaimed != VFS_RECLAIM_TREE)
+		return err;
+	*trees = true;
+	return reap_dir(fx, id);
+}
+
+/* Directories leave orphans of their own. */
+int
 fx_reclaim_all(struct fx *fx)
 {
-	struct vfs_reclaim_reply r = { 0 };
 	struct ids ids;
+	bool trees;
 	size_t i;
-	int err = list_ids(fx, ROW_ORPHAN, &ids);
+	int err;
 
-	for (i = 0; i < ids.n && err == 0; i++) {
-		struct vfs_reclaim q = { .id = ids.id[i] };
-
-		do
-			err = fx_op_reclaim(fx, &q, &r);
-		while (err == 0 && r.reclaimed == 0);
-	}
+	do {
+		trees = false;
+		err = list_ids(fx, ROW_ORPHAN, &ids);
+		for (i = 0; i < ids.n && err == 0; i++)
+			err = reclaim_one(fx, ids.id[i], &trees);
+	} while (err == 0 && trees);
 	return err;
 }
 

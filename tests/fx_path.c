@@ -174,6 +174,32 @@ fx_rmdir(struct fx *fx, const char *path)
 }
 
 int
+fx_tree_remove(struct fx *fx, const char *path)
+{
+	struct vfs_tree_remove q = { .flags = 0 };
+	struct vfs_tree_remove_reply r;
+	int err;
+
+	if ((err = parent(fx, path, &q.dir, &q.name)) < 0)
+		return err;
+	return fx_op_tree_remove(fx, &q, &r);
+}
+
+int
+fx_tree_publish(struct fx *fx, const char *path, const char *path2,
+    uint32_t flags)
+{
+	struct vfs_tree_publish q = { .flags = flags };
+	struct vfs_tree_publish_reply r;
+	int err;
+
+	if ((err = parent(fx, path, &q.dir, &q.name)) < 0 ||
+	    (err = parent(fx, path2, &q.dir2, &q.name2)) < 0)
+		return err;
+	return fx_op_tree_publish(fx, &q, &r);
+}
+
+int
 fx_rename(struct fx *fx, const char *path, const char *path2,
     uint32_t flags)
 {

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "holders.h"
 #include "publisher.h"
+#include "reaper.h"
 #include "tx.h"
 #include "watch.h"
 #include "why.h"
@@ -114,6 +115,8 @@ static const struct op_extra extras[VFS_OP_COUNT] = {
 	[VFS_OP_UNLINK] = { .after = after_unlink },
 	[VFS_OP_RENAME] = { .after = after_rename },
 	[VFS_OP_TMPFILE] = { .after = after_tmpfile },
+	[VFS_OP_TREE_PUBLISH] = { .after = after_tree_publish },
+	[VFS_OP_TREE_REMOVE] = { .after = after_tree_remove },
 };
 
 enum op_mode
@@ -362,7 +365,7 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
 		return err;
 	if (extras[op].after != NULL)
 		extras[op].after(s, q, r);
-	if (!s->sync_all)
+	if (!s->sync_all || op == VFS_OP_REAP)	/* nobody waits for it */
 		return 0;
 	if (extras[op].drafts && seq.n == 0)
 		return dispatch_sync(s, env, locked_id(op, q), 0, NULL,
@@ -562,7 +565,7 @@ settle(struct server *s)
 
 	server_env(&env);
 	if ((err = server_publish_all(s, &env)) == 0)
-		err = server_reclaim_all(s);
+		err = server_reclaim_old(s);
 	return err == -VFS_ROFS || err == -VFS_NOSPC ? 0 : err;
 }
 
@@ -584,6 +587,7 @@ server_new(const struct server_conf *conf, struct server **out)
 	if ((err = why_new(&s->why)) < 0 ||
 	    (err = holders_new(&s->holders)) < 0 ||
 	    (err = publisher_new(publish_quiet, s, &s->publisher)) < 0 ||
+	    (err = reaper_new(s, &s->reaper)) < 0 ||
 	    (err = settle(s)) < 0 ||
 	    (err = txs_new(s, &s->txs)) < 0 ||
 	    (err = watches_new(s, &s->watches)) < 0)
@@ -615,6 +619,7 @@ server_kill(struct server *s)
 
 	if (s == NULL)
 		return;
+	reaper_free(s->reaper);
 	txs_free(s, s->txs);
 	publisher_free(s->publisher);
 	watches_free(s->watches);	/* behind the last who commits */

@@ -49,6 +49,14 @@ int dispatch_sync(struct server *s, const struct req_env *env,
 void server_hold(struct server *s, struct vfs_id id, uint64_t n);
 void server_drop(struct server *s, struct vfs_id id, uint64_t n);
 
+/*
+ * Removed trees go in the background.  busy: there are some (not counting
+ * what waits for its holders).  reap: one piece of it now, 1 if there may
+ * be more; for tests, which may have no thread for it.
+ */
+bool server_reaper_busy(struct server *s);
+int server_reap(struct server *s);
+
 /* A handle that wrote was released: publish the draft. */
 void server_released(struct server *s, struct vfs_id id);
 

@@ -21,6 +21,7 @@ struct server {
 	uint64_t draft_max;		/* bytes of rows; see wrote() */
 	struct holders *holders;
 	struct publisher *publisher;
+	struct reaper *reaper;
 	struct txs *txs;
 	struct why *why;
 	struct watches *watches;
@@ -43,8 +44,14 @@ void server_env(struct req_env *env);
 
 /* orphans.c: what happens after a commit, by what it replied. */
 typedef void after_fn(struct server *s, const void *q, const void *r);
-after_fn after_unlink, after_rename, after_tmpfile;
-int server_reclaim_all(struct server *s);
+after_fn after_unlink, after_rename, after_tmpfile, after_tree_remove,
+    after_tree_publish;
+/* Objects without names that the last daemon left: a few at once, the
+ * rest in the background. */
+int server_reclaim_old(struct server *s);
+/* Up to cap of them, ascending, from after on. */
+int server_orphans(struct server *s, struct vfs_id after,
+    struct vfs_id *ids, size_t cap, size_t *n);
 /* An object has lost its last name, in a commit that is done. */
 void server_orphaned(struct server *s, struct vfs_id id, bool keep);
 int server_publish_all(struct server *s, const struct req_env *env);

@@ -204,6 +204,22 @@ holders_orphan(struct holders *h, struct vfs_id id, bool keep)
 	return alone && !keep;
 }
 
+bool
+holders_held(struct holders *h, struct vfs_id id)
+{
+	struct shard *s = shard_of(h, id);
+	struct slot *p;
+	bool held = false;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->cap > 0) {
+		p = find(s->slots, s->cap, id.n);
+		held = p->id != 0 && (p->held & ~ORPHAN) != 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return held;
+}
+
 uint64_t
 holders_count(struct holders *h)
 {

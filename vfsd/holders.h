@@ -31,6 +31,8 @@ bool holders_drop(struct holders *h, struct vfs_id id, uint64_t n);
  */
 bool holders_orphan(struct holders *h, struct vfs_id id, bool keep);
 
+bool holders_held(struct holders *h, struct vfs_id id);
+
 /* Ids in the table, for status. */
 uint64_t holders_count(struct holders *h);
 

@@ -6,10 +6,12 @@
 #include "engine/engine.h"
 #include "holders.h"
 #include "publisher.h"
+#include "reaper.h"
 
-#define BATCH		256u		/* orphans at a time */
+#define OLD_MAX		256u		/* orphans that an open reclaims */
 
-/* In steps: a huge file does not fit one commit. */
+/* In steps: a huge file does not fit one commit, a tree goes to the
+ * reaper. */
 static int
 reclaim(struct server *s, struct vfs_id id)
 {
@@ -23,9 +25,13 @@ reclaim(struct server *s, struct vfs_id id)
 		r.reclaimed = 1;
 		err = dispatch(s, VFS_OP_RECLAIM, &env, &q, &r);
 	} while (err == 0 && r.reclaimed == 0);
-	if (err == 0)
+	if (err < 0)
+		return err;
+	if (r.reclaimed == VFS_RECLAIM_TREE)
+		reaper_add(s->reaper, id);
+	else
 		publisher_forget(s->publisher, id);
-	return err;
+	return 0;
 }
 
 void
@@ -64,6 +70,26 @@ after_tmpfile(struct server *s, const void *q, const void *r)
 	server_orphaned(s, u->attr.id, true);
 }
 
+/* (What has another name is left by RECLAIM.) */
+void
+after_tree_remove(struct server *s, const void *q, const void *r)
+{
+	const struct vfs_tree_remove_reply *u = r;
+
+	(void)q;
+	server_orphaned(s, u->id, false);
+}
+
+void
+after_tree_publish(struct server *s, const void *q, const void *r)
+{
+	const struct vfs_tree_publish_reply *u = r;
+
+	(void)q;
+	if (u->replaced.n != 0)
+		server_orphaned(s, u->replaced, false);
+}
+
 void
 server_hold(struct server *s, struct vfs_id id, uint64_t n)
 {
@@ -77,10 +103,9 @@ server_drop(struct server *s, struct vfs_id id, uint64_t n)
 		(void)reclaim(s, id);
 }
 
-/* Ids of up to BATCH orphans after the given one. */
-static int
-list_orphans(struct server *s, struct vfs_id after, struct vfs_id *ids,
-    size_t *n)
+int
+server_orphans(struct server *s, struct vfs_id after, struct vfs_id *ids,
+    size_t cap, size_t *n)
 {
 	struct vfs_slice key, val;
 	struct row_parts parts;
@@ -98,7 +123,7 @@ list_orphans(struct server *s, struct vfs_id after, struct vfs_id *ids,
 	if ((err = txn_cur_open(t, &c)) < 0)
 		goto out;
 	err = txn_cur_seek_in(c, row_key_slice(&k), 1, &key, &val);
-	while (err == 0 && *n < BATCH &&
+	while (err == 0 && *n < cap &&
 	    (err = row_key_parse(key, &parts)) == 0 &&
 	    parts.kind == ROW_ORPHAN) {
 		ids[(*n)++].n = parts.a;
@@ -110,20 +135,37 @@ out:
 }
 
 int
-server_reclaim_all(struct server *s)
+server_reclaim_old(struct server *s)
 {
-	struct vfs_id ids[BATCH], after = { 0 };
+	struct vfs_id ids[OLD_MAX], none = { 0 };
+	struct engine_status st;
 	size_t i, n;
 	int err;
 
-	do {
-		if ((err = list_orphans(s, after, ids, &n)) < 0)
+	if ((err = server_orphans(s, none, ids, OLD_MAX, &n)) < 0)
+		return err;
+	for (i = 0; i < n; i++)
+		if ((err = reclaim(s, ids[i])) < 0)
 			return err;
-		for (i = 0; i < n; i++) {
-			if ((err = reclaim(s, ids[i])) < 0)
-				return err;
-			after = ids[i];
-		}
-	} while (n == BATCH);
+	if (n < OLD_MAX)
+		return 0;
+	engine_status(s->engine, &st);
+	st.next_id.n--;			/* what comes later has holders */
+	reaper_scan(s->reaper, ids[n - 1], st.next_id);
 	return 0;
+}
+
+bool
+server_reaper_busy(struct server *s)
+{
+	struct reaper_counts c;
+
+	reaper_counts(s->reaper, &c);
+	return c.waiting > 0;
+}
+
+int
+server_reap(struct server *s)
+{
+	return reaper_step(s->reaper);
 }

@@ -65,6 +65,7 @@ struct tx_ref {
 
 /*
  * All of q or nothing.  Operations: CREATE LINK UNLINK RENAME TMPFILE
+ * TREE_PUBLISH TREE_REMOVE
  * SETATTR WRITE ALLOCATE COPY_RANGE XATTR_SET XATTR_REMOVE; LOOKUP and
  * STAT for their results; others are -VFS_UNSUPPORTED.  A tx_id that was
  * committed before: the first answer if q is the same, else -VFS_INVAL.

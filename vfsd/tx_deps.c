@@ -14,10 +14,12 @@
 
 #include "core/dirent.h"
 #include "core/node.h"
+#include "core/tree.h"
 #include "tx_in.h"
 
 enum {
-	ALIVE = 1 << 0,			/* it exists and has a name */
+	ALIVE = 1 << 0,			/* it exists and has a name; a
+					 * directory is not in a removed tree */
 	PERM = 1 << 1,			/* mode, owner, ACLs */
 	META = 1 << 2,			/* all attributes but size, bytes */
 	DATA = 1 << 3,			/* content; all names of a directory */
@@ -57,6 +59,12 @@ static const struct rule rules[VFS_OP_COUNT][2] = {
 	    RN(rename, CHECK | NAME | FOUND_CHECK | PACKED, dir, name),
 	    RN(rename, ALIVE | CHECK | NAME | FOUND_CHECK | FOUND_EMPTY, dir2,
 	    name2) },
+	[VFS_OP_TREE_REMOVE] = {
+	    RN(tree_remove, CHECK | NAME | FOUND_CHECK | PACKED, dir, name) },
+	[VFS_OP_TREE_PUBLISH] = {
+	    RN(tree_publish, CHECK | NAME | FOUND_CHECK | PACKED, dir, name),
+	    RN(tree_publish, ALIVE | CHECK | NAME | FOUND_CHECK | FOUND_EMPTY,
+	    dir2, name2) },
 	[VFS_OP_PATHS_OF] = R1(paths_of, META, id),
 	[VFS_OP_DIR_READ] = R1(dir_read, ALIVE | CHECK | DATA, dir),
 	[VFS_OP_STAT] = R1(stat, META | DATA | PACKED, id),
@@ -114,8 +122,6 @@ static uint64_t
 node_stamp(unsigned kind, const struct node *n, bool as_draft)
 {
 	switch (kind) {
-	case ALIVE:
-		return n->in.nlink > 0 ? 2 : 1;
 	case PERM:
 		return perm_stamp(&n->in);
 	case META:
@@ -125,6 +131,18 @@ node_stamp(unsigned kind, const struct node *n, bool as_draft)
 		return as_draft ? time_stamp(n->in.ctime) :
 		    n->in.data_version;
 	}
+}
+
+static int
+alive_stamp(struct txn *t, const struct node *n, uint64_t *stamp)
+{
+	int alive = n->in.nlink > 0;
+
+	if (node_is_dir(n) && (alive = tree_takes_names(n)))
+		alive = tree_is_below(t, n->id,
+		    (struct vfs_id){ VFS_ID_ROOT });
+	*stamp = alive > 0 ? 2 : 1;
+	return alive < 0 ? alive : 0;
 }
 
 static int
@@ -154,6 +172,8 @@ stamp_new(struct txn *t, struct dep *d, struct vfs_slice name)
 	}
 	if (err < 0)
 		return err;
+	if (d->kind == ALIVE)
+		return alive_stamp(t, &n, &d->stamp);
 	d->draft = d->kind == DATA && n.draft;
 	d->stamp = node_stamp(d->kind, &n, d->draft);
 	return 0;
@@ -339,7 +359,7 @@ note_kinds(struct deps *d, struct txn *below, struct own own, unsigned what,
 /* What lies behind a name below; 0: nothing. */
 static int
 note_found(struct deps *d, struct txn *below, struct own own,
-    const struct rule *r, uint64_t dir, struct vfs_slice name)
+    unsigned rule, uint64_t dir, struct vfs_slice name)
 {
 	struct rec_name e;
 	unsigned what = 0;
@@ -348,18 +368,18 @@ note_found(struct deps *d, struct txn *below, struct own own,
 	err = dirent_find(below, (struct vfs_id){ dir }, name, &e);
 	if (err < 0)
 		return err == -VFS_NOENT ? 0 : err;
-	if (r->what & FOUND_CHECK)
+	if (rule & FOUND_CHECK)
 		what |= CHECK;
-	if ((r->what & FOUND_EMPTY) && e.type == VFS_DIR)
+	if ((rule & FOUND_EMPTY) && e.type == VFS_DIR)
 		what |= DATA;
-	if (r->what & FOUND_ATTR)
+	if (rule & FOUND_ATTR)
 		what |= e.type == VFS_DIR ? 0 : META | DATA;
 	return note_kinds(d, below, own, what, e.id.n);
 }
 
 static int
 note_name(struct deps *d, struct txn *below, struct own own,
-    const struct rule *r, uint64_t dir, struct vfs_slice name)
+    unsigned rule, uint64_t dir, struct vfs_slice name)
 {
 	int err;
 
@@ -369,10 +389,10 @@ note_name(struct deps *d, struct txn *below, struct own own,
 		return note_kinds(d, below, own, META, dir);
 	if ((err = note_one(d, below, NAME, dir, name)) < 0)
 		return err;
-	if ((r->what & (FOUND_CHECK | FOUND_EMPTY | FOUND_ATTR)) == 0 ||
+	if ((rule & (FOUND_CHECK | FOUND_EMPTY | FOUND_ATTR)) == 0 ||
 	    name.n > VFS_NAME_MAX)
 		return 0;
-	return note_found(d, below, own, r, dir, name);
+	return note_found(d, below, own, rule, dir, name);
 }
 
 int
@@ -393,6 +413,7 @@ note_rule(struct deps *d, struct txn *below, struct own own, enum vfs_op op,
     const struct rule *r, const void *q)
 {
 	const struct vfs_setattr *set = q;
+	const struct vfs_tree_publish *publish = q;
 	struct vfs_slice name;
 	unsigned what = r->what;
 	struct vfs_id id;
@@ -401,6 +422,8 @@ note_rule(struct deps *d, struct txn *below, struct own own, enum vfs_op op,
 	memcpy(&id, (const char *)q + r->id, sizeof id);
 	if (op == VFS_OP_SETATTR && (set->valid & VFS_SET_SIZE))
 		what |= DATA;
+	if (op == VFS_OP_TREE_PUBLISH && publish->flags != 0)
+		what &= ~(unsigned)FOUND_EMPTY;	/* it may be full */
 	if ((err = note_kinds(d, below, own, what, id.n)) < 0)
 		return err;
 	if ((what & ATTR) &&
@@ -409,7 +432,7 @@ note_rule(struct deps *d, struct txn *below, struct own own, enum vfs_op op,
 	if ((what & NAME) == 0)
 		return 0;
 	memcpy(&name, (const char *)q + r->name, sizeof name);
-	return note_name(d, below, own, r, id.n, name);
+	return note_name(d, below, own, what, id.n, name);
 }
 
 int

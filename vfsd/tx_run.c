@@ -186,6 +186,8 @@ note_orphans(struct orphans *o, enum vfs_op op, const void *rep)
 	const struct vfs_rename_reply *rn = rep;
 	const struct vfs_unlink_reply *un = rep;
 	const struct vfs_tmpfile_reply *tm = rep;
+	const struct vfs_tree_remove_reply *tr = rep;
+	const struct vfs_tree_publish_reply *tp = rep;
 	struct orphan x = { { 0 }, false };
 	struct orphan *v;
 
@@ -194,6 +196,10 @@ note_orphans(struct orphans *o, enum vfs_op op, const void *rep)
 	if (op == VFS_OP_RENAME && rn->replaced.n != 0 &&
 	    rn->replaced_nlink == 0)
 		x.id = rn->replaced;
+	if (op == VFS_OP_TREE_REMOVE)	/* if it has no other name */
+		x.id = tr->id;
+	if (op == VFS_OP_TREE_PUBLISH)
+		x.id = tp->replaced;
 	if (op == VFS_OP_TMPFILE)
 		x = (struct orphan){ tm->attr.id, true };
 	if (x.id.n == 0 || o == NULL)

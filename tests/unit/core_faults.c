@@ -136,6 +136,37 @@ do_publish(struct fx *fx)
 	return fx_publish_all(fx);
 }
 
+static int
+do_tree_remove(struct fx *fx)
+{
+	return fx_tree_remove(fx, "/d");
+}
+
+static int
+do_tree_publish(struct fx *fx)
+{
+	return fx_tree_publish(fx, "/acl", "/d", VFS_TREE_REPLACE);
+}
+
+/* An orphan that has entries, and what takes them away. */
+static struct vfs_id reaped;
+
+static int
+before_reap(struct fx *fx)
+{
+	reaped = fx_id(fx, "/d");
+	return fx_tree_remove(fx, "/d");
+}
+
+static int
+do_reap(struct fx *fx)
+{
+	uint64_t next = 0;
+	bool done = false;
+
+	return fx_reap(fx, reaped, 8, &next, &done);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct fx *fx);
@@ -150,6 +181,9 @@ static const struct {
 	{ "setxattr", do_setxattr }, { "set an ACL", do_set_acl },
 	{ "removexattr", do_removexattr }, { "write", do_write },
 	{ "publish", do_publish }, { "reclaim", do_reclaim },
+	{ "tree remove", do_tree_remove },
+	{ "tree publish", do_tree_publish },
+	{ "reap", do_reap },
 };
 #define NOPS	(sizeof ops / sizeof ops[0])
 
@@ -236,6 +270,8 @@ each_op(bool stored, bool forever)
 
 	for (op = 0; op < NOPS; op++) {
 		assert_err(with_tree(&fx, stored), OK);
+		if (ops[op].run == do_reap)
+			assert_err(before_reap(fx), OK);
 		fail_each_call(fx, ops[op].name, ops[op].run, forever);
 		fx_teardown(&fx);
 	}

@@ -7,7 +7,8 @@ static const char *const kinds[] = {
 	[JOURNAL_UNLINK] = "unlink", [JOURNAL_RENAME] = "rename",
 	[JOURNAL_EXCHANGE] = "exchange", [JOURNAL_DATA] = "data",
 	[JOURNAL_META] = "meta", [JOURNAL_XATTR] = "xattr",
-	[JOURNAL_DELETE] = "delete",
+	[JOURNAL_DELETE] = "delete", [JOURNAL_REMOVE_TREE] = "remove_tree",
+	[JOURNAL_CLONE_TREE] = "clone_tree",
 };
 
 /* The records from sequence number *from on, as text; moves *from. */
@@ -88,6 +89,27 @@ journal__each_change__is_recorded_once(void **state)
 }
 
 static void
+journal__tree_removed__one_record_and_what_survives(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t at = 0;
+
+	assert_err(fx_mkdir(fx, "/t", 0755), OK);
+	assert_err(fx_mkdir(fx, "/t/d", 0755), OK);
+	assert_err(fx_create(fx, "/t/d/f", 0644), OK);
+	assert_err(fx_create(fx, "/t/g", 0644), OK);
+	assert_err(fx_link(fx, "/t/g", "/g"), OK);
+	assert_err(fx_mkdir(fx, "/new", 0755), OK);
+	(void)records(fx, &at);
+	assert_err(fx_tree_publish(fx, "/new", "/t", VFS_TREE_REPLACE), OK);
+	assert_records(fx, &at, "remove_tree t; rename new t; ");
+	assert_err(fx_reclaim_all(fx), OK);
+	assert_records(fx, &at, "unlink d; unlink g; ");
+	assert_err(fx_tree_remove(fx, "/t"), OK);
+	assert_records(fx, &at, "unlink t; ");	/* it was empty */
+}
+
+static void
 journal__draft__recorded_when_published(void **state)
 {
 	struct fx *fx = *state;
@@ -131,6 +153,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FX_TEST(journal__each_change__is_recorded_once),
+		FX_TEST(journal__tree_removed__one_record_and_what_survives),
 		FX_TEST(journal__draft__recorded_when_published),
 		FX_TEST(journal__after_recovery_and_checkpoint__is_the_same),
 	};

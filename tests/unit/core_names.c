@@ -350,7 +350,7 @@ tmpfile__never_linked__is_reclaimed(void **state)
 	assert_err(fx_reclaim_all(fx), OK);
 	assert_err(fx_op_stat(fx, &s, &sr), NO_SUCH_ID);
 	assert_int_equal(fx_check(fx), 0);
-	q.mode = 0040700;
+	q.mode = 0120777;
 	assert_err(fx_op_tmpfile(fx, &q, &r), INVAL);
 }
 

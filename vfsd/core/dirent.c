@@ -3,6 +3,7 @@
 
 #include "dirent.h"
 #include "perm.h"
+#include "tree.h"
 
 #define NAME_VALUE_MAX	32u
 #define SLOT_VALUE_MAX	(16u + VFS_NAME_MAX)
@@ -26,7 +27,7 @@ dirent_parent(struct txn *t, struct vfs_id id, struct node *dir)
 
 	if ((err = node_get_dir(t, id, dir)) < 0)
 		return err;
-	if (dir->in.nlink == 0)
+	if (!tree_takes_names(dir))
 		return -VFS_NOENT;	/* removed, and still held */
 	return perm_check(t, dir, VFS_MAY_WRITE | VFS_MAY_EXEC);
 }

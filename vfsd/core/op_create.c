@@ -5,6 +5,7 @@
 #include "core.h"
 #include "dirent.h"
 #include "perm.h"
+#include "tree.h"
 #include "xattr.h"
 
 #define MODE_SETGID	02000u
@@ -195,7 +196,7 @@ create_new(struct txn *t, const struct vfs_create *q, struct node *dir,
 	    (err = dirent_add(t, dir, q->name, n->id, node_type(n))) < 0)
 		return err;
 	if (node_is_dir(n))
-		dir->in.nlink++;
+		tree_count_subdir(dir, +1);
 	node_touch(t, dir, NODE_DATA | (node_is_dir(n) ? NODE_META : 0));
 	if ((err = node_put(t, dir)) < 0)
 		return err;
@@ -223,7 +224,7 @@ op_create(struct txn *t, const struct vfs_create *q, struct plan *p,
 		return take_existing(t, q, &e, r);
 	if (err != -VFS_NOENT)
 		return err;
-	if (dir.in.nlink == 0)
+	if (!tree_takes_names(&dir))
 		return -VFS_NOENT;	/* removed, and still held */
 	if ((err = perm_check(t, &dir, VFS_MAY_WRITE)) < 0)
 		return err;
@@ -241,17 +242,20 @@ op_tmpfile(struct txn *t, const struct vfs_tmpfile *q, struct plan *p,
 	struct rec_journal j = {
 		.kind = JOURNAL_CREATE, .parent = q->dir,
 	};
+	enum vfs_type type = VFS_MODE_TYPE(q->mode);
 	struct node dir, n;
 	int err;
 
 	(void)p;
 	assert(txn_mode(t) == TXN_WRITE);
-	if ((q->mode >> 16) != 0 || VFS_MODE_TYPE(q->mode) != VFS_REG)
+	if ((q->mode >> 16) != 0 || (type != VFS_REG && type != VFS_DIR))
 		return -VFS_INVAL;
 	if ((err = dirent_parent(t, q->dir, &dir)) < 0 ||
 	    (err = bear(t, &dir, q->mode, &n)) < 0)
 		return err;
 	n.in.nlink = 0;
+	if (node_is_dir(&n))
+		n.in.flags |= INODE_STAGING;
 	if ((err = node_put(t, &n)) < 0 ||
 	    (err = node_orphan(t, &n)) < 0 ||
 	    (err = node_journal(t, &n, j)) < 0)

@@ -4,6 +4,7 @@
 #include "core.h"
 #include "dirent.h"
 #include "perm.h"
+#include "tree.h"
 #include "within.h"
 
 #define COOKIE_DOT	1u
@@ -145,8 +146,8 @@ op_dir_read(struct txn *t, const struct vfs_dir_read *q,
 	if ((err = node_get_dir(t, q->dir, &dir)) < 0 ||
 	    (err = perm_check(t, &dir, VFS_MAY_READ)) < 0)
 		return err;
-	if (dir.in.nlink == 0)
-		return -VFS_NOENT;
+	if (!tree_takes_names(&dir) && dir.in.entries == 0)
+		return -VFS_NOENT;	/* removed, and nothing is left */
 	if (s.fence == 0)
 		s.fence = dir.in.next_slot;
 	if ((err = run_stream(&s)) < 0)

@@ -306,6 +306,10 @@ peek_reclaim(struct txn *rt, const struct vfs_reclaim *q, bool rdonly,
 	err = node_get(rt, q->id, &n);
 	if (err < 0 && err != -VFS_NO_SUCH_ID)
 		return err;
+	if (err == 0 && n.in.nlink == 0 && n.in.entries > 0) {
+		r->reclaimed = VFS_RECLAIM_TREE;
+		return 1;
+	}
 	r->reclaimed = 1;
 	return err < 0 || n.in.nlink > 0 ? 1 : 0;
 }

@@ -5,7 +5,23 @@
 #include "dirent.h"
 #include "draft.h"
 #include "perm.h"
+#include "tree.h"
 #include "within.h"
+
+/* What lies in a removed tree is gone for whoever comes with its id.  One
+ * without names of its own is somebody's who holds it. */
+static int
+lookup_self(struct txn *t, struct vfs_id id, struct node *out)
+{
+	int err;
+
+	if ((err = node_get(t, id, out)) < 0)
+		return err;
+	if (out->in.nlink == 0)
+		return out->in.entries == 0 ? 0 : -VFS_NO_SUCH_ID;
+	err = tree_reaches(t, id, (struct vfs_id){ VFS_ID_ROOT });
+	return err > 0 ? 0 : err < 0 ? err : -VFS_NO_SUCH_ID;
+}
 
 /* "." is any object itself, ".." the directory above (at the root: the
  * root); whoever exports ids needs both. */
@@ -16,7 +32,7 @@ lookup_dots(struct txn *t, const struct vfs_lookup *q, struct node *out)
 	int err;
 
 	if (dirent_is_dot(q->name))
-		return node_get(t, q->dir, out);
+		return lookup_self(t, q->dir, out);
 	if ((err = node_get_dir(t, q->dir, &dir)) < 0)
 		return err;
 	if ((err = perm_check(t, &dir, VFS_MAY_EXEC)) < 0)
@@ -127,7 +143,7 @@ op_link(struct txn *t, const struct vfs_link *q, struct plan *p,
 
 /* May the entry e go, with these flags? */
 static int
-unlink_check(struct txn *t, const struct vfs_unlink *q,
+unlink_check(struct txn *t, const struct vfs_unlink *q, bool tree,
     const struct node *dir, const struct node *n)
 {
 	bool is_dir = node_is_dir(n);
@@ -141,7 +157,9 @@ unlink_check(struct txn *t, const struct vfs_unlink *q,
 		return -VFS_ISDIR;
 	if (!is_dir && (q->flags & VFS_UNLINK_DIR))
 		return -VFS_NOTDIR;
-	return is_dir && n->in.entries > 0 ? -VFS_NOTEMPTY : 0;
+	if (!is_dir || n->in.entries == 0)
+		return 0;
+	return tree ? tree_may_remove(t, n) : -VFS_NOTEMPTY;
 }
 
 static int
@@ -149,7 +167,8 @@ unlink_name(struct txn *t, const struct vfs_unlink *q, struct node *dir,
     const struct rec_name *e, struct node *n)
 {
 	struct rec_journal j = {
-		.kind = JOURNAL_UNLINK, .parent = dir->id, .name = q->name,
+		.kind = tree_unlink_kind(n), .parent = dir->id,
+		.name = q->name,
 	};
 	bool is_dir = node_is_dir(n);
 	int err;
@@ -158,7 +177,7 @@ unlink_name(struct txn *t, const struct vfs_unlink *q, struct node *dir,
 	    (err = node_unlinked(t, n)) < 0)
 		return err;
 	if (is_dir)
-		dir->in.nlink--;
+		tree_count_subdir(dir, -1);
 	node_touch(t, dir, NODE_DATA | (is_dir ? NODE_META : 0));
 	if ((err = node_put(t, dir)) < 0)
 		return err;
@@ -169,11 +188,18 @@ int
 op_unlink(struct txn *t, const struct vfs_unlink *q, struct plan *p,
     struct vfs_unlink_reply *r)
 {
+	(void)p;
+	return unlink_run(t, q, false, r);
+}
+
+int
+unlink_run(struct txn *t, const struct vfs_unlink *q, bool tree,
+    struct vfs_unlink_reply *r)
+{
 	struct node dir, n;
 	struct rec_name e;
 	int err;
 
-	(void)p;
 	assert(txn_mode(t) == TXN_WRITE);
 	if ((q->flags & ~(VFS_UNLINK_FILE | VFS_UNLINK_DIR)) != 0 ||
 	    q->flags == (VFS_UNLINK_FILE | VFS_UNLINK_DIR))
@@ -183,7 +209,7 @@ op_unlink(struct txn *t, const struct vfs_unlink *q, struct plan *p,
 	    (err = perm_check(t, &dir, VFS_MAY_EXEC)) < 0 ||
 	    (err = dirent_find(t, q->dir, q->name, &e)) < 0 ||
 	    (err = dirent_node(t, q->dir, &e, &n)) < 0 ||
-	    (err = unlink_check(t, q, &dir, &n)) < 0 ||
+	    (err = unlink_check(t, q, tree, &dir, &n)) < 0 ||
 	    (err = unlink_name(t, q, &dir, &e, &n)) < 0)
 		return err;
 	r->id = n.id;

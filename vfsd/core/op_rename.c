@@ -7,15 +7,13 @@
  *   to a free name elsewhere: a new one.
  */
 #include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "core.h"
 #include "dirent.h"
 #include "draft.h"
 #include "perm.h"
-
-#define DEPTH_MAX	(1u << 20)	/* more parents are damage */
+#include "tree.h"
 
 /* One end: a directory, a name in it, and what has the name. */
 struct end {
@@ -30,6 +28,7 @@ struct move {
 	const struct vfs_rename *q;
 	struct node dir, dir2;
 	struct end from, to;	/* to.dir is &dir if both are the same */
+	bool tree;		/* what is replaced may have entries */
 };
 
 static bool
@@ -85,7 +84,7 @@ load(struct txn *t, struct move *m)
 	    (err = perm_check(t, m->to.dir, VFS_MAY_EXEC)) < 0 ||
 	    (err = find_end(t, &m->from)) < 0)
 		return err;
-	if (!m->from.there || m->to.dir->in.nlink == 0)
+	if (!m->from.there || !tree_takes_names(m->to.dir))
 		return -VFS_NOENT;
 	if ((err = find_end(t, &m->to)) < 0)
 		return err;
@@ -95,27 +94,6 @@ load(struct txn *t, struct move *m)
 
 /* --- rules -------------------------------------------------------------- */
 
-/* Is dir the directory top, or somewhere below it?  1, 0 or an error. */
-static int
-is_below(struct txn *t, struct vfs_id dir, struct vfs_id top)
-{
-	struct node n;
-	unsigned i;
-	int err;
-
-	for (i = 0; i < DEPTH_MAX; i++) {
-		if (dir.n == top.n)
-			return 1;
-		if (dir.n == VFS_ID_ROOT)
-			return 0;
-		if ((err = node_get_dir(t, dir, &n)) < 0)
-			return err;
-		dir.n = n.in.parent;
-	}
-	return fault(t, -VFS_CORRUPT, "the parents of directory %" PRIu64
-	    " have no end", dir.n);
-}
-
 /* A directory cannot come to lie in itself. */
 static int
 check_loop(struct txn *t, const struct end *moved, const struct end *into)
@@ -124,7 +102,7 @@ check_loop(struct txn *t, const struct end *moved, const struct end *into)
 
 	if (!moved->there || !node_is_dir(&moved->n))
 		return 0;
-	below = is_below(t, into->dir->id, moved->n.id);
+	below = tree_is_below(t, into->dir->id, moved->n.id);
 	return below > 0 ? -VFS_INVAL : below;
 }
 
@@ -153,13 +131,29 @@ check_perm(struct txn *t, const struct move *m)
 	return exchanges(m) ? check_parent(t, m, &m->to) : 0;
 }
 
+/* A tree that goes cannot have in it what takes its place. */
 static int
-check_replaced(const struct move *m)
+check_replaced_tree(struct txn *t, const struct move *m)
+{
+	int below;
+
+	if (!node_is_dir(&m->to.n))
+		return 0;
+	below = tree_is_below(t, m->from.dir->id, m->to.n.id);
+	if (below != 0)
+		return below > 0 ? -VFS_INVAL : below;
+	return tree_may_remove(t, &m->to.n);
+}
+
+static int
+check_replaced(struct txn *t, const struct move *m)
 {
 	bool dir = node_is_dir(&m->from.n);
 
 	if (!m->to.there || exchanges(m))
 		return 0;
+	if (m->tree)
+		return check_replaced_tree(t, m);
 	if (dir && !node_is_dir(&m->to.n))
 		return -VFS_NOTDIR;
 	if (!dir && node_is_dir(&m->to.n))
@@ -183,7 +177,7 @@ check(struct txn *t, const struct move *m)
 	    (exchanges(m) &&
 	    (err = check_loop(t, &m->to, &m->from)) < 0)))
 		return err;
-	return check_replaced(m);
+	return check_replaced(t, m);
 }
 
 /* --- doing -------------------------------------------------------------- */
@@ -206,7 +200,7 @@ static void
 count_subdir(struct node *dir, const struct node *n, int by)
 {
 	if (node_is_dir(n))
-		dir->in.nlink += (uint32_t)by;
+		tree_count_subdir(dir, by);
 }
 
 static int
@@ -242,7 +236,7 @@ static int
 over_name(struct txn *t, struct move *m)
 {
 	struct rec_journal j = {
-		.kind = JOURNAL_UNLINK, .parent = m->to.dir->id,
+		.kind = tree_unlink_kind(&m->to.n), .parent = m->to.dir->id,
 		.name = m->to.name,
 	};
 	struct end *f = &m->from, *to = &m->to;
@@ -321,11 +315,18 @@ int
 op_rename(struct txn *t, const struct vfs_rename *q, struct plan *p,
     struct vfs_rename_reply *r)
 {
+	(void)p;
+	return rename_run(t, q, false, r);
+}
+
+int
+rename_run(struct txn *t, const struct vfs_rename *q, bool tree,
+    struct vfs_rename_reply *r)
+{
 	uint32_t both = VFS_RENAME_NOREPLACE | VFS_RENAME_EXCHANGE;
-	struct move m = { .q = q };
+	struct move m = { .q = q, .tree = tree };
 	int err;
 
-	(void)p;
 	assert(txn_mode(t) == TXN_WRITE);
 	if ((q->flags & ~both) != 0 || q->flags == both)
 		return -VFS_INVAL;

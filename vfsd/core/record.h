@@ -82,6 +82,8 @@ enum {
 	INODE_HAS_DEFACL = 1 << 3,
 	INODE_DRAFT_CUT = 1 << 4,	/* ROW_DRAFT only: see cut */
 	INODE_MANY = 1 << 5,		/* has, or had, more than one name */
+	INODE_STAGING = 1 << 6,		/* a directory that takes names though
+					 * it has none itself */
 };
 
 /* ROW_INODE, and ROW_DRAFT (same bytes). */

@@ -15,6 +15,18 @@ root_stands(const struct req_env *env, const struct node *root)
 	    (env->root_parent == 0 || env->root_parent == root->in.parent);
 }
 
+/* Nowhere, but perhaps open; or its last name went in this very txn. */
+static bool
+nameless(struct txn *t, const struct node *n)
+{
+	const struct req_env *env = txn_env(t);
+
+	if (txn_mode(t) == TXN_WRITE &&
+	    n->in.meta_version == txn_seq(t).n)
+		return true;
+	return env->holds != NULL && env->holds(env->holder, n->id.n);
+}
+
 int
 within_dir(struct txn *t, struct vfs_id id)
 {
@@ -33,6 +45,8 @@ within_dir(struct txn *t, struct vfs_id id)
 			return root_stands(env, &n);
 		if (id.n == VFS_ID_ROOT)
 			return 0;
+		if (n.in.nlink == 0)	/* of a removed tree, or staged */
+			return nameless(t, &n);
 		id.n = n.in.parent;
 	}
 	return fault(t, -VFS_CORRUPT, "the parents of directory %" PRIu64
@@ -60,18 +74,6 @@ any_link(struct txn *t, struct txn_cur *c, struct vfs_id id)
 			err = txn_cur_next(c, &key, &val);
 	}
 	return err < 0 && err != -VFS_NOENT ? err : in;
-}
-
-/* Nowhere, but perhaps open; or its last name went in this very txn. */
-static bool
-nameless(struct txn *t, const struct node *n)
-{
-	const struct req_env *env = txn_env(t);
-
-	if (txn_mode(t) == TXN_WRITE &&
-	    n->in.meta_version == txn_seq(t).n)
-		return true;
-	return env->holds != NULL && env->holds(env->holder, n->id.n);
 }
 
 int

@@ -183,6 +183,9 @@ int engine_drafts(struct engine *e, struct vfs_id after,
  * once, or the log cannot be trimmed and a publication may not fit. */
 bool engine_drafts_heavy(struct engine *e);
 
+/* A checkpoint is due, or late: what can wait should. */
+bool engine_crowded(struct engine *e);
+
 /* Recent faults, newest first; by trace id, or all if 0. */
 size_t engine_faults(struct engine *e, uint64_t trace_id,
     struct fault_rec *out, size_t cap);

@@ -73,6 +73,12 @@ engine_status(struct engine *e, struct engine_status *s)
 }
 
 bool
+engine_crowded(struct engine *e)
+{
+	return ckpt_due(e) || ckpt_pressed(e);
+}
+
+bool
 engine_drafts_heavy(struct engine *e)
 {
 	return atomic_load(&e->draft_bytes) > atomic_load(&e->log_size) / 16;

@@ -239,8 +239,14 @@ deep(struct life *l, struct engine **e, int at, char text[200])
 		snprintf(text, 200, "server_new: %s", vfs_err_text(err));
 		return false;
 	}
-	if ((err = walk_engine(*e, true, &w)) < 0 || w.bad[0] || w.orphans ||
-	    w.drafts) {
+	while ((err = server_reap(s)) > 0)	/* no thread does it here */
+		;
+	if (err < 0) {
+		snprintf(text, 200, "server_reap: %s", vfs_err_text(err));
+		ok = false;
+	}
+	if (ok && ((err = walk_engine(*e, true, &w)) < 0 || w.bad[0] ||
+	    w.orphans || w.drafts)) {
 		snprintf(text, 200, "settled: %.100s, %u orphans, %u drafts",
 		    err < 0 ? vfs_err_text(err) : w.bad, w.orphans, w.drafts);
 		ok = false;

@@ -220,6 +220,10 @@ life_serve(struct life *l)
 	l->appends = 0;
 	if ((err = server_new(&sc, &l->s)) < 0)
 		return life_fail(l, "server_new: %s", vfs_err_text(err));
+	while ((err = server_reap(l->s)) > 0)	/* no thread does it here */
+		;
+	if (err < 0)
+		return life_fail(l, "server_reap: %s", vfs_err_text(err));
 	moment_look(l);
 	model_orphans_gone(&l->m);
 	if (model_check(&l->m, l->e, text) < 0)
@@ -425,7 +429,7 @@ makes_durable(const struct life *l, const struct step *st)
 {
 	return st->act == ACT_CHECKPOINT ||
 	    (st->act == ACT_OP && (st->op == VFS_OP_SYNC ||
-	    (l->sync_all && l->appends > 0)));
+	    (l->sync_all && l->appends > 0 && st->op != VFS_OP_REAP)));
 }
 
 static bool

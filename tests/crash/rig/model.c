@@ -116,10 +116,10 @@ model_link(struct model *m, uint64_t dir, const char *name, uint64_t id)
 	n->dir = dir;
 	n->id = id;
 	snprintf(n->name, sizeof(n->name), "%s", name);
-	if (o->type == VFS_DIR)
-		d->nlink++;
-	else
+	if (o->type != VFS_DIR)
 		o->nlink++;
+	else if (d->nlink > 0)
+		d->nlink++;
 }
 
 void
@@ -132,7 +132,8 @@ model_unlink(struct model *m, uint64_t dir, const char *name)
 		abort();
 	*n = m->name[--m->nname];
 	if (o->type == VFS_DIR) {
-		d->nlink--;
+		if (d->nlink > 0)
+			d->nlink--;
 		o->nlink = 0;
 	} else {
 		o->nlink--;
@@ -198,20 +199,49 @@ model_undraft(struct model *m)
 	}
 }
 
+static bool
+model_named(const struct model *m, uint64_t id)
+{
+	int i;
+
+	for (i = 0; i < m->nname; i++)
+		if (m->name[i].id == id)
+			return true;
+	return id == VFS_ID_ROOT;
+}
+
+bool
+model_entries(const struct model *m, uint64_t dir)
+{
+	int i;
+
+	for (i = 0; i < m->nname; i++)
+		if (m->name[i].dir == dir)
+			return true;
+	return false;
+}
+
+/* With all that was in them. */
 void
 model_orphans_gone(struct model *m)
 {
+	bool again;
 	int i, j;
 
-	for (i = m->nobj - 1; i >= 0; i--) {
-		if (m->obj[i].id == VFS_ID_ROOT)
-			continue;
-		for (j = 0; j < m->nname; j++)
-			if (m->name[j].id == m->obj[i].id)
-				break;
-		if (j == m->nname)
-			model_forget(m, m->obj[i].id);
-	}
+	do {
+		again = false;
+		for (i = m->nobj - 1; i >= 0; i--) {
+			uint64_t id = m->obj[i].id;
+
+			if (model_named(m, id))
+				continue;
+			for (j = m->nname - 1; j >= 0; j--)
+				if (m->name[j].dir == id)
+					model_unlink(m, id, m->name[j].name);
+			model_forget(m, id);
+			again = true;
+		}
+	} while (again);
 }
 
 bool
@@ -319,6 +349,23 @@ check_name(struct txn *t, const struct mname *n, char *text)
 		    (unsigned long long)n->dir, (unsigned long long)rec.id.n,
 		    (unsigned long long)n->id);
 	return 0;
+}
+
+bool
+model_name_stored(const struct mname *n, struct engine *e)
+{
+	struct vfs_slice val;
+	struct row_key k;
+	struct txn *t;
+	int err;
+
+	row_key_name(&k, ROW_NAME, (struct vfs_id){ n->dir },
+	    (struct vfs_slice){ n->name, strlen(n->name) });
+	if (txn_begin(e, TXN_READ, &walk_env, &t) < 0)
+		abort();
+	err = txn_get(t, row_key_slice(&k), &val);
+	txn_abort(t);
+	return err == 0;
 }
 
 static int

@@ -58,6 +58,9 @@ void model_write(struct mobj *o, uint64_t off, const uint8_t *src, size_t n,
 void model_publish(struct mobj *o);
 void model_undraft(struct model *m);	/* power cut: drafts are lost */
 void model_orphans_gone(struct model *m);
+/* Has the directory names?  Is there a row for this one? */
+bool model_entries(const struct model *m, uint64_t dir);
+bool model_name_stored(const struct mname *n, struct engine *e);
 bool model_child_of(struct model *m, uint64_t dir, uint64_t ancestor);
 
 /* Rows that say something else: *text tells.  0 if all is well. */

@@ -7,6 +7,7 @@
 static const char *const names[] = { "a", "b", "c", "d", "e", "f" };
 static uint8_t data_buf[STEP_DATA_MAX];
 static uint8_t xattr_buf[4096];
+static struct vfs_id reap_buf[VFS_REAP_MAX];
 
 void
 step_data(uint32_t seed, uint8_t *buf, size_t n)
@@ -351,6 +352,53 @@ make_reclaim(struct life *l, struct rng *r, struct step *st)
 	return o->nlink > 0;	/* must change nothing; ACT_DROP is the other */
 }
 
+static bool
+make_tree_remove(struct life *l, struct rng *r, struct step *st)
+{
+	struct mname *n = pick_name(l, r);
+
+	if (!n)
+		return false;
+	st->q.tree_remove.dir.n = n->dir;
+	st->q.tree_remove.name = put_name(st->name, n->name);
+	return true;
+}
+
+static bool
+make_tree_publish(struct life *l, struct rng *r, struct step *st)
+{
+	static const uint32_t flags[] = { 0, VFS_RENAME_NOREPLACE,
+	    VFS_RENAME_EXCHANGE, VFS_TREE_REPLACE, VFS_TREE_REPLACE,
+	    VFS_TREE_REPLACE };
+	struct vfs_tree_publish *q = &st->q.tree_publish;
+
+	if (!make_rename(l, r, st))	/* the same fields */
+		return false;
+	q->flags = flags[rng_to(r, 6)];
+	return true;
+}
+
+/* Of a removed directory, or (nothing is to happen) another one. */
+static bool
+make_reap(struct life *l, struct rng *r, struct step *st)
+{
+	static struct vfs_id held[MODEL_OBJS];
+	struct vfs_reap *q = &st->q.reap;
+	int i;
+
+	q->id.n = pick_dir(l, r);
+	for (i = 0; i < l->m.nobj; i++)
+		if (l->m.obj[i].type == VFS_DIR && l->m.obj[i].nlink == 0 &&
+		    !rng_to(r, 2))
+			q->id.n = l->m.obj[i].id;
+	q->max = 1 + rng_to(r, 4);
+	for (i = 0; i < l->m.nobj; i++)
+		held[i].n = l->m.obj[i].id;
+	q->held = (struct vfs_slice){ held, rng_to(r, 2) ?
+	    (size_t)l->m.nobj * sizeof(held[0]) : 0 };
+	return true;
+}
+
 static bool (*const makers[VFS_OP_COUNT])(struct life *, struct rng *,
     struct step *) = {
 	[VFS_OP_CREATE] = make_create,
@@ -368,6 +416,9 @@ static bool (*const makers[VFS_OP_COUNT])(struct life *, struct rng *,
 	[VFS_OP_SYNC] = make_sync,
 	[VFS_OP_PUBLISH] = make_publish,
 	[VFS_OP_RECLAIM] = make_reclaim,
+	[VFS_OP_TREE_REMOVE] = make_tree_remove,
+	[VFS_OP_TREE_PUBLISH] = make_tree_publish,
+	[VFS_OP_REAP] = make_reap,
 };
 
 static const char *const op_names[VFS_OP_COUNT] = {
@@ -421,6 +472,15 @@ step_describe(struct step *st)
 		    U(s->q.copy_range.src.n), U(s->q.copy_range.src_off),
 		    U(s->q.copy_range.dst.n), U(s->q.copy_range.dst_off),
 		    U(s->q.copy_range.len));
+		break;
+	case VFS_OP_TREE_PUBLISH:
+		snprintf(t, n, "tree_publish %llu/%s %llu/%s flags %u",
+		    U(s->q.rename.dir.n), s->name, U(s->q.rename.dir2.n),
+		    s->name2, s->q.tree_publish.flags);
+		break;
+	case VFS_OP_REAP:
+		snprintf(t, n, "reap %llu max %u held %zu", U(s->q.reap.id.n),
+		    s->q.reap.max, s->q.reap.held.n / sizeof(struct vfs_id));
 		break;
 	case VFS_OP_LINK:
 		snprintf(t, n, "link %llu as %llu/%s", U(s->q.link.target.n),
@@ -485,6 +545,9 @@ step_random(struct life *l, struct rng *r, struct step *st)
 		{ ACT_OP, VFS_OP_SYNC, 8 },
 		{ ACT_OP, VFS_OP_PUBLISH, 6 },
 		{ ACT_OP, VFS_OP_RECLAIM, 1 },
+		{ ACT_OP, VFS_OP_TREE_REMOVE, 4 },
+		{ ACT_OP, VFS_OP_TREE_PUBLISH, 4 },
+		{ ACT_OP, VFS_OP_REAP, 6 },
 		{ ACT_DROP, 0, 6 },
 		{ ACT_RELEASE, 0, 4 },
 		{ ACT_CHECKPOINT, 0, 5 },
@@ -531,8 +594,12 @@ lend(struct step *st)
 		st->q.unlink.name.p = st->name;
 		break;
 	case VFS_OP_RENAME:
+	case VFS_OP_TREE_PUBLISH:
 		st->q.rename.name.p = st->name;
 		st->q.rename.name2.p = st->name2;
+		break;
+	case VFS_OP_TREE_REMOVE:
+		st->q.tree_remove.name.p = st->name;
 		break;
 	case VFS_OP_XATTR_SET:
 		st->q.xattr_set.name.p = st->name;
@@ -552,6 +619,9 @@ step_run(struct server *s, struct step *st, const struct req_env *env)
 	case ACT_OP:
 		lend(st);
 		memset(&st->r, 0, sizeof(st->r));
+		if (st->op == VFS_OP_REAP)
+			st->r.reap.orphans = (struct vfs_buf){
+			    .p = reap_buf, .cap = sizeof(reap_buf) };
 		return dispatch(s, st->op, env, &st->q, &st->r);
 	case ACT_DROP:
 		server_drop(s, (struct vfs_id){ st->id }, 1);
@@ -611,6 +681,44 @@ apply_rename(struct model *m, const struct step *st)
 		model_link(m, q->dir2.n, st->name2, id);
 		model_obj(m, id)->nlink = nlink;
 	}
+}
+
+/* Which of its names are gone the rows say; how many, the reply. */
+static void
+apply_reap(struct life *l, const struct step *st)
+{
+	uint64_t dir = st->q.reap.id.n;
+	struct mobj *d = model_obj(&l->m, dir), *o;
+	unsigned gone = 0;
+	bool there;
+	int i;
+
+	if (d->nlink > 0) {
+		if (!st->r.reap.done || st->r.reap.names > 0)
+			life_fail(l, "%s took of what has a name", st->text);
+		return;
+	}
+	for (i = l->m.nname - 1; i >= 0; i--) {
+		struct mname n = l->m.name[i];
+
+		if (n.dir != dir || model_name_stored(&n, l->e))
+			continue;
+		gone++;
+		model_unlink(&l->m, dir, n.name);
+		o = model_obj(&l->m, n.id);
+		there = walk_there(l->e, n.id);
+		if (!there && (o->nlink > 0 || o->type == VFS_DIR ||
+		    st->q.reap.held.n > 0))
+			life_fail(l, "%s took object %llu", st->text,
+			    (unsigned long long)n.id);
+		if (!there)
+			model_forget(&l->m, n.id);
+	}
+	if (gone != st->r.reap.names)
+		life_fail(l, "%s took %u names, says %u", st->text, gone,
+		    st->r.reap.names);
+	if (st->r.reap.done)
+		model_forget(&l->m, dir);
 }
 
 static void
@@ -689,7 +797,14 @@ apply_op(struct life *l, const struct step *st)
 		model_unlink(m, st->q.unlink.dir.n, st->name);
 		break;
 	case VFS_OP_RENAME:
+	case VFS_OP_TREE_PUBLISH:
 		apply_rename(m, st);
+		break;
+	case VFS_OP_TREE_REMOVE:
+		model_unlink(m, st->q.tree_remove.dir.n, st->name);
+		break;
+	case VFS_OP_REAP:
+		apply_reap(l, st);
 		break;
 	case VFS_OP_SETATTR:
 		apply_setattr(model_obj(m, st->q.setattr.id.n), st);
@@ -724,8 +839,8 @@ step_apply(struct life *l, const struct step *st)
 {
 	if (st->act == ACT_OP)
 		apply_op(l, st);
-	else if (st->act == ACT_DROP)
-		model_forget(&l->m, st->id);
+	else if (st->act == ACT_DROP && !model_entries(&l->m, st->id))
+		model_forget(&l->m, st->id);	/* else the reaper's */
 }
 
 uint64_t

@@ -187,6 +187,20 @@ walk_engine(struct engine *e, bool bytes, struct walk *w)
 
 /* --- one file ------------------------------------------------------- */
 
+bool
+walk_there(struct engine *e, uint64_t id)
+{
+	struct rec_inode in;
+	struct txn *t;
+	int err;
+
+	if (txn_begin(e, TXN_READ, &walk_env, &t) < 0)
+		abort();
+	err = walk_inode(t, (struct vfs_id){ id }, false, &in);
+	txn_abort(t);
+	return err == 0;
+}
+
 int
 walk_inode(struct txn *t, struct vfs_id id, bool draft, struct rec_inode *out)
 {

@@ -22,6 +22,7 @@ struct walk {
 int walk_txn(struct txn *t, bool bytes, struct walk *out);
 int walk_engine(struct engine *e, bool bytes, struct walk *out);
 
+bool walk_there(struct engine *e, uint64_t id);
 /* A file's inode and content, published, or as readers see it. */
 int walk_inode(struct txn *t, struct vfs_id id, bool draft,
     struct rec_inode *out);
