@@ -17,7 +17,7 @@ SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wno-maybe-uninitialized
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
 
-LIBS := -llmdb -lxxhash
+LIBS := -llmdb -lxxhash -lmd
 
 # Sources: what a folder holds belongs to that folder's archive, so a new
 # file needs no line here.
@@ -92,7 +92,7 @@ RIG := $(wildcard tests/crash/rig/*.c)
 $(B)/tests/crash/%: $(B)/obj/tests/crash/%.o $(call obj,$(RIG)) $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) $(WRAP:%=-Wl,--wrap=%) -o $@ $< \
-	    $(call obj,$(RIG)) $(LINK_A) -l:liblmdb.a -lxxhash -lcmocka
+	    $(call obj,$(RIG)) $(LINK_A) -l:liblmdb.a -lxxhash -lmd -lcmocka
 tests: $(TESTS)
 
 # The rig with one promise broken on purpose: only the files that know the
@@ -103,7 +103,7 @@ $(B)/plants/%/power: $(B)/obj/tests/crash/power.o $(call obj,$(RIG)) $(ARCHIVES)
 		$(CC) $(ALL_CFLAGS) -O1 -D$* -c -o $(@D)/$$(basename $$f .c).o $$f || exit 1; \
 	done
 	@$(CC) $(ALL_LDFLAGS) $(WRAP:%=-Wl,--wrap=%) -o $@ $< $(@D)/*.o \
-	    $(call obj,$(RIG)) $(LINK_A) -l:liblmdb.a -lxxhash
+	    $(call obj,$(RIG)) $(LINK_A) -l:liblmdb.a -lxxhash -lmd
 
 # Repeat a random crash workload exactly: make replay SEED=...
 replay: $(B)/tests/crash/power

@@ -49,6 +49,7 @@
 #define VFS_CREDITS_CONTROL	4u		/* beside them: the control lane */
 #define VFS_STAGE_MAX		(1u << 20)	/* bytes staged by a session */
 #define VFS_TOKEN_BYTES		32u		/* of a bearer token */
+#define VFS_TOKENS_MAX		4096u		/* grants that are out */
 #define VFS_LABEL_MAX		64u		/* bytes of a grant's label */
 #define VFS_AGE_MS		500u		/* a request of the lowest priority
 						 * starts before it is so old */

@@ -81,6 +81,9 @@ struct vfs_sink {
 /* DERIVE and GRANT flags */
 #define VFS_GRANT_CRED		1u	/* GRANT: acts as uid and gid */
 
+/* SESSIONS flags */
+#define VFS_SESSIONS_AUDIT	1u	/* what was denied, as fault records */
+
 /* GRANT_MAP flags */
 #define VFS_GRANT_WRITE		1u	/* the daemon may write to the region */
 

@@ -7,6 +7,7 @@
 
 #include "core/le.h"
 #include "core/record.h"
+#include "core/token.h"
 #include "ctl.h"
 #include "engine/engine.h"
 
@@ -177,6 +178,31 @@ journal(struct out *o, struct vfs_slice val)
 	return 0;
 }
 
+/* The hash is nobody's business: the token cannot be made from it. */
+static int
+token(struct out *o, struct vfs_slice val)
+{
+	struct rec_token r;
+	uint64_t next;
+
+	if (rec_token_next(val, &next) == 0) {
+		num(o, "next", next);
+		return 0;
+	}
+	if (rec_token_decode(val, &r) < 0)
+		return -1;
+	num(o, "parent", r.parent);
+	num(o, "root", r.root.n);
+	num(o, "root_parent", r.root_parent.n);
+	num(o, "rights", r.rights);
+	num(o, "flags", r.flags);
+	num(o, "uid", r.uid);
+	num(o, "gid", r.gid);
+	num(o, "expires", (uint64_t)r.expires.sec);
+	str(o, "label", r.label);
+	return 0;
+}
+
 static int
 moved(struct out *o, struct vfs_slice val)
 {
@@ -224,6 +250,7 @@ static const struct kind {
 	{ ROW_ORPHAN, "id", NULL, NULL, nothing },
 	{ ROW_JOURNAL, "seq", "index", NULL, journal },
 	{ ROW_MOVED, "id", "seq", "index", moved },
+	{ ROW_TOKEN, "number", NULL, NULL, token },
 	{ ROW_DRAFT, "id", NULL, NULL, inode },
 	{ ROW_DINLINE, "id", NULL, NULL, bytes },
 	{ ROW_DEXTENT, "id", "last", "version", extent },

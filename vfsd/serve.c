@@ -23,6 +23,7 @@
 #include "front/wire.h"
 #include "launch.h"
 #include "sandbox.h"
+#include "session.h"
 
 /* The sanitizers' runtimes want calls of their own. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -43,6 +44,7 @@ struct serve {
 	_Atomic int init_err;
 	struct engine *engine;
 	struct server *server;
+	struct sessions *sessions;
 	struct fuse_front *fuse;
 	struct wire *wire;
 	void *fronts[FRONTS_MAX];	/* by row of fronts.c */
@@ -116,6 +118,14 @@ open_engine(struct serve *s, const struct core_root *root,
 	return 0;
 }
 
+static void
+on_denied(void *arg, const char *line)
+{
+	struct serve *s = arg;
+
+	report_line(s->r, REPORT_NOTICE, "%s: %s", s->c->store, line);
+}
+
 static int
 open_store(struct serve *s)
 {
@@ -123,6 +133,7 @@ open_store(struct serve *s)
 		.uid = getuid(), .gid = getgid(), .mode = 0755
 	};
 	struct server_conf sc = { .sync_all = s->c->sync_all };
+	struct stat st = { .st_uid = getuid() };
 	char why[256];
 	uint64_t boot[2];
 	int err;
@@ -141,6 +152,12 @@ open_store(struct serve *s)
 	if ((err = server_new(&sc, &s->server)) < 0)
 		return failed(s, "%s: cannot serve the store: %s%s",
 		    s->c->store, vfs_err_text(err), advice(err));
+	(void)fstat(s->d->fd, &st);
+	if ((err = sessions_new(s->server, st.st_uid, s->c->allow_peers,
+	    &s->sessions)) < 0)
+		return failed(s, "%s: cannot read the grants: %s",
+		    s->c->store, vfs_err_text(err));
+	sessions_on_denied(s->sessions, on_denied, s);
 	return 0;
 }
 
@@ -263,7 +280,8 @@ start_fronts(struct serve *s)
 {
 	struct listener *v[CONF_LISTEN_MAX];
 	struct front_conf fc = {
-		.server = s->server, .others = s->c->allow_peers,
+		.server = s->server, .sessions = s->sessions,
+		.others = s->c->allow_peers,
 		.changes = s->c->mount_arg == NULL, .listeners = v,
 	};
 	struct stat st;
@@ -399,6 +417,7 @@ serve_run(const struct conf *c, struct storedir *d, struct report *r,
 			fronts[i].stop(s.fronts[i]);
 	wire_stop(s.wire);
 	fuse_front_stop(s.fuse);
+	sessions_free(s.sessions);
 	server_free(s.server);
 	if (s.engine != NULL)
 		err = engine_close(s.engine);

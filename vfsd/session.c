@@ -1,6 +1,7 @@
 /*
  * session.c - who is there: coming, going, limits
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,8 @@
 /* Others that may connect: no way around names, no way to more. */
 #define RIGHTS_OTHERS	(VFS_RIGHTS_ALL & ~(uint32_t)(VFS_RIGHT_OPEN_BY_ID | \
 	VFS_RIGHT_DELEGATE | VFS_RIGHT_ADMIN))
+
+#define REPORT_EVERY	10		/* seconds */
 
 int
 sessions_new(struct server *s, uint32_t owner, bool allow_other,
@@ -26,7 +29,8 @@ sessions_new(struct server *s, uint32_t owner, bool allow_other,
 	ss->owner_gid = getegid();
 	ss->allow_other = allow_other;
 	pthread_mutex_init(&ss->lock, NULL);
-	if ((err = audit_new(&ss->audit)) < 0) {
+	if ((err = audit_new(&ss->audit)) < 0 ||
+	    (err = tokens_load(ss)) < 0) {
 		sessions_free(ss);
 		return err;
 	}
@@ -41,12 +45,82 @@ sessions_free(struct sessions *ss)
 		return;
 	while (ss->list != NULL)
 		session_close(ss->list);
+	tokens_free(ss);
 	audit_free(ss->audit);
 	pthread_mutex_destroy(&ss->lock);
 	free(ss);
 }
 
+struct vfs_time
+sessions_now(const struct sessions *ss)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (struct vfs_time){ ts.tv_sec + ss->ahead,
+		(uint32_t)ts.tv_nsec };
+}
+
+void
+sessions_ahead(struct sessions *ss, int64_t sec)
+{
+	ss->ahead = sec;
+}
+
+void
+sessions_on_denied(struct sessions *ss,
+    void (*report)(void *arg, const char *line), void *arg)
+{
+	pthread_mutex_lock(&ss->lock);
+	ss->report = report;
+	ss->report_arg = arg;
+	pthread_mutex_unlock(&ss->lock);
+}
+
+/* A line every REPORT_EVERY seconds at most, whoever knocks how often. */
+static void
+tell(struct sessions *ss, const struct audit_rec *a)
+{
+	void (*report)(void *, const char *) = NULL;
+	int64_t now = sessions_now(ss).sec;
+	char text[400], line[480];
+	uint64_t others = 0;
+	void *arg = NULL;
+
+	pthread_mutex_lock(&ss->lock);
+	if (ss->report != NULL && now - ss->reported >= REPORT_EVERY) {
+		report = ss->report;
+		arg = ss->report_arg;
+		others = ss->unreported;
+		ss->reported = now;
+		ss->unreported = 0;
+	} else {
+		ss->unreported++;
+	}
+	pthread_mutex_unlock(&ss->lock);
+	if (report == NULL)
+		return;
+	audit_text(a, text, sizeof text);
+	snprintf(line, sizeof line, "denied: %s (%llu more before)", text,
+	    (unsigned long long)others);
+	report(arg, line);
+}
+
+void
+sessions_denied(struct sessions *ss, const struct audit_rec *a)
+{
+	audit_note(ss->audit, a);
+	tell(ss, a);
+}
+
 /* --- one ----------------------------------------------------------------- */
+
+static bool
+is_over(const struct session *s)
+{
+	return s->expires.sec != 0 &&
+	    sessions_now(s->ss).sec >= s->expires.sec;
+}
 
 static const struct session_limits limits_max = {
 	.handles = VFS_HANDLES_MAX, .credits = VFS_CREDITS,
@@ -58,7 +132,6 @@ static struct session *
 session_of(struct sessions *ss, const struct session_who *who)
 {
 	struct session *s = calloc(1, sizeof *s);
-	struct timespec ts;
 
 	if (s == NULL)
 		return NULL;
@@ -67,8 +140,7 @@ session_of(struct sessions *ss, const struct session_who *who)
 	s->root.n = VFS_ID_ROOT;
 	s->pid = who->pid;
 	s->limits = limits_max;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	s->since = (struct vfs_time){ ts.tv_sec, (uint32_t)ts.tv_nsec };
+	s->since = sessions_now(ss);
 	if (who->transport != NULL)
 		strncpy(s->transport, who->transport,
 		    sizeof s->transport - 1);
@@ -76,32 +148,29 @@ session_of(struct sessions *ss, const struct session_who *who)
 	return s;
 }
 
+/* Under ss->lock. */
 static void
 list_add(struct session *s)
 {
 	struct sessions *ss = s->ss;
 
-	pthread_mutex_lock(&ss->lock);
 	s->number = ss->next += 2;	/* tokens are odd */
 	s->next = ss->list;
 	ss->list = s;
 	s->listed = true;
 	s->refs++;
-	pthread_mutex_unlock(&ss->lock);
 }
 
 static int
 refused(struct sessions *ss, const struct session_who *who, int err)
 {
 	struct audit_rec r = { .uid = who->uid, .pid = who->pid,
-		.has_cred = who->has_cred, .err = err };
-	struct timespec ts;
+		.has_cred = who->has_cred, .err = err,
+		.when = sessions_now(ss) };
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	r.when = (struct vfs_time){ ts.tv_sec, (uint32_t)ts.tv_nsec };
 	if (who->transport != NULL)
 		strncpy(r.transport, who->transport, sizeof r.transport - 1);
-	audit_note(ss->audit, &r);
+	sessions_denied(ss, &r);
 	return err;
 }
 
@@ -125,9 +194,75 @@ session_new(struct sessions *ss, const struct session_who *who,
 	if (s->ngroups > 0)
 		memcpy(s->groups, who->groups,
 		    s->ngroups * sizeof s->groups[0]);
+	pthread_mutex_lock(&ss->lock);
 	list_add(s);
+	pthread_mutex_unlock(&ss->lock);
 	*out = s;
 	return 0;
+}
+
+/* By what a token says. */
+static void
+as_token(struct session *s, const struct token *t)
+{
+	const struct rec_token *rec = &t->rec;
+
+	s->token = t->number;
+	s->root = rec->root;
+	s->root_parent = rec->root_parent;
+	s->rights = rec->rights;
+	s->cred = (rec->flags & TOKEN_CRED) != 0;
+	s->uid = rec->uid;
+	s->gid = rec->gid;
+	s->expires = rec->expires;
+	s->limits.handles = rec->max_handles;
+	s->limits.credits = rec->max_credits;
+	s->limits.tx_open = rec->max_tx_open;
+	s->limits.bytes = rec->max_bytes;
+}
+
+/* Found and listed in one step: a token that is revoked meanwhile takes
+ * its session along. */
+static int
+session_by_token(struct sessions *ss, const struct session_who *who,
+    struct vfs_slice token, struct session **out)
+{
+	struct session *s = session_of(ss, who);
+	struct token *t;
+	int err = 0;
+
+	if (s == NULL)
+		return -VFS_NOMEM;
+	pthread_mutex_lock(&ss->lock);
+	if ((t = token_find(ss, token)) == NULL) {
+		err = -VFS_ACCESS;
+	} else {
+		as_token(s, t);
+		if (is_over(s))
+			err = -VFS_EXPIRED;
+	}
+	if (err == 0)
+		list_add(s);
+	pthread_mutex_unlock(&ss->lock);
+	if (err < 0) {
+		session_drop(s);
+		return refused(ss, who, err);
+	}
+	*out = s;
+	return 0;
+}
+
+/* A root that was moved or removed is nothing to begin with. */
+static int
+check_root(struct session *s)
+{
+	struct req_env env = { 0 };
+	struct session_call k = { .s = s, .env = &env };
+	struct vfs_stat q = { .id = s->root };
+	struct vfs_stat_reply r;
+	int err = session_see(&k, &q, &r);
+
+	return err == -VFS_NO_SUCH_ID ? -VFS_GONE : err;
 }
 
 static int
@@ -156,13 +291,13 @@ session_attach(struct sessions *ss, const struct session_who *who,
 
 	if ((q->flags & ~VFS_ATTACH_NEW) != 0)
 		return -VFS_INVAL;
-	if (q->token.n != 0)
-		return refused(ss, who, -VFS_ACCESS);
-	if ((err = session_new(ss, who, &s)) < 0)
+	err = q->token.n != 0 ? session_by_token(ss, who, q->token, &s) :
+	    session_new(ss, who, &s);
+	if (err < 0)
 		return err;
 	if (q->max_handles != 0 && q->max_handles < s->limits.handles)
 		s->limits.handles = q->max_handles;
-	if ((err = attached(s, r)) < 0) {
+	if ((err = check_root(s)) < 0 || (err = attached(s, r)) < 0) {
 		session_close(s);
 		session_drop(s);
 		return err;
@@ -295,17 +430,6 @@ uint64_t
 session_number(const struct session *s)
 {
 	return s->number;
-}
-
-static bool
-is_over(const struct session *s)
-{
-	struct timespec ts;
-
-	if (s->expires.sec == 0)
-		return false;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec >= s->expires.sec;
 }
 
 int

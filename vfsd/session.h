@@ -43,6 +43,15 @@ int sessions_new(struct server *s, uint32_t owner, bool allow_other,
     struct sessions **out);
 void sessions_free(struct sessions *ss);
 
+/* Tokens and sessions whose time is over end.  Fronts call it every second
+ * or so. */
+void sessions_expire(struct sessions *ss);
+/* A line now and then when something was denied. */
+void sessions_on_denied(struct sessions *ss,
+    void (*report)(void *arg, const char *line), void *arg);
+/* For tests: the clock is this many seconds ahead. */
+void sessions_ahead(struct sessions *ss, int64_t sec);
+
 /* By identity: -VFS_ACCESS if who has none or may not connect. */
 int session_new(struct sessions *ss, const struct session_who *who,
     struct session **out);

@@ -5,6 +5,8 @@
  *   session_handle.c	the table of handles
  *   session_rights.c	what an operation needs
  *   session_run.c	one request: ids, rights, who asks; then the work
+ *   session_token.c	tokens, in the store and in memory
+ *   session_list.c	who is there, for administrators
  *   session_open.c	operations that give and take handles
  *   session_tx.c	transactions as messages
  */
@@ -14,6 +16,7 @@
 #include <pthread.h>
 
 #include "audit.h"
+#include "core/token.h"
 #include "dispatch_in.h"
 #include "session.h"
 #include "tx.h"
@@ -26,9 +29,25 @@ struct sessions {
 	uint32_t owner, owner_gid;
 	bool allow_other;
 	struct audit *audit;
+	_Atomic int64_t ahead;		/* tests: of the clock, in seconds */
 	pthread_mutex_t lock;		/* all below */
 	struct session *list;
 	uint64_t next;
+	struct token *tokens;		/* ascending by number */
+	unsigned ntokens;
+	uint64_t next_token;
+	void (*report)(void *arg, const char *line);
+	void *report_arg;
+	int64_t reported;		/* when, for the last time */
+	uint64_t unreported;		/* refusals since then */
+};
+
+struct token {
+	struct token *next;
+	uint64_t number;
+	struct rec_token rec;
+	char label[VFS_LABEL_MAX];
+	bool doomed;			/* about to be taken back */
 };
 
 /* What was opened; id 0: a free slot. */
@@ -66,6 +85,23 @@ struct session {
 	void (*on_end)(void *arg, int err);
 	void *on_end_arg;
 };
+
+struct vfs_time sessions_now(const struct sessions *ss);
+
+/* A refusal: kept, and told now and then. */
+void sessions_denied(struct sessions *ss, const struct audit_rec *a);
+/* "read,write"; its length. */
+size_t session_rights_text(uint32_t rights, char *buf, size_t cap);
+void audit_text(const struct audit_rec *a, char *buf, size_t cap);
+
+/* --- tokens (session_token.c) --------------------------------------------- */
+
+int tokens_load(struct sessions *ss);
+void tokens_free(struct sessions *ss);
+/* Under ss->lock; NULL: nobody's. */
+struct token *token_find(struct sessions *ss, struct vfs_slice token);
+
+/* --- one (session.c) ------------------------------------------------------ */
 
 /* It ends for this reason; running requests have no effect any more. */
 void session_end(struct session *s, int err);
@@ -116,6 +152,9 @@ int run_core(struct run *r, enum vfs_op op, const void *q, void *rep);
 int run_plain(struct run *r, enum vfs_op op, void *q, void *rep);
 /* A refusal: noted. */
 int run_denied(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing);
+/* Is it there, for this session?  No right is asked for. */
+int session_see(struct session_call *k, const struct vfs_stat *q,
+    struct vfs_stat_reply *rep);
 /* What a session without GETATTR may see of attributes. */
 void run_mask(const struct run *r, uint32_t rights, struct vfs_attr *a);
 
@@ -137,5 +176,6 @@ typedef int session_fn(struct run *r, void *q, void *rep);
 session_fn session_walk, session_open_id, session_open, session_close_op,
     session_dup, session_create, session_tmpfile;
 session_fn session_tx;
+session_fn session_derive, session_grant, session_revoke, session_sessions;
 
 #endif

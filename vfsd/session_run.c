@@ -21,7 +21,7 @@ run_denied(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing)
 		.missing = missing, .err = -VFS_ACCESS, .id = id };
 
 	memcpy(a.transport, s->transport, sizeof a.transport);
-	audit_note(s->ss->audit, &a);
+	sessions_denied(s->ss, &a);
 	return -VFS_ACCESS;
 }
 
@@ -253,6 +253,10 @@ static session_fn *const fns[VFS_OP_COUNT] = {
 
 static session_fn *const own_fns[VFS_OP_COUNT] = {
 	[VFS_OP_SYNC] = plain,
+	[VFS_OP_DERIVE] = session_derive,
+	[VFS_OP_REVOKE] = session_revoke,
+	[VFS_OP_GRANT] = session_grant,
+	[VFS_OP_SESSIONS] = session_sessions,
 	[VFS_OP_WALK] = session_walk,
 	[VFS_OP_OPEN_ID] = session_open_id,
 	[VFS_OP_OPEN] = session_open,
@@ -314,6 +318,17 @@ session_run(struct session_call *k, enum vfs_op op, void *q, void *rep)
 	if (table_mode(op) == MODE_NONE && op != VFS_OP_SYNC)
 		counts_add(&r.server->counts, op, start, err);
 	return err;
+}
+
+int
+session_see(struct session_call *k, const struct vfs_stat *q,
+    struct vfs_stat_reply *rep)
+{
+	struct run r = { .k = k, .s = k->s, .server = k->s->ss->server };
+
+	run_env(&r);
+	r.env.no_modes = true;
+	return dispatch(r.server, VFS_OP_STAT, &r.env, q, rep);
 }
 
 int

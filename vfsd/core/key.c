@@ -15,7 +15,6 @@ shape_of(uint8_t kind, struct key_shape *s)
 {
 	switch (kind) {
 	case ROW_META:
-	case ROW_TOKEN:
 		*s = (struct key_shape){ 0, true, VFS_NAME_MAX };
 		return 0;
 	case ROW_NAME:
@@ -26,6 +25,7 @@ shape_of(uint8_t kind, struct key_shape *s)
 	case ROW_INLINE:
 	case ROW_SHARE:
 	case ROW_ORPHAN:
+	case ROW_TOKEN:
 	case ROW_DRAFT:
 	case ROW_DINLINE:
 		*s = (struct key_shape){ 1, false, 0 };

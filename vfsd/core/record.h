@@ -31,7 +31,7 @@ enum row_kind {
 	ROW_ORPHAN = 'J',	/* id -> (empty): no name left, still open */
 	ROW_JOURNAL = 'K',	/* seq, index -> change record */
 	ROW_TXID = 'L',		/* 16 bytes -> commit seq, answer */
-	ROW_TOKEN = 'M',	/* grants */
+	ROW_TOKEN = 'M',	/* number -> a grant (token.h) */
 	ROW_MOVED = 'N',	/* id, seq, index -> a name went or came */
 	ROW_DRAFT = 'a',	/* id -> inode with unpublished content */
 	ROW_DINLINE = 'b',	/* id -> unpublished bytes of a small file */
