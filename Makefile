@@ -29,6 +29,7 @@ FRONT := $(wildcard vfsd/front/*.c vfsd/front/*/*.c)
 PROGRAMS := vfsd/main.c vfsd/vfsctl.c
 DAEMON := $(filter-out $(PROGRAMS) $(wildcard vfsd/vfsctl*.c vfsd/ctl_*.c),$(wildcard vfsd/*.c))
 CTL := $(wildcard vfsd/ctl_*.c)
+LIBVFS := $(wildcard libvfs/*.c)
 UNIT := $(wildcard tests/unit/*.c tests/contract/*.c tests/crash/*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -41,10 +42,19 @@ LINK_A := -Wl,--start-group $(ARCHIVES) -Wl,--end-group
 BIN := $(patsubst vfsd/main,vfsd/vfsd,$(basename $(wildcard $(PROGRAMS))))
 BIN := $(patsubst vfsd/%,$(B)/bin/%,$(BIN))
 
+# The client library, which brings the codec along; see vfs(3).
+SOVERSION := 1
+LIBVFS_A := $(B)/lib/libvfs.a
+LIBVFS_SO := $(B)/lib/libvfs.so.$(SOVERSION)
+LIBVFS_H := libvfs/vfs.h $(wildcard libvfs/vfs_[!i]*.h) \
+	$(addprefix protocol/,proto.h types.h err.h limits.h rights.h \
+	err.def ops.def)
+pic = $(patsubst %.c,$(B)/pic/%.o,$(1))
+
 .PHONY: all run check oracle conformance bench install clean deps deps-check tidy tests fuzz \
 	fuzzers
 .DELETE_ON_ERROR:
-all: $(BIN)
+all: $(BIN) $(LIBVFS_A) $(LIBVFS_SO)
 
 $(B)/lib/libprotocol.a: $(call obj,$(PROTOCOL))
 $(B)/lib/libbackends.a: $(call obj,$(BACKENDS))
@@ -52,6 +62,7 @@ $(CORE_A): $(call obj,$(CORE))
 $(B)/lib/libengine.a: $(call obj,$(ENGINE))
 $(SERVER_A): $(call obj,$(DAEMON))
 $(B)/lib/libfront.a: $(call obj,$(FRONT))
+$(LIBVFS_A): $(call pic,$(LIBVFS) $(PROTOCOL))
 $(B)/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -61,6 +72,17 @@ $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@echo CC $<
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	@echo CC $<
+	@$(CC) $(ALL_CFLAGS) -fPIC -c -o $@ $<
+
+$(LIBVFS_SO): $(LIBVFS_A) libvfs/vfs.map
+	@$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,$(@F) $(if $(SAN),,-Wl,-z,defs) \
+	    -Wl,--version-script=libvfs/vfs.map -o $@ \
+	    -Wl,--whole-archive $< -Wl,--no-whole-archive
+	@ln -sf $(@F) $(B)/lib/libvfs.so
 
 $(B)/bin/vfsd: $(call obj,vfsd/main.c) $(ARCHIVES)
 	@mkdir -p $(@D)
@@ -76,10 +98,10 @@ FAULTS := malloc calloc realloc mmap
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT))
 FIXTURES_A := $(B)/lib/libfixtures.a
 $(FIXTURES_A): $(call obj,$(FIXTURES))
-$(B)/tests/%: $(B)/obj/tests/%.o $(FIXTURES_A) $(ARCHIVES)
+$(B)/tests/%: $(B)/obj/tests/%.o $(FIXTURES_A) $(LIBVFS_A) $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) $(FAULTS:%=-Wl,--wrap=%) -o $@ $< \
-	    -Wl,--start-group $(FIXTURES_A) $(ARCHIVES) -Wl,--end-group \
+	    -Wl,--start-group $(FIXTURES_A) $(ARCHIVES) $(LIBVFS_A) -Wl,--end-group \
 	    $(LIBS) -lcmocka $(TESTLIBS)
 
 # Crash tests put a simulated disk below our code and LMDB: tests/crash/rig.
@@ -154,9 +176,10 @@ bench:
 FUZZ_SECONDS ?= 30
 FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZERS := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(wildcard fuzz/*.c))
-$(B)/fuzz/%: fuzz/%.c $(ARCHIVES)
+$(B)/fuzz/%: fuzz/%.c $(ARCHIVES) $(LIBVFS_A)
 	@mkdir -p $(B)/fuzz/corpus/$*
-	@$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_A) $(LIBS)
+	@$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_A) $(LIBVFS_A) \
+	    $(LIBS)
 fuzzers: $(FUZZERS)
 fuzz:
 	@$(MAKE) --no-print-directory B=$(B)/clang CC=clang \
@@ -186,6 +209,13 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/libvfsproto.a
 	install -m 644 protocol/*.h protocol/*.def \
 		$(DESTDIR)$(PREFIX)/include/vfsd
+	install -d $(DESTDIR)$(PREFIX)/include/vfs
+	install -m 644 $(LIBVFS_H) $(DESTDIR)$(PREFIX)/include/vfs
+	sed -i 's|"../protocol/|"|' $(DESTDIR)$(PREFIX)/include/vfs/*.h
+	install -m 644 $(LIBVFS_A) $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(LIBVFS_SO) $(DESTDIR)$(PREFIX)/lib
+	ln -sf $(notdir $(LIBVFS_SO)) $(DESTDIR)$(PREFIX)/lib/libvfs.so
+	$(FILL) install/vfs.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/vfs.pc
 	for m in man/*.[1-8]; do s=$${m##*.}; install -d $(MANDIR)/man$$s && \
 		install -m 644 $$m $(MANDIR)/man$$s || exit 1; done
 	$(FILL) install/vfsd.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/vfsd.pc

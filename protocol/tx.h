@@ -18,40 +18,6 @@
 
 #include "codec.h"
 
-#define VFS_TX_RESULT	(1ull << 63)	/* | index of the operation */
-
-/* Cookies and versions that only a transaction has seen so far are at or
- * above this. */
-#define VFS_TX_PROVISIONAL	(1ull << 61)
-
-#define VFS_TX_ID_BYTES	16u		/* of tx_id; all zero or empty: none */
-
-/* durability */
-#define VFS_TX_VISIBLE	0u		/* safe against kill -9 */
-#define VFS_TX_STABLE	1u		/* on stable media */
-
-/* TX_STATUS states */
-#define VFS_TX_NEVER_SEEN	0u
-#define VFS_TX_COMMITTED	1u
-#define VFS_TX_ABORTED		2u	/* nothing of it happened */
-
-enum vfs_tx_pre_kind {
-	VFS_PRE_ID_VERSION = 1,		/* id; a, b: data, meta; 0: any */
-	VFS_PRE_NAME_IS = 2,		/* id: directory, name, id2 */
-	VFS_PRE_NAME_ABSENT = 3,	/* id: directory, name */
-	VFS_PRE_HASH_IS = 4,		/* id; a: algorithm, name: hash */
-	VFS_PRE_DIR_VERSION = 5,	/* id; a: data version */
-	VFS_PRE_JOURNAL_AT_MOST = 6,	/* id: subtree; a: sequence number */
-};
-
-/* What a kind does not use is zero. */
-struct vfs_tx_pre {
-	uint32_t kind;
-	struct vfs_id id, id2;
-	uint64_t a, b;
-	struct vfs_slice name;
-};
-
 /* Append to list[0..cap), *n bytes of which are used.  -VFS_TOO_BIG. */
 int proto_tx_op_put(enum vfs_op op, const void *q, void *list, size_t cap,
     size_t *n);

@@ -33,14 +33,14 @@ grep -nE '\b(time|clock_gettime|gettimeofday|rand|random|getenv|pthread_[a-z_]+|
     vfsd/core/*.c protocol/*.c | grep -vE '^\S+\s*(\*|/\*)' |
     check "no clock, threads, I/O or environment in core and codec"
 grep -nE '\b(strcat|sprintf|gets|alloca|atoi|mktemp|tmpnam)\(' \
-    -r vfsd backends protocol --include='*.[ch]' |
+    -r vfsd backends protocol libvfs --include='*.[ch]' |
     check "no banned calls"
 # Changeable file-scope variables: none.
 grep -nE '^(static )?(struct [a-z_]+|int|unsigned|uint[0-9]+_t|bool|char|size_t|_Atomic[^;(]*) \*?[a-z_]+(\[[^]]*\])?( = [^;]*)?;' \
-    -r vfsd backends protocol --include='*.c' |
+    -r vfsd backends protocol libvfs --include='*.c' |
     grep -vE 'const' | check "no changeable file-scope variables"
 
-for f in $(git ls-files 'vfsd/*.[ch]' 'backends/*.[ch]' 'protocol/*.[ch]'); do
+for f in $(git ls-files 'vfsd/*.[ch]' 'backends/*.[ch]' 'protocol/*.[ch]' 'libvfs/*.[ch]'); do
 	[ "$(wc -l < "$f")" -gt 700 ] && echo "$f: $(wc -l < "$f") lines"
 done | check "no file over 700 lines"
 git grep -nE '\.\./shared|/work/' -- . ':!tests/tidy.sh' 2>/dev/null |

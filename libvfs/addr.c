@@ -1,0 +1,208 @@
+/* From what a caller writes to a socket that is connected. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "vfs_in.h"
+
+#define STORE_XATTR	"user.vfsd.store"	/* answered by every object
+						 * of a mount */
+#define SOCK		"sock"			/* in a store's directory */
+
+/* --- sockets ------------------------------------------------------------- */
+
+/* Connects within wait_ms. */
+static int
+connected(int fd, const void *sa, socklen_t n, uint32_t wait_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	socklen_t len = sizeof(int);
+	int os = 0;
+
+	if (connect(fd, sa, n) == 0)
+		return 0;
+	if (errno == EAGAIN)		/* unix: its queue is full */
+		return -VFS_BUSY;
+	if (errno != EINPROGRESS && errno != EINTR)
+		return errno == ENOENT || errno == ECONNREFUSED ?
+		    -VFS_OFFLINE : vfs_err_from_os(errno);
+	if (poll(&p, 1, (int)(wait_ms < INT_MAX ? wait_ms : INT_MAX)) != 1)
+		return -VFS_DEADLINE;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &os, &len) < 0)
+		os = errno;
+	return os == 0 ? 0 : os == ECONNREFUSED ? -VFS_OFFLINE :
+	    vfs_err_from_os(os);
+}
+
+static int
+new_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+
+	return fd < 0 ? vfs_err_from_os(errno) : fd;
+}
+
+static int
+connect_unix(const struct sockaddr_un *sa, socklen_t n, uint32_t wait_ms)
+{
+	int fd = new_socket(AF_UNIX), err;
+
+	if (fd < 0)
+		return fd;
+	err = connected(fd, sa, n, wait_ms);
+	if (err == 0)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static int
+by_unix(const char *path, uint32_t wait_ms)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	size_t n = strlen(path);
+
+	if (n == 0)
+		return -VFS_NOENT;
+	if (n >= sizeof sa.sun_path)
+		return -VFS_NAMETOOLONG;
+	memcpy(sa.sun_path, path, n);
+	return connect_unix(&sa, sizeof sa, wait_ms);
+}
+
+/* HOST:PORT, both numbers: nothing is looked up. */
+static int
+by_tcp(const char *at, uint32_t wait_ms)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	const char *colon = strrchr(at, ':');
+	char host[INET_ADDRSTRLEN], *end;
+	int fd, err, one = 1;
+	unsigned long port;
+
+	if (colon == NULL || colon[1] < '0' || colon[1] > '9' ||
+	    (size_t)(colon - at) >= sizeof host)
+		return -VFS_INVAL;
+	memcpy(host, at, (size_t)(colon - at));
+	host[colon - at] = 0;
+	port = strtoul(colon + 1, &end, 10);
+	if (*end != 0 || port == 0 || port > 65535 ||
+	    inet_pton(AF_INET, host, &sa.sin_addr) != 1)
+		return -VFS_INVAL;
+	sa.sin_port = htons((uint16_t)port);
+	if ((fd = new_socket(AF_INET)) < 0)
+		return fd;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if ((err = connected(fd, &sa, sizeof sa, wait_ms)) == 0)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* --- stores --------------------------------------------------------------- */
+
+/* Anybody can take an abstract name: is it the store's owner, or root? */
+static bool
+is_owner(int fd, const struct stat *st)
+{
+	struct ucred cred;
+	socklen_t n = sizeof cred;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0 &&
+	    (cred.uid == 0 || cred.uid == st->st_uid);
+}
+
+/* Where a store is served that nothing may be written to: a name made of
+ * its directory's device and inode. */
+static int
+by_abstract(int dir, uint32_t wait_ms)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct stat st;
+	int n, fd;
+
+	if (fstat(dir, &st) < 0)
+		return vfs_err_from_os(errno);
+	n = snprintf(sa.sun_path + 1, sizeof sa.sun_path - 1,
+	    "vfsd/%llx:%llx", (unsigned long long)st.st_dev,
+	    (unsigned long long)st.st_ino);
+	fd = connect_unix(&sa, (socklen_t)(offsetof(struct sockaddr_un,
+	    sun_path) + 1 + (size_t)n), wait_ms);
+	if (fd >= 0 && !is_owner(fd, &st)) {
+		close(fd);
+		return -VFS_OFFLINE;
+	}
+	return fd;
+}
+
+/* Through the directory's descriptor: a path of any length fits. */
+static int
+by_store(const char *store, uint32_t wait_ms)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int dir, fd;
+
+	dir = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return vfs_err_from_os(errno);
+	snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d/%s",
+	    dir, SOCK);
+	fd = connect_unix(&sa, sizeof sa, wait_ms);
+	if (fd == -VFS_OFFLINE)
+		fd = by_abstract(dir, wait_ms);
+	close(dir);
+	return fd;
+}
+
+/* An object of a mount says where its store is; a store says nothing. */
+static int
+by_path(const char *path, uint32_t wait_ms)
+{
+	char store[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	n = getxattr(path, STORE_XATTR, store, sizeof store - 1);
+	if (n > 0 && store[0] == '/') {
+		store[n] = 0;
+		return by_store(store, wait_ms);
+	}
+	if (stat(path, &st) < 0)
+		return vfs_err_from_os(errno);
+	return S_ISDIR(st.st_mode) ? by_store(path, wait_ms) : -VFS_NOENT;
+}
+
+static const char *
+after(const char *where, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(where, prefix, n) == 0 ? where + n : NULL;
+}
+
+int
+lv_addr_connect(const char *where, uint32_t wait_ms, bool *tcp)
+{
+	const char *at;
+
+	*tcp = false;
+	if ((at = after(where, "unix:")) != NULL)
+		return by_unix(at, wait_ms);
+	if ((at = after(where, "tcp:")) == NULL)
+		return by_path(where, wait_ms);
+	*tcp = true;
+	return by_tcp(at, wait_ms);
+}
