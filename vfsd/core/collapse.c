@@ -161,7 +161,6 @@ fold_content(struct collapse *c, struct object *o,
 	if (i == NONE || c->v[i].x.kind == PROTO_CHANGE_DELETE)
 		return false;
 	r = &c->v[i].x;
-	versions(r, x);
 	if (!is_content(r->kind))
 		return true;
 	if (!same(r->name, x->name))	/* of attributes: several */
@@ -179,7 +178,6 @@ fold_unlink(struct collapse *c, struct object *o,
 
 	if (e == NULL)
 		return false;
-	versions(&e->x, x);
 	switch (e->x.kind) {
 	case PROTO_CHANGE_CREATE:
 		e->dead = true;		/* other names have their LINK */
@@ -206,7 +204,6 @@ fold_rename(struct collapse *c, struct object *o,
 	if (e == NULL)
 		return false;
 	r = &e->x;
-	versions(r, x);
 	if (r->kind == PROTO_CHANGE_CREATE || r->kind == PROTO_CHANGE_LINK) {
 		r->parent = x->parent2;
 		r->name = x->name2;
@@ -290,13 +287,18 @@ collapse_add(struct collapse *c, const struct proto_change *x)
 {
 	size_t room = RECORD_BYTES + x->name.n + x->name2.n;
 	struct object *o = object(c, x->id.n);
+	uint32_t i;
 
 	if (room > c->room)
 		return -VFS_TOO_BIG;
 	c->room -= room;
 	if (o->id == 0)
 		*o = (struct object){ .id = x->id.n, .last = NONE };
-	return fold(c, o, x) ? 0 : append(c, o, x);
+	if (!fold(c, o, x))
+		return append(c, o, x);
+	if ((i = last_alive(c, o)) != NONE)
+		versions(&c->v[i].x, x);
+	return 0;
 }
 
 int
