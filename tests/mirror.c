@@ -123,7 +123,8 @@ sweep(struct mirror *m)
 {
 	size_t i;
 
-	for (i = 0; i < m->nnames;) {
+	/* Who is told everything keeps trees that are being prepared. */
+	for (i = 0; m->top.n != 0 && i < m->nnames;) {
 		if (reached(m, m->names[i].dir, 0))
 			i++;
 		else
@@ -296,14 +297,19 @@ apply(struct mirror *m, struct fx *fx, const struct proto_change *x)
 	m->kinds |= 1u << x->kind;
 	set_obj(m, id, x->type, x->data_version, x->meta_version);
 	switch (x->kind) {
+	case PROTO_CHANGE_CLONE_TREE:
+		list(m, fx, id);
+		/* fall through */
 	case PROTO_CHANGE_CREATE:
 	case PROTO_CHANGE_LINK:
 		if (x->name.n > 0)
 			set_name(m, x->parent.n, x->name, id);
 		break;
+	case PROTO_CHANGE_REMOVE_TREE:
+		drop_below(m, id);
+		/* fall through */
 	case PROTO_CHANGE_UNLINK:
 	case PROTO_CHANGE_LEFT:
-	case PROTO_CHANGE_REMOVE_TREE:
 		if (x->name.n > 0)
 			drop_name(m, x->parent.n, x->name, id);
 		break;
@@ -413,9 +419,11 @@ mirror_compare(struct mirror *m, struct fx *fx)
 {
 	struct mirror w = { .top = m->top };
 	struct mirror_name *n;
-	unsigned bad = 0;
+	unsigned bad = 0, unreached = 0;
 	size_t i;
 
+	for (i = 0; i < m->nnames; i++)
+		unreached += !reached(m, m->names[i].dir, 0);
 	list(&w, fx, m->top.n == 0 ? VFS_ID_ROOT : m->top.n);
 	for (i = 0; i < w.nnames; i++) {
 		n = name(m, w.names[i].dir, w.names[i].name);
@@ -426,7 +434,7 @@ mirror_compare(struct mirror *m, struct fx *fx)
 			bad++;
 		}
 	}
-	bad += differ("names", 0, m->nnames, w.nnames);
+	bad += differ("names", 0, m->nnames - unreached, w.nnames);
 	for (i = 0; i < w.nobjs; i++)
 		bad += compare_obj(m, &w.objs[i]);
 	mirror_free(&w);

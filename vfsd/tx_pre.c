@@ -6,12 +6,11 @@
  */
 #include <string.h>
 
+#include "../protocol/records.h"
 #include "core/dirent.h"
 #include "core/node.h"
 #include "core/within.h"
 #include "tx_in.h"
-
-#define DEPTH_MAX	(1u << 20)
 
 static int
 fails(struct tx_verdict *v, struct vfs_id object, struct vfs_slice name,
@@ -80,141 +79,29 @@ pre_dir_version(struct txn *t, const struct vfs_tx_pre *p,
 
 /* --- the journal --------------------------------------------------------- */
 
-/* Is dir top, or below it?  One that is gone is not. */
-static int
-is_below(struct txn *t, uint64_t dir, uint64_t top)
-{
-	struct node n;
-	unsigned i;
-	int err;
-
-	for (i = 0; i < DEPTH_MAX && dir != 0; i++) {
-		if (dir == top)
-			return 1;
-		if (dir == VFS_ID_ROOT)
-			return 0;
-		err = node_get_published(t, (struct vfs_id){ dir }, &n);
-		if (err < 0)
-			return err == -VFS_NO_SUCH_ID ? 0 : err;
-		dir = n.in.parent;
-	}
-	return 0;
-}
-
-/* An object without a directory in its record: look at all its names. */
-static int
-object_below(struct txn *t, uint64_t id, uint64_t top)
-{
-	struct vfs_slice key, val;
-	struct row_parts parts;
-	struct txn_cur *c;
-	struct row_key k;
-	int err, below = 0;
-
-	if (id == top)
-		return 1;
-	row_key_id(&k, ROW_LINK, id);
-	if ((err = txn_cur_open(t, &c)) < 0)
-		return err;
-	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
-	while (err == 0 && below == 0 && row_key_parse(key, &parts) == 0 &&
-	    parts.kind == ROW_LINK && parts.a == id) {
-		below = is_below(t, parts.b, top);
-		if (below == 0)
-			err = txn_cur_next(c, &key, &val);
-	}
-	txn_cur_close(c);
-	return err < 0 && err != -VFS_NOENT ? err : below;
-}
-
-static int
-touches(struct txn *t, const struct rec_journal *j, uint64_t top)
-{
-	int below;
-
-	if (top == 0 || top == VFS_ID_ROOT)
-		return 1;
-	if (j->parent.n == 0)
-		return object_below(t, j->id.n, top);
-	if (j->id.n == top || (below = is_below(t, j->parent.n, top)) == 1)
-		return 1;
-	if (below < 0 || j->parent2.n == 0)
-		return below;
-	return is_below(t, j->parent2.n, top);
-}
-
-static int
-journal_row(struct txn *t, const struct vfs_tx_pre *p,
-    struct vfs_slice key, struct vfs_slice val, struct tx_verdict *v)
-{
-	struct row_parts parts;
-	struct rec_journal j;
-	int err;
-
-	if (row_key_parse(key, &parts) < 0 || parts.kind != ROW_JOURNAL)
-		return -VFS_NOENT;	/* the end */
-	if (rec_journal_decode(val, &j) < 0)
-		return fault(t, -VFS_CORRUPT, "a change record");
-	if ((err = touches(t, &j, p->id.n)) <= 0)
-		return err;
-	return fails(v, j.id, j.name, parts.a);
-}
-
-/* Does the journal still go back so far?  If it is empty, yes. */
-static int
-journal_reaches(struct txn *t, struct txn_cur *c, uint64_t seq)
-{
-	struct vfs_slice key, val;
-	struct row_parts parts;
-	struct row_key k;
-	int err;
-
-	(void)t;
-	row_key_id2(&k, ROW_JOURNAL, 0, 0);
-	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
-	if (err < 0)
-		return err == -VFS_NOENT ? 0 : err;
-	if (row_key_parse(key, &parts) < 0 || parts.kind != ROW_JOURNAL)
-		return 0;
-	return parts.a > seq + 1 ? -VFS_CURSOR_EXPIRED : 0;
-}
-
-static int
-journal_scan(struct txn *t, struct txn_cur *c, const struct vfs_tx_pre *p,
-    struct tx_verdict *v)
-{
-	struct vfs_slice key, val;
-	struct row_key k;
-	unsigned n = 0;
-	int err;
-
-	if ((err = journal_reaches(t, c, p->a)) < 0)
-		return err;
-	row_key_id2(&k, ROW_JOURNAL, p->a + 1, 0);
-	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
-	while (err == 0) {
-		if ((err = journal_row(t, p, key, val, v)) < 0)
-			break;
-		if (++n > VFS_TX_JOURNAL_MAX)
-			return -VFS_TX_LIMIT;
-		err = txn_cur_next(c, &key, &val);
-	}
-	return err == -VFS_NOENT ? 0 : err;
-}
-
+/* The first record behind commit a that a reader of the subtree gets. */
 static int
 pre_journal(struct txn *t, const struct vfs_tx_pre *p, struct tx_verdict *v)
 {
-	struct txn_cur *c;
+	uint8_t room[2048];		/* for one */
+	struct vfs_journal_read q = { .subtree = p->id, .seq = p->a,
+		.idx = UINT32_MAX, .max = 1 };
+	struct vfs_journal_read_reply r = {
+		.records = { room, sizeof room, 0 } };
+	struct proto_change x;
+	struct rbuf b;
 	int err;
 
 	if (p->a == UINT64_MAX)
 		return 0;
-	if ((err = txn_cur_open(t, &c)) < 0)
+	if ((err = op_journal_read(t, &q, &r)) < 0)
 		return err;
-	err = journal_scan(t, c, p, v);
-	txn_cur_close(c);
-	return err;
+	if (r.n == 0)
+		return r.more ? -VFS_TX_LIMIT : 0;
+	proto_list_read(&b, (struct vfs_slice){ room, r.records.n });
+	if ((err = proto_change_next(&b, &x)) < 0)
+		return err;
+	return fails(v, x.id, x.name, x.seq);
 }
 
 /* --- who may ask about what ----------------------------------------------- */

@@ -246,7 +246,13 @@ tx_pre__journal_at_most__looks_below_the_subtree_only(void **state)
 	assert_err(under(r, (struct vfs_tx_pre){
 	    VFS_PRE_JOURNAL_AT_MOST, a, { 0 }, seq, 0, { 0 } }), PRECOND);
 	assert_err(under(r, (struct vfs_tx_pre){
-	    VFS_PRE_JOURNAL_AT_MOST, a, { 0 }, 0, 0, { 0 } }),
+	    VFS_PRE_JOURNAL_AT_MOST, a, { 0 }, 0, 0, { 0 } }), PRECOND);
+	/* Before this opening, and not the number of any commit. */
+	assert_err(under(r, (struct vfs_tx_pre){
+	    VFS_PRE_JOURNAL_AT_MOST, a, { 0 }, 7, 0, { 0 } }),
+	    CURSOR_EXPIRED);
+	assert_err(under(r, (struct vfs_tx_pre){
+	    VFS_PRE_JOURNAL_AT_MOST, a, { 0 }, 1ull << 60, 0, { 0 } }),
 	    CURSOR_EXPIRED);
 }
 

@@ -19,6 +19,7 @@
 #include "core.h"
 #include "glob.h"
 #include "where.h"
+#include "within.h"
 
 #define KINDS_ALL	((2u << JOURNAL_KIND_MAX) - 2)
 
@@ -29,6 +30,7 @@ struct scan {
 	struct proto_list list;
 	struct collapse *collapse;	/* NULL: as it happened */
 	struct journal_pos at;		/* the last record looked at */
+	struct vfs_id top;
 	bool whole;			/* of the whole tree */
 	uint32_t mask, max, n;
 	uint64_t work;			/* records looked at */
@@ -65,6 +67,14 @@ seek(struct scan *s, uint64_t seq, uint64_t idx, struct journal_pos *at,
 	return take(s, err, key, val, at, j);
 }
 
+/* A commit that may have had no record. */
+static bool
+is_known(const struct journal_info *info, struct journal_pos want)
+{
+	return want.idx == UINT32_MAX && want.seq >= info->opened &&
+	    want.seq <= info->newest;
+}
+
 /*
  * Stand on the first record behind the cursor; -VFS_NOENT if there is
  * none.  An index of UINT32_MAX is the last of its commit.
@@ -84,7 +94,8 @@ start(struct scan *s, const struct journal_info *info,
 	err = seek(s, want.seq, all ? 0 : want.idx, at, j);
 	if (err < 0 && err != -VFS_NOENT)
 		return err;
-	if (err < 0 || at->seq != want.seq || (!all && at->idx != want.idx))
+	if (!is_known(info, want) && (err < 0 || at->seq != want.seq ||
+	    (!all && at->idx != want.idx)))
 		return -VFS_CURSOR_EXPIRED;
 	return seek(s, want.seq, (uint64_t)want.idx + 1, at, j);
 }
@@ -330,24 +341,40 @@ check(const struct vfs_journal_read *q)
 	return q->pattern.n > VFS_PATTERN_MAX ? -VFS_NAMETOOLONG : 0;
 }
 
+/* Who sees only a part of the tree follows that if nothing smaller. */
+static int
+confine(struct txn *t, struct scan *s)
+{
+	int in;
+
+	if (s->top.n == 0 && !within_all(t)) {
+		s->top.n = txn_env(t)->root;
+		if ((in = within_dir(t, s->top)) <= 0)
+			return in < 0 ? in : -VFS_NO_SUCH_ID;
+	}
+	s->whole = s->top.n == 0 || s->top.n == VFS_ID_ROOT;
+	return 0;
+}
+
 int
 op_journal_read(struct txn *t, const struct vfs_journal_read *q,
     struct vfs_journal_read_reply *r)
 {
 	struct scan s = { .t = t, .q = q, .max = q->max, .mask = q->mask,
-		.whole = q->subtree.n <= VFS_ID_ROOT,
+		.top = q->subtree,
 		.list = { .p = r->records.p, .cap = r->records.cap } };
 	struct journal_info info;
 	int err;
 
-	if ((err = check(q)) < 0 || (err = txn_journal_info(t, &info)) < 0)
+	if ((err = check(q)) < 0 || (err = confine(t, &s)) < 0 ||
+	    (err = txn_journal_info(t, &info)) < 0)
 		return err;
 	r->oldest = info.floor.seq;
 	if (s.mask == 0)
 		s.mask = KINDS_ALL;
 	if (s.max == 0 || s.max > VFS_JOURNAL_READ_MAX)
 		s.max = VFS_JOURNAL_READ_MAX;
-	where_init(&s.where, t, q->subtree);
+	where_init(&s.where, t, s.top);
 	if ((q->flags & VFS_JOURNAL_COLLAPSE) != 0)
 		err = collapse_new(s.max, r->records.cap, &s.collapse);
 	if (err == 0)

@@ -323,10 +323,12 @@ reap_entry(struct txn *t, struct reap *x, const struct entry *v)
 	if ((err = dirent_node(t, x->dir.id, &v->e, &n)) < 0 ||
 	    (err = dirent_del(t, &x->dir, name, &v->e)) < 0)
 		return err;
+	if (!goes_at_once(x, &n)) {
+		err = orphaned(t, x, &n);
+		return err < 0 ? err : journal(t, x, &n, name);
+	}
 	if ((err = journal(t, x, &n, name)) < 0)
 		return err;
-	if (!goes_at_once(x, &n))
-		return orphaned(t, x, &n);
 	blocks = n.in.blocks;
 	if ((err = content_delete(t, &n)) < 0)
 		return err;

@@ -205,6 +205,8 @@ struct journal_pos {
 
 struct journal_info {
 	struct journal_pos floor, last;
+	uint64_t opened, newest;	/* commits of this opening: all numbers
+					 * between are one, with records or not */
 	uint64_t records, bytes, bytes_max;
 };
 

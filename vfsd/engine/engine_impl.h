@@ -176,6 +176,7 @@ struct engine {
 	struct overlay *ws;
 	struct vec rec;			/* the record being built */
 	_Atomic uint64_t id_now, seq_now;	/* the next ones */
+	uint64_t seq_opened;		/* the first of this opening */
 	_Atomic uint64_t id_lease, seq_lease;	/* durable; exclusive */
 	uint64_t log_sum;		/* of the last record */
 	_Atomic uint64_t log_end;	/* written under serial */

@@ -131,6 +131,8 @@ txn_journal_info(struct txn *t, struct journal_info *out)
 	if ((err = mark_get(t, &m)) < 0)
 		return err;
 	*out = (struct journal_info){ .floor = m.journal_floor,
+		.opened = e->seq_opened,
+		.newest = atomic_load(&e->last_seq),
 		.records = atomic_load(&e->journal.rows),
 		.bytes = atomic_load(&e->journal.bytes),
 		.bytes_max = e->conf.journal_bytes_max };

@@ -134,6 +134,7 @@ marks_open(struct engine *e)
 		efault(e, 0, "the clock is before 2020 or after 2050 and "
 		    "is ignored for ids");
 	marks_start(e);
+	e->seq_opened = e->seq_now;
 	if (e->conf.rdonly)
 		return 0;
 	wait_clock(e, clock, max64(h->id_mark, h->seq_mark));
