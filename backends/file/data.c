@@ -7,35 +7,29 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "../backends.h"
 #include "../dir.h"
+#include "fd.h"
 
 #define FILE_NAME "data"
 
 struct data_file {
 	int fd;
 	bool rdonly;
-	/*
-	 * Guards failed, and keeps syncs apart: Linux tells of a lost
-	 * page once per descriptor, so of two syncs at once the wrong
-	 * one might hear of it.
-	 */
-	pthread_mutex_t lock;
-	int failed;
+	struct fd_latch latch;
 };
 
 static int
-file_create(int dirfd)
+file_create(int dirfd, uint64_t unused)
 {
 	int fd, err = 0;
 
+	(void)unused;
 	fd = openat(dirfd, FILE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
 	    0600);
 	if (fd < 0)
@@ -52,24 +46,6 @@ file_create(int dirfd)
 	return fd;
 }
 
-static int
-file_open(int dirfd, bool create, bool rdonly)
-{
-	int fd, err;
-
-	fd = openat(dirfd, FILE_NAME, (rdonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && create)
-		return file_create(dirfd);
-	if (fd < 0)
-		return vfs_err_from_os(errno);
-	/* Whoever made it may have died before it synced the name. */
-	if (create && (err = be_dir_sync(dirfd)) < 0) {
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
 static void
 data_close(void *self)
 {
@@ -78,7 +54,7 @@ data_close(void *self)
 	if (!d)
 		return;
 	close(d->fd);
-	pthread_mutex_destroy(&d->lock);
+	pthread_mutex_destroy(&d->latch.lock);
 	free(d);
 }
 
@@ -89,13 +65,14 @@ data_open(int dirfd, bool create, bool rdonly, void **self)
 	int fd;
 
 	assert(!(create && rdonly));
-	if ((fd = file_open(dirfd, create, rdonly)) < 0)
+	fd = fd_open(dirfd, FILE_NAME, create, rdonly, file_create, 0);
+	if (fd < 0)
 		return fd;
 	if (!(d = calloc(1, sizeof *d))) {
 		close(fd);
 		return -VFS_NOMEM;
 	}
-	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->latch.lock, NULL);
 	d->fd = fd;
 	d->rdonly = rdonly;
 	*self = d;
@@ -106,23 +83,12 @@ static int
 data_read(void *self, uint64_t off, void *p, size_t n)
 {
 	struct data_file *d = self;
-	char *at = p;
-	ssize_t got;
+	size_t got;
+	int err;
 
-	while (n > 0) {
-		got = pread(d->fd, at, n, (off_t)off);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return vfs_err_from_os(errno);
-		if (got == 0) {		/* past the end: never written */
-			memset(at, 0, n);
-			break;
-		}
-		at += got;
-		off += (uint64_t)got;
-		n -= (size_t)got;
-	}
+	if ((err = fd_read(d->fd, off, p, n, &got)) < 0)
+		return err;
+	memset((char *)p + got, 0, n - got);	/* never written */
 	return 0;
 }
 
@@ -130,22 +96,8 @@ static int
 data_write(void *self, uint64_t off, const void *p, size_t n)
 {
 	struct data_file *d = self;
-	const char *at = p;
-	ssize_t put;
 
-	if (d->rdonly)
-		return -VFS_ROFS;
-	while (n > 0) {
-		put = pwrite(d->fd, at, n, (off_t)off);
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return put < 0 ? vfs_err_from_os(errno) : -VFS_IO;
-		at += put;
-		off += (uint64_t)put;
-		n -= (size_t)put;
-	}
-	return 0;
+	return d->rdonly ? -VFS_ROFS : fd_write(d->fd, off, p, n);
 }
 
 static void
@@ -163,16 +115,8 @@ static int
 data_sync(void *self)
 {
 	struct data_file *d = self;
-	int err;
 
-	if (d->rdonly)
-		return 0;
-	pthread_mutex_lock(&d->lock);
-	if (d->failed == 0 && fdatasync(d->fd) < 0)
-		d->failed = vfs_err_from_os(errno);
-	err = d->failed;
-	pthread_mutex_unlock(&d->lock);
-	return err;
+	return d->rdonly ? 0 : fd_sync(d->fd, &d->latch);
 }
 
 static int

@@ -19,7 +19,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +28,8 @@
 
 #include <xxhash.h>
 
-#include "../backends.h"
 #include "../dir.h"
+#include "fd.h"
 
 #define FILE_NAME	"log"
 #define FILE_NEW	"log.new"	/* a creation under way */
@@ -54,13 +53,7 @@ struct log_file {
 	bool rdonly;
 	unsigned char *ring;
 	uint64_t size;
-	/*
-	 * Guards failed, and keeps syncs apart: Linux tells of a lost
-	 * page once per descriptor, so of two syncs at once the wrong
-	 * one might hear of it.
-	 */
-	pthread_mutex_t lock;
-	int failed;
+	struct fd_latch latch;
 	unsigned newest;	/* slot of the header; head_put's thread */
 	uint64_t gen;
 };
@@ -86,41 +79,14 @@ le_get(const unsigned char *p, unsigned n)
 	return v;
 }
 
-static int
-write_all(int fd, uint64_t off, const unsigned char *p, size_t n)
-{
-	ssize_t put;
-
-	while (n > 0) {
-		put = pwrite(fd, p, n, (off_t)off);
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return put < 0 ? vfs_err_from_os(errno) : -VFS_IO;
-		p += put;
-		off += (uint64_t)put;
-		n -= (size_t)put;
-	}
-	return 0;
-}
-
 /* The file's end is damage here: it was written whole. */
 static int
-read_all(int fd, uint64_t off, unsigned char *p, size_t n)
+read_all(int fd, uint64_t off, void *p, size_t n)
 {
-	ssize_t got;
+	size_t got;
+	int err = fd_read(fd, off, p, n, &got);
 
-	while (n > 0) {
-		got = pread(fd, p, n, (off_t)off);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 ? vfs_err_from_os(errno) : -VFS_CORRUPT;
-		p += got;
-		off += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return 0;
+	return err == 0 && got < n ? -VFS_CORRUPT : err;
 }
 
 /* --- header slots -------------------------------------------------- */
@@ -136,7 +102,7 @@ slot_write(int fd, unsigned at, const struct slot *s)
 	le_put(b + 28, s->n, 4);
 	memcpy(b + SLOT_DATA, s->data, s->n);
 	le_put(b, XXH3_64bits(b + 8, sizeof b - 8), 8);
-	return write_all(fd, at * SLOT_STEP, b, sizeof b);
+	return fd_write(fd, at * SLOT_STEP, b, sizeof b);
 }
 
 static int
@@ -191,7 +157,7 @@ fill(int fd, uint64_t size)
 	/* One long extent where the host can give it; else as it comes. */
 	(void)fallocate(fd, 0, 0, (off_t)end);
 	for (off = 0; err == 0 && off < end; off += CREATE_CHUNK)
-		err = write_all(fd, off, zero, CREATE_CHUNK);
+		err = fd_write(fd, off, zero, CREATE_CHUNK);
 	if (err == 0)
 		err = slot_write(fd, 0, &s);
 	if (err == 0)
@@ -221,24 +187,6 @@ file_create(int dirfd, uint64_t size)
 	if (err < 0) {
 		(void)unlinkat(dirfd, FILE_NEW, 0);
 		(void)unlinkat(dirfd, FILE_NAME, 0);
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-static int
-file_open(int dirfd, bool create, bool rdonly, uint64_t size)
-{
-	int fd, err;
-
-	fd = openat(dirfd, FILE_NAME, (rdonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && create)
-		return file_create(dirfd, size);
-	if (fd < 0)
-		return vfs_err_from_os(errno);
-	/* Whoever made it may have died before it synced the name. */
-	if (create && (err = be_dir_sync(dirfd)) < 0) {
 		close(fd);
 		return err;
 	}
@@ -302,7 +250,7 @@ log_close(void *self)
 	if (l->ring)
 		munmap(l->ring, l->size);
 	close(l->fd);
-	pthread_mutex_destroy(&l->lock);
+	pthread_mutex_destroy(&l->latch.lock);
 	free(l);
 }
 
@@ -313,13 +261,14 @@ log_open(int dirfd, bool create, bool rdonly, uint64_t size, void **self)
 	int fd, err;
 
 	assert(!(create && rdonly));
-	if ((fd = file_open(dirfd, create, rdonly, size)) < 0)
+	fd = fd_open(dirfd, FILE_NAME, create, rdonly, file_create, size);
+	if (fd < 0)
 		return fd;
 	if (!(l = calloc(1, sizeof *l))) {
 		close(fd);
 		return -VFS_NOMEM;
 	}
-	pthread_mutex_init(&l->lock, NULL);
+	pthread_mutex_init(&l->latch.lock, NULL);
 	l->fd = fd;
 	l->rdonly = rdonly;
 	if ((err = map(l)) < 0) {
@@ -367,46 +316,31 @@ log_read(void *self, uint64_t pos, void *p, size_t n)
 		return -VFS_INVAL;
 	if ((err = read_all(l->fd, RING_AT + at, p, head)) < 0)
 		return err;
-	return read_all(l->fd, RING_AT, (unsigned char *)p + head, n - head);
-}
-
-/* The caller holds l->lock. */
-static int
-sync_locked(struct log_file *l)
-{
-	if (l->failed == 0 && fdatasync(l->fd) < 0)
-		l->failed = vfs_err_from_os(errno);
-	return l->failed;
+	return read_all(l->fd, RING_AT, (char *)p + head, n - head);
 }
 
 static int
 log_sync(void *self)
 {
 	struct log_file *l = self;
-	int err;
 
-	if (l->rdonly)
-		return 0;
-	pthread_mutex_lock(&l->lock);
-	err = sync_locked(l);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return l->rdonly ? 0 : fd_sync(l->fd, &l->latch);
 }
 
 /* --- the header ---------------------------------------------------- */
 
-/* The caller holds l->lock. */
+/* The caller holds the latch. */
 static int
 head_write(struct log_file *l, struct slot *s)
 {
 	int err;
 
 	s->gen = l->gen + 1;
-	if ((err = l->failed) < 0)
+	if ((err = l->latch.failed) < 0)
 		return err;
 	if ((err = slot_write(l->fd, !l->newest, s)) < 0)
-		return l->failed = err;
-	if ((err = sync_locked(l)) < 0)
+		return l->latch.failed = err;
+	if ((err = fd_sync_locked(l->fd, &l->latch)) < 0)
 		return err;
 	l->newest = !l->newest;
 	l->gen = s->gen;
@@ -430,11 +364,11 @@ log_head_put(void *self, const void *p, size_t n)
 		return -VFS_INVAL;
 	s.n = (uint32_t)n;
 	memcpy(s.data, p, n);
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->latch.lock);
 	err = head_write(l, &s);
 	if (err == 0 && s.gen == 1)
 		err = head_write(l, &s);
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->latch.lock);
 	return err;
 }
 
