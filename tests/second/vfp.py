@@ -434,10 +434,10 @@ class Client:
         if token:
             self.attach = self.call("ATTACH", token=token)
 
-    def send(self, name, prio=4, deadline=0, tx=0, **values):
+    def send(self, op, /, _prio=4, _deadline=0, _tx=0, **values):
         self.req_id += 1
-        self.t.send(request(name, self.req_id, values, prio, deadline,
-                            self.session, tx))
+        self.t.send(request(op, self.req_id, values, _prio, _deadline,
+                            self.session, _tx))
         return self.req_id
 
     def reply(self, req_id):
@@ -452,5 +452,5 @@ class Client:
                 raise Failed(m.status, ERRORS.get(m.status, "?"), m.fields)
             return m.fields
 
-    def call(self, name, **values):
-        return self.reply(self.send(name, **values))
+    def call(self, op, /, **values):
+        return self.reply(self.send(op, **values))
