@@ -1,0 +1,72 @@
+/*
+ * p9.h - 9P2000.L: Linux's v9fs, QEMU's guests, diod's tools
+ *
+ * A few threads of its own serve all connections: a thread takes one
+ * message off a connection, gives the connection back to the others and
+ * then answers, so requests of one connection run side by side, at most
+ * P9_BUSY_MAX of them, and none waits for another connection's.  Nothing
+ * that can wait long (locks, fsync behind another's flush) keeps a thread.
+ *
+ * Threads:   start, listen, adopt and stop from one thread.
+ * Failure:   0 or a negative vfs_err.
+ */
+#ifndef FRONT_P9_H
+#define FRONT_P9_H
+
+#include "../dispatch.h"
+#include "../locks.h"
+
+#define P9_THREADS	6u
+#define P9_BUSY_MAX	3u		/* of one connection, in threads */
+#define P9_CONNS_MAX	64u
+#define P9_LISTEN_MAX	8u
+#define P9_FIDS_MAX	(1u << 20)	/* of one connection: v9fs keeps one
+					 * for each cached name */
+#define P9_ACTIVE_MAX	1024u		/* requests of one connection */
+#define P9_WAITS_MAX	512u		/* of them, waiting for locks */
+#define P9_MSIZE_MIN	4096u
+#define P9_MSIZE_MAX	(VFS_IO_MAX + 24u)
+#define P9_ATTACH_MS	10000		/* until somebody has attached */
+
+struct p9;
+struct p9_users;
+
+struct p9_conf {
+	struct server *server;
+	struct locks *locks;		/* shared with others; NULL: own */
+	uint32_t owner;			/* whose the store is */
+	bool atime;			/* keep it, as the mount does */
+	bool no_threads;		/* p9_test.h */
+	const struct p9_users *users;	/* borrowed; NULL: nobody known */
+};
+
+int p9_start(const struct p9_conf *conf, struct p9 **out);
+/* Connections of a listening unix socket are served from now on; fd
+ * is the front's, also on failure. */
+int p9_listen(struct p9 *p, int fd);
+/* The same for one connected socket. */
+int p9_adopt(struct p9 *p, int fd);
+/* Ends connections and threads; NULL is fine. */
+void p9_stop(struct p9 *p);
+
+struct p9_stats {
+	uint64_t conns, fids, messages, errors, refused, malformed;
+};
+void p9_stats(struct p9 *p, struct p9_stats *out);
+
+/*
+ * Who is in which groups, as passwd(5) and group(5) had it when they were
+ * read: 9P tells a user's number only, and the sandbox hides the files.
+ */
+struct p9_user {
+	uint32_t uid, gid;
+	uint32_t ngroups;
+	const uint32_t *groups;
+};
+int p9_users_read(const char *passwd, const char *group,
+    struct p9_users **out);
+void p9_users_free(struct p9_users *u);
+/* NULL: nobody has this uid. */
+const struct p9_user *p9_users_find(const struct p9_users *u, uint32_t uid);
+
+#endif
