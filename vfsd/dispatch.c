@@ -12,6 +12,7 @@
 #include "dispatch_in.h"
 #include "engine/engine.h"
 #include "holders.h"
+#include "locks.h"
 #include "publisher.h"
 #include "reaper.h"
 #include "tx.h"
@@ -585,6 +586,7 @@ server_new(const struct server_conf *conf, struct server **out)
 	for (i = 0; i < SERVER_LOCKS; i++)
 		pthread_mutex_init(&s->locks[i], NULL);
 	if ((err = why_new(&s->why)) < 0 ||
+	    (err = locks_new(&s->lock_table)) < 0 ||
 	    (err = holders_new(&s->holders)) < 0 ||
 	    (err = publisher_new(publish_quiet, s, &s->publisher)) < 0 ||
 	    (err = reaper_new(s, &s->reaper)) < 0 ||
@@ -625,6 +627,7 @@ server_kill(struct server *s)
 	watches_free(s->watches);	/* behind the last who commits */
 	holders_free(s->holders);
 	why_free(s->why);
+	locks_free(s->lock_table);
 	for (i = 0; i < SERVER_LOCKS; i++)
 		pthread_mutex_destroy(&s->locks[i]);
 	free(s);
@@ -634,6 +637,12 @@ struct why *
 server_why(struct server *s)
 {
 	return s->why;
+}
+
+struct locks *
+server_locks(struct server *s)
+{
+	return s->lock_table;
 }
 
 struct engine *

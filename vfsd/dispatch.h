@@ -66,6 +66,10 @@ struct op_count {
 };
 void server_counts(struct server *s, struct op_count out[VFS_OP_COUNT]);
 
+/* Advisory locks: one table for all fronts. */
+struct locks;
+struct locks *server_locks(struct server *s);
+
 /* The last errors that requests got (why.h). */
 struct why;
 struct why *server_why(struct server *s);

@@ -25,6 +25,7 @@ struct server {
 	struct txs *txs;
 	struct why *why;
 	struct watches *watches;
+	struct locks *lock_table;	/* of fcntl and flock, LOCK, Tlock */
 	pthread_mutex_t locks[SERVER_LOCKS];	/* content of the ids of a stripe */
 	struct counts counts;
 };

@@ -47,6 +47,7 @@ struct serve {
 	struct sessions *sessions;
 	struct fuse_front *fuse;
 	struct wire *wire;
+	struct users *users;		/* read before the sandbox */
 	void *fronts[FRONTS_MAX];	/* by row of fronts.c */
 };
 
@@ -283,6 +284,7 @@ start_fronts(struct serve *s)
 		.server = s->server, .sessions = s->sessions,
 		.others = s->c->allow_peers,
 		.changes = s->c->mount_arg == NULL, .listeners = v,
+		.atime = s->c->atime && !s->c->rdonly, .users = s->users,
 	};
 	struct stat st;
 	unsigned i;
@@ -392,6 +394,10 @@ start(struct serve *s)
 	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->sigfd < 0 || s->ready_fd < 0 || s->ended_fd < 0 || s->null < 0)
 		return failed(s, "cannot start: %s", strerror(errno));
+	if (s->places->n > 0 && users_read("/etc/passwd", "/etc/group",
+	    &s->users) < 0)
+		return failed(s, "cannot start: %s",
+		    vfs_err_text(-VFS_NOMEM));
 	return open_store(s);
 }
 
@@ -419,6 +425,7 @@ serve_run(const struct conf *c, struct storedir *d, struct report *r,
 	fuse_front_stop(s.fuse);
 	sessions_free(s.sessions);
 	server_free(s.server);
+	users_free(s.users);
 	if (s.engine != NULL)
 		err = engine_close(s.engine);
 	if (err < 0)

@@ -181,12 +181,13 @@ session_new(struct sessions *ss, const struct session_who *who,
 	bool own = who->has_cred && (who->uid == ss->owner || who->uid == 0);
 	struct session *s;
 
-	if (!who->has_cred || (!own && !ss->allow_other))
+	if (!who->has_cred || (!own && !ss->allow_other && !who->vouched))
 		return refused(ss, who, -VFS_ACCESS);
 	if ((s = session_of(ss, who)) == NULL)
 		return -VFS_NOMEM;
 	s->rights = own ? (uint32_t)VFS_RIGHTS_ALL : RIGHTS_OTHERS;
 	s->cred = true;
+	s->any_gid = who->vouched || who->uid == 0;
 	s->uid = who->uid;
 	s->gid = who->gid;
 	s->ngroups = who->ngroups < SESSION_GROUPS_MAX ? who->ngroups :
@@ -304,6 +305,18 @@ session_attach(struct sessions *ss, const struct session_who *who,
 	}
 	*out = s;
 	return 0;
+}
+
+void
+session_confine(struct session *s, struct vfs_id root)
+{
+	if (root.n == s->root.n)
+		return;
+	pthread_mutex_lock(&s->ss->lock);	/* it is listed already */
+	if (s->root.n != VFS_ID_ROOT)
+		s->root_parent = s->root;
+	s->root = root;
+	pthread_mutex_unlock(&s->ss->lock);
 }
 
 void

@@ -30,6 +30,8 @@ struct session_who {
 	uint32_t uid, gid, pid;
 	const uint32_t *groups;
 	uint32_t ngroups;
+	bool vouched;			/* a peer that may be anybody says that
+					 * it acts for this user */
 };
 
 struct session_limits {
@@ -60,6 +62,10 @@ int session_attach(struct sessions *ss, const struct session_who *who,
     const struct vfs_attach *q, struct session **out,
     struct vfs_attach_reply *r);
 
+/* Before its first request: only what lies at and below root is there.
+ * root was found by the session itself. */
+void session_confine(struct session *s, struct vfs_id root);
+
 void session_hold(struct session *s);
 void session_drop(struct session *s);
 /* It ends: transactions are aborted, handles closed. */
@@ -83,6 +89,10 @@ struct session_call {
 					 * asks is the session's */
 	uint64_t tx;			/* run it in this transaction; 0: none */
 	size_t room;			/* bytes of reply that the peer takes */
+	bool own_ids;			/* the front itself found the ids, by
+					 * this session: they need no right */
+	bool has_gid;			/* what is made gets this group, if the */
+	uint32_t gid;			/* user may choose it */
 	/* Asked before the commit and while waiting: 0, or -VFS_DEADLINE or
 	 * -VFS_CANCELLED, and then the request has no effect.  NULL: never. */
 	int (*stop)(void *arg);

@@ -69,7 +69,8 @@ struct session {
 	uint64_t number;
 	struct vfs_id root, root_parent;	/* parent 0: anywhere */
 	uint32_t rights;
-	bool cred;			/* it is a user's */
+	bool cred;			/* it is a user's ... */
+	bool any_gid;			/* who may be in any group */
 	uint32_t uid, gid, pid;
 	uint32_t groups[SESSION_GROUPS_MAX], ngroups;
 	struct session_limits limits;

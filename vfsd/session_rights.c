@@ -165,6 +165,8 @@ rights_bytes(enum vfs_op op, const void *q, unsigned n)
 	case VFS_OP_SEEK:
 	case VFS_OP_MAP_EXTENTS:
 	case VFS_OP_HASH:
+	case VFS_OP_DIR_READ:
+	case VFS_OP_DIR_FENCE:
 		return VFS_OPEN_READ;
 	case VFS_OP_WRITE:
 	case VFS_OP_TRUNCATE:

@@ -45,7 +45,7 @@ look_up(struct run *r, struct vfs_id *id, bool compared, struct field *f)
 		id->n = h.id;
 		return 0;
 	}
-	if (compared || id->n == s->root.n ||
+	if (compared || id->n == s->root.n || r->k->own_ids ||
 	    (s->rights & VFS_RIGHT_OPEN_BY_ID) != 0)
 		return 0;
 	return -VFS_NO_SUCH_ID;
@@ -219,6 +219,17 @@ run_stop(void *arg)
 	return r->k->stop != NULL ? r->k->stop(r->k->stop_arg) : 0;
 }
 
+static bool
+in_group(const struct session *s, uint32_t gid)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->ngroups; i++)
+		if (s->groups[i] == gid)
+			return true;
+	return s->any_gid || s->gid == gid;
+}
+
 /* Who has no user acts as the store's owner whom modes do not stop: what
  * he may do, his rights say. */
 static void
@@ -239,6 +250,8 @@ run_env(struct run *r)
 		.holds = handle_holds, .holder = s,
 		.stop = run_stop, .stop_arg = r,
 	};
+	if (r->k->has_gid && s->cred && in_group(s, r->k->gid))
+		r->env.gid = r->k->gid;
 }
 
 static session_fn *const fns[VFS_OP_COUNT] = {

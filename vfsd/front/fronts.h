@@ -8,6 +8,7 @@
 #ifndef FRONT_FRONTS_H
 #define FRONT_FRONTS_H
 
+#include "../users.h"
 #include "listen.h"
 #include "wire.h"
 
@@ -17,6 +18,8 @@ struct front_conf {
 	uint32_t owner;			/* uid: whose the store is */
 	bool others;			/* allow_other was said */
 	bool changes;			/* see wire_conf */
+	bool atime;			/* it is kept */
+	const struct users *users;	/* NULL: nobody is known */
 	struct listener *const *listeners;	/* of this front only */
 	unsigned nlisteners;
 };

@@ -234,8 +234,8 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 		goto out;
 	if ((err = fuse_handles_new(&f->handles)) < 0)
 		goto out;
-	if (conf->shared_locks && (err = locks_new(&f->locks)) < 0)
-		goto out;
+	if (conf->shared_locks)
+		f->locks = server_locks(conf->server);
 	if ((err = workers_start(f)) < 0)
 		goto out;
 	*out = f;
@@ -281,7 +281,6 @@ fuse_front_stop(struct fuse_front *f)
 		usleep(1000);		/* flushes under way end by themselves */
 	for (i = 0; i < f->nworkers; i++)
 		worker_free(f->worker[i]);
-	locks_free(f->locks);
 	fuse_handles_free(f->handles);
 	free(f->store);
 	free(f);

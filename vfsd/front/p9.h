@@ -13,8 +13,9 @@
 #ifndef FRONT_P9_H
 #define FRONT_P9_H
 
-#include "../dispatch.h"
 #include "../locks.h"
+#include "../session.h"
+#include "../users.h"
 
 #define P9_THREADS	6u
 #define P9_BUSY_MAX	3u		/* of one connection, in threads */
@@ -29,22 +30,23 @@
 #define P9_ATTACH_MS	10000		/* until somebody has attached */
 
 struct p9;
-struct p9_users;
 
 struct p9_conf {
 	struct server *server;
-	struct locks *locks;		/* shared with others; NULL: own */
+	struct sessions *sessions;	/* NULL: own ones, by identity only */
 	uint32_t owner;			/* whose the store is */
+	bool others;			/* anybody may connect */
 	bool atime;			/* keep it, as the mount does */
 	bool no_threads;		/* p9_test.h */
-	const struct p9_users *users;	/* borrowed; NULL: nobody known */
+	const struct users *users;	/* borrowed; NULL: nobody known */
 };
 
 int p9_start(const struct p9_conf *conf, struct p9 **out);
-/* Connections of a listening unix socket are served from now on; fd
- * is the front's, also on failure. */
+/* Connections of a listening socket are served from now on; fd stays the
+ * caller's. */
 int p9_listen(struct p9 *p, int fd);
-/* The same for one connected socket. */
+/* The same for one connected socket, which is the front's, also on
+ * failure. */
 int p9_adopt(struct p9 *p, int fd);
 /* Ends connections and threads; NULL is fine. */
 void p9_stop(struct p9 *p);
@@ -53,20 +55,5 @@ struct p9_stats {
 	uint64_t conns, fids, messages, errors, refused, malformed;
 };
 void p9_stats(struct p9 *p, struct p9_stats *out);
-
-/*
- * Who is in which groups, as passwd(5) and group(5) had it when they were
- * read: 9P tells a user's number only, and the sandbox hides the files.
- */
-struct p9_user {
-	uint32_t uid, gid;
-	uint32_t ngroups;
-	const uint32_t *groups;
-};
-int p9_users_read(const char *passwd, const char *group,
-    struct p9_users **out);
-void p9_users_free(struct p9_users *u);
-/* NULL: nobody has this uid. */
-const struct p9_user *p9_users_find(const struct p9_users *u, uint32_t uid);
 
 #endif

@@ -43,7 +43,7 @@ p9_do_getattr(struct p9_req *q, const struct p9_tgetattr *t,
 	int err = -VFS_BAD_HANDLE;
 
 	if (f != NULL) {
-		sq.id = f->id;
+		sq.id = f->ref;
 		err = p9_run(q, f->as, VFS_OP_STAT, &sq, &sr);
 	}
 	p9_fid_drop(f);
@@ -94,17 +94,6 @@ open_for_writing(const struct p9_fid *f)
 	    (f->flags & P9_O_ACCMODE) != P9_O_RDONLY;
 }
 
-/* ftruncate: whether it may was asked when the file was opened. */
-static int
-set_size(struct p9_req *q, struct p9_fid *f, struct vfs_setattr *sq,
-    struct vfs_setattr_reply *r)
-{
-	if (!p9_privileged(f->as))
-		sq->valid |= VFS_SET_KILL_SUIDGID;
-	atomic_store(&f->wrote, true);
-	return p9_through(q, f, VFS_OP_SETATTR, sq, r);
-}
-
 int
 p9_do_setattr(struct p9_req *q, const struct p9_tsetattr *t,
     struct p9_rsetattr *r)
@@ -124,11 +113,11 @@ p9_do_setattr(struct p9_req *q, const struct p9_tsetattr *t,
 		return -VFS_INVAL;
 	if ((f = p9_fid_get(q->c, t->fid)) == NULL)
 		return -VFS_BAD_HANDLE;
-	sq.id = f->id;
-	if (sq.valid == VFS_SET_SIZE && open_for_writing(f))
-		err = set_size(q, f, &sq, &sr);
-	else
-		err = p9_run(q, f->as, VFS_OP_SETATTR, &sq, &sr);
+	/* ftruncate: whether it may was asked when it was opened.  Through
+	 * what is open for reading, a client truncates by path. */
+	sq.id = (sq.valid & VFS_SET_SIZE) && !open_for_writing(f) ?
+	    f->id : f->ref;
+	err = p9_run(q, f->as, VFS_OP_SETATTR, &sq, &sr);
 	p9_fid_drop(f);
 	return err;
 }
@@ -166,7 +155,7 @@ p9_do_statfs(struct p9_req *q, const struct p9_tstatfs *t,
 	int err = -VFS_BAD_HANDLE;
 
 	if (f != NULL) {
-		sq.id = f->id;
+		sq.id = f->ref;
 		err = p9_run(q, f->as, VFS_OP_STATFS, &sq, &sr);
 	}
 	p9_fid_drop(f);
@@ -195,9 +184,9 @@ static int
 fetch(struct p9_req *q, struct p9_fid *f, struct vfs_slice name,
     struct vfs_buf *b)
 {
-	struct vfs_xattr_get gq = { .id = f->id, .name = name };
+	struct vfs_xattr_get gq = { .id = f->ref, .name = name };
 	struct vfs_xattr_get_reply gr = { .value = *b };
-	struct vfs_xattr_list lq = { .id = f->id };
+	struct vfs_xattr_list lq = { .id = f->ref };
 	struct vfs_xattr_list_reply lr = { .names = *b };
 	int err;
 
@@ -216,7 +205,6 @@ walk_to(struct p9_req *q, struct p9_fid *f, const struct p9_txattrwalk *t,
     uint64_t *size)
 {
 	struct vfs_buf b = { q->out, VFS_XATTR_SIZE_MAX, 0 };
-	struct vfs_attr a = { .id = f->id, .mode = VFS_TYPE_MODE(f->type) };
 	struct p9_fid *x;
 	int err;
 
@@ -226,8 +214,9 @@ walk_to(struct p9_req *q, struct p9_fid *f, const struct p9_txattrwalk *t,
 		return err;
 	if ((err = fetch(q, f, t->name, &b)) < 0)
 		return err;
-	x = p9_fid_new(q->c->p9, f->as, f->root, &a);
-	if (x == NULL || (x->bytes = malloc(b.n + 1)) == NULL) {
+	if ((err = p9_fid_like(q, f, &x)) < 0)
+		return err;
+	if ((x->bytes = malloc(b.n + 1)) == NULL) {
 		p9_fid_drop(x);
 		return -VFS_NOMEM;
 	}
@@ -254,7 +243,6 @@ static int
 begin_xattr(struct p9_req *q, struct p9_fid *f,
     const struct p9_txattrcreate *t)
 {
-	struct vfs_attr a = { .id = f->id, .mode = VFS_TYPE_MODE(f->type) };
 	struct p9_fid *x;
 	int err;
 
@@ -266,8 +254,9 @@ begin_xattr(struct p9_req *q, struct p9_fid *f,
 		return err;
 	if (t->size > VFS_XATTR_SIZE_MAX)
 		return -VFS_NOSPC;
-	x = p9_fid_new(q->c->p9, f->as, f->root, &a);
-	if (x == NULL || (x->bytes = malloc((size_t)t->size + 1)) == NULL ||
+	if ((err = p9_fid_like(q, f, &x)) < 0)
+		return err;
+	if ((x->bytes = malloc((size_t)t->size + 1)) == NULL ||
 	    p9_fid_name(x, f->id, t->name) < 0) {
 		p9_fid_drop(x);
 		return -VFS_NOMEM;

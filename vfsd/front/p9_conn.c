@@ -167,7 +167,6 @@ p9_conn_drop(struct p9_conn *c)
 	req_list_free(c->spare);
 	free(c->late);
 	free(c->clients);
-	p9_as_drop(c->peer);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
@@ -195,26 +194,32 @@ p9_conn_kill(struct p9_conn *c)
 	p9_conn_drop(c);
 }
 
+/* TCP tells nobody; a token does, later. */
 static int
 who_is_it(struct p9_conn *c)
 {
-	struct p9_as *as = p9_as_new(0, 0);
+	struct p9_peer *w = &c->peer;
+	const struct p9_conf *conf = &c->p9->conf;
 	struct ucred cred;
 	socklen_t n = sizeof cred;
+	int domain = 0;
+	socklen_t dn = sizeof domain;
 
-	if (as == NULL)
-		return -VFS_NOMEM;
-	c->peer = as;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_DOMAIN, &domain, &dn) < 0)
+		return vfs_err_from_os(errno);
+	if ((w->tcp = domain != AF_UNIX))
+		return 0;
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
 		return vfs_err_from_os(errno);
-	as->uid = cred.uid;
-	as->gid = cred.gid;
-	as->any_gid = cred.uid == 0;
-	c->pid = (uint32_t)cred.pid;
-	n = sizeof as->groups;
-	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, as->groups, &n) == 0)
-		as->ngroups = n / sizeof as->groups[0];
-	return as->uid == 0 || as->uid == c->p9->conf.owner ? 0 : -VFS_ACCESS;
+	w->uid = cred.uid;
+	w->gid = cred.gid;
+	w->pid = (uint32_t)cred.pid;
+	w->anybody = cred.uid == 0;
+	n = sizeof w->groups;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, w->groups, &n) == 0)
+		w->ngroups = n / sizeof w->groups[0];
+	return conf->others || w->uid == 0 || w->uid == conf->owner ? 0 :
+	    -VFS_ACCESS;
 }
 
 /* A place in the table, which has a reference too. */

@@ -15,15 +15,16 @@ struct p9_fid_slot {
 /* --- whose -------------------------------------------------------------- */
 
 struct p9_as *
-p9_as_new(uint32_t uid, uint32_t gid)
+p9_as_new(struct session *s)
 {
 	struct p9_as *as = calloc(1, sizeof *as);
 
-	if (as == NULL)
+	if (as == NULL) {
+		session_close(s);
+		session_drop(s);
 		return NULL;
-	as->refs = 1;
-	as->uid = uid;
-	as->gid = gid;
+	}
+	*as = (struct p9_as){ .refs = 1, .session = s };
 	return as;
 }
 
@@ -37,15 +38,17 @@ p9_as_hold(struct p9_as *as)
 void
 p9_as_drop(struct p9_as *as)
 {
-	if (as != NULL && atomic_fetch_sub(&as->refs, 1) == 1)
-		free(as);
+	if (as == NULL || atomic_fetch_sub(&as->refs, 1) != 1)
+		return;
+	session_close(as->session);
+	session_drop(as->session);
+	free(as);
 }
 
 /* --- one ---------------------------------------------------------------- */
 
 struct p9_fid *
-p9_fid_new(struct p9 *p, struct p9_as *as, struct vfs_id root,
-    const struct vfs_attr *a)
+p9_fid_new(struct p9 *p, struct p9_as *as, const struct vfs_attr *a)
 {
 	struct p9_fid *f = calloc(1, sizeof *f);
 
@@ -54,13 +57,48 @@ p9_fid_new(struct p9 *p, struct p9_as *as, struct vfs_id root,
 	f->refs = 1;
 	f->p9 = p;
 	f->as = p9_as_hold(as);
-	f->root = root;
-	f->id = a->id;
+	f->id = f->ref = a->id;
 	f->type = VFS_MODE_TYPE(a->mode);
-	f->serial = atomic_fetch_add(&p->serial, 1) + 1;
+	f->serial = p9_serial(p);
 	server_hold(p->conf.server, f->id, 1);
 	atomic_fetch_add(&p->fids, 1);
 	return f;
+}
+
+void
+p9_fid_handle(struct p9_fid *f, uint64_t handle)
+{
+	f->ref.n = handle;
+	server_drop(f->p9->conf.server, f->id, 1);	/* it holds too */
+}
+
+static bool
+has_handle(const struct p9_fid *f)
+{
+	return f->ref.n != f->id.n;
+}
+
+int
+p9_fid_like(struct p9_req *q, struct p9_fid *f, struct p9_fid **out)
+{
+	struct vfs_attr a = { .id = f->id, .mode = VFS_TYPE_MODE(f->type) };
+	struct vfs_dup dq = { .id = f->ref };
+	struct vfs_dup_reply r = { 0 };
+	struct p9_fid *n;
+	int err = 0;
+
+	if (has_handle(f) &&
+	    (err = p9_run(q, f->as, VFS_OP_DUP, &dq, &r)) < 0)
+		return err;
+	n = p9_fid_new(f->p9, f->as, &a);
+	if (n == NULL && r.handle != 0)
+		p9_close(f->as, r.handle);
+	if (n == NULL)
+		return -VFS_NOMEM;
+	if (r.handle != 0)
+		p9_fid_handle(n, r.handle);
+	*out = n;
+	return 0;
 }
 
 int
@@ -90,7 +128,10 @@ p9_fid_drop(struct p9_fid *f)
 {
 	if (f == NULL || atomic_fetch_sub(&f->refs, 1) != 1)
 		return;
-	server_drop(f->p9->conf.server, f->id, 1);
+	if (has_handle(f))
+		p9_close(f->as, f->ref.n);
+	else
+		server_drop(f->p9->conf.server, f->id, 1);
 	atomic_fetch_sub(&f->p9->fids, 1);
 	p9_as_drop(f->as);
 	free((void *)(uintptr_t)f->name.p);
@@ -221,10 +262,10 @@ p9_fid_take(struct p9_conn *c, uint32_t number)
 static int
 set_xattr(struct p9_req *q, struct p9_fid *f)
 {
-	struct vfs_xattr_set sq = { .id = f->id, .flags = f->xflags,
+	struct vfs_xattr_set sq = { .id = f->ref, .flags = f->xflags,
 		.name = f->name, .value = { f->bytes, f->size } };
 	struct vfs_xattr_set_reply sr;
-	struct vfs_xattr_remove rq = { .id = f->id, .name = f->name };
+	struct vfs_xattr_remove rq = { .id = f->ref, .name = f->name };
 	struct vfs_xattr_remove_reply rr;
 
 	if (f->nbytes != f->size)
@@ -243,9 +284,7 @@ released(struct p9_fid *f)
 		return;
 	atomic_store(&f->clunked, true);
 	if (atomic_load(&f->locked))
-		locks_drop_handle(f->p9->conf.locks, f->id, f->serial);
-	if (atomic_load(&f->wrote))
-		server_released(f->p9->conf.server, f->id);
+		locks_drop_handle(f->p9->locks, f->id, f->serial);
 }
 
 int

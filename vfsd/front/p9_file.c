@@ -50,19 +50,20 @@ open_flags(const struct p9 *p, uint32_t flags, enum vfs_type type)
 	return out;
 }
 
-/* The same fid, open; f is still the caller's. */
+/* The same fid, open; f is still the caller's, the handle is not. */
 static int
 opened(struct p9_req *q, uint32_t number, struct p9_fid *f,
-    const struct vfs_attr *a, uint32_t flags)
+    const struct vfs_attr *a, uint32_t flags, uint64_t handle)
 {
-	struct p9_fid *o = p9_fid_new(q->c->p9, f->as, f->root, a);
+	struct p9_fid *o = p9_fid_new(q->c->p9, f->as, a);
 
-	if (o == NULL)
+	if (o == NULL) {
+		p9_close(f->as, handle);
 		return -VFS_NOMEM;
+	}
 	o->kind = P9_OPEN;
 	o->flags = flags;
-	if (flags & P9_O_TRUNC)
-		atomic_store(&o->wrote, true);
+	p9_fid_handle(o, handle);
 	return p9_fid_add(q->c, number, f, o);
 }
 
@@ -84,7 +85,7 @@ open_it(struct p9_req *q, struct p9_fid *f, uint32_t number, uint32_t flags,
 	if ((err = p9_run(q, f->as, VFS_OP_OPEN, &oq, &r)) < 0)
 		return err;
 	*a = r.attr;
-	return opened(q, number, f, a, flags);
+	return opened(q, number, f, a, flags, r.handle);
 }
 
 int
@@ -106,15 +107,17 @@ p9_do_lopen(struct p9_req *q, const struct p9_tlopen *t,
 /* Somebody was first, and that is fine: then it is opened like any. */
 static int
 open_existing(struct p9_req *q, struct p9_fid *d, uint32_t flags,
-    struct vfs_attr *a)
+    struct vfs_attr *a, uint64_t *handle)
 {
 	struct vfs_open oq = { .id = a->id,
 	    .flags = open_flags(q->c->p9, flags, VFS_REG) };
 	struct vfs_open_reply r;
 	int err = p9_run(q, d->as, VFS_OP_OPEN, &oq, &r);
 
-	if (err == 0)
+	if (err == 0) {
 		*a = r.attr;
+		*handle = r.handle;
+	}
 	return err;
 }
 
@@ -124,8 +127,10 @@ create_in(struct p9_req *q, struct p9_fid *d, const struct p9_tlcreate *t,
 {
 	struct vfs_create cq = { .dir = d->id, .name = t->name,
 	    .mode = S_IFREG | (t->mode & VFS_MODE_PERM),
-	    .flags = t->flags & P9_O_EXCL ? VFS_CREATE_EXCL : 0 };
+	    .flags = VFS_CREATE_OPEN |
+	    (t->flags & P9_O_EXCL ? VFS_CREATE_EXCL : 0) };
 	struct vfs_create_reply r = { 0 };
+	uint64_t handle;
 	int err;
 
 	if (d->kind != P9_PATH || (t->flags & P9_O_ACCMODE) == P9_O_ACCMODE)
@@ -133,10 +138,13 @@ create_in(struct p9_req *q, struct p9_fid *d, const struct p9_tlcreate *t,
 	if ((err = p9_make(q, d->as, t->gid, VFS_OP_CREATE, &cq, &r)) < 0)
 		return err;
 	*a = r.attr;
-	if (!r.created &&
-	    (err = open_existing(q, d, t->flags, a)) < 0)
-		return err;
-	return opened(q, t->fid, d, a, t->flags);
+	handle = r.handle;
+	if (!r.created) {
+		err = open_existing(q, d, t->flags, a, &handle);
+		p9_close(d->as, r.handle);
+	}
+	return err < 0 ? err :
+	    opened(q, t->fid, d, a, t->flags, handle);
 }
 
 int
@@ -162,8 +170,10 @@ atime(struct p9_req *q, struct p9_fid *f)
 	struct vfs_open oq = { .id = f->id, .flags = VFS_OPEN_ATIME };
 	struct vfs_open_reply r;
 
-	if (q->c->p9->conf.atime && !(f->flags & P9_O_NOATIME))
-		(void)p9_through(q, f, VFS_OP_OPEN, &oq, &r);
+	if (!q->c->p9->conf.atime || (f->flags & P9_O_NOATIME))
+		return;
+	if (p9_run(q, f->as, VFS_OP_OPEN, &oq, &r) == 0)
+		p9_close(f->as, r.handle);
 }
 
 static int
@@ -184,7 +194,7 @@ static int
 read_file(struct p9_req *q, struct p9_fid *f, const struct p9_tread *t,
     struct vfs_slice *out)
 {
-	struct vfs_read rq = { .id = f->id, .off = t->offset,
+	struct vfs_read rq = { .id = f->ref, .off = t->offset,
 	    .count = room(q, t->count) };
 	struct vfs_read_reply r = {
 		.data = { q->out + READ_HDR, rq.count, 0 }
@@ -197,7 +207,7 @@ read_file(struct p9_req *q, struct p9_fid *f, const struct p9_tread *t,
 		return -VFS_BAD_HANDLE;
 	if (f->type == VFS_DIR)
 		return -VFS_ISDIR;
-	if ((err = p9_through(q, f, VFS_OP_READ, &rq, &r)) < 0)
+	if ((err = p9_run(q, f->as, VFS_OP_READ, &rq, &r)) < 0)
 		return err;
 	if (for_writing(f->flags) && !atomic_exchange(&f->read, true))
 		atime(q, f);
@@ -243,7 +253,7 @@ static int
 write_file(struct p9_req *q, struct p9_fid *f, const struct p9_twrite *t,
     uint32_t *count)
 {
-	struct vfs_write wq = { .id = f->id, .off = t->offset,
+	struct vfs_write wq = { .id = f->ref, .off = t->offset,
 	    .data = t->data, .flags = VFS_WRITE_KILL_CAPS };
 	struct vfs_write_reply r;
 	int err;
@@ -257,12 +267,8 @@ write_file(struct p9_req *q, struct p9_fid *f, const struct p9_twrite *t,
 	/* The offset is where the client believes the end to be. */
 	if (f->flags & P9_O_APPEND)
 		wq.flags |= VFS_WRITE_APPEND;
-	if (!p9_privileged(f->as))
-		wq.flags |= VFS_WRITE_KILL_SUIDGID;
-	/* Before the bytes are there: a clunk may come right after. */
-	atomic_store(&f->wrote, true);
 	atomic_store(&f->read, false);
-	if ((err = p9_through(q, f, VFS_OP_WRITE, &wq, &r)) == 0)
+	if ((err = p9_run(q, f->as, VFS_OP_WRITE, &wq, &r)) == 0)
 		*count = r.count;
 	return err;
 }
@@ -298,13 +304,21 @@ p9_do_fsync(struct p9_req *q, const struct p9_tfsync *t,
 {
 	struct p9 *p = q->c->p9;
 	struct p9_fid *f = p9_fid_get(q->c, t->fid);
+	struct session_call k = { 0 };
 	struct req_env env;
 	int err;
 
 	(void)r;
 	if (f == NULL)
 		return -VFS_BAD_HANDLE;
-	p9_env(q, f->as, &env);
+	p9_env(q, &env);
+	k.s = f->as->session;
+	k.env = &env;
+	if ((err = session_allows(&k, VFS_RIGHT_SYNC)) < 0) {
+		p9_fid_drop(f);
+		return err;
+	}
+	env.kernel_checked = env.privileged = true;
 	atomic_fetch_add(&p->late, 1);
 	err = dispatch_sync(p->conf.server, &env, f->id,
 	    t->datasync != 0 ? VFS_SYNC_DATA : 0, synced, q);
@@ -319,8 +333,6 @@ p9_do_fsync(struct p9_req *q, const struct p9_tfsync *t,
 
 /* Entries on their way into a reply. */
 struct pack {
-	struct p9_req *q;
-	struct p9_fid *f;
 	uint8_t *p;
 	size_t cap, n;
 };
@@ -332,10 +344,6 @@ pack_add(void *arg, const struct vfs_dirent *e)
 	struct p9_dirent d = { .qid = p9_qid(e->id, e->type),
 	    .offset = e->cookie, .type = e->type, .name = e->name };
 
-	/* Above the root there is nothing. */
-	if (e->name.n == 2 && memcmp(e->name.p, "..", 2) == 0 &&
-	    k->f->id.n == k->f->root.n)
-		d.qid = p9_qid(k->f->root, VFS_DIR);
 	return p9_dirent_put(k->p, k->cap, &k->n, &d);
 }
 
@@ -343,9 +351,9 @@ static int
 read_dir(struct p9_req *q, struct p9_fid *f, const struct p9_treaddir *t,
     struct vfs_slice *out)
 {
-	struct pack k = { .q = q, .f = f, .p = q->out + READ_HDR,
+	struct pack k = { .p = q->out + READ_HDR,
 	    .cap = room(q, t->count) };
-	struct vfs_dir_read dq = { .dir = f->id, .cookie = t->offset };
+	struct vfs_dir_read dq = { .dir = f->ref, .cookie = t->offset };
 	struct vfs_dir_read_reply r = { .entries = { pack_add, &k } };
 	int err;
 
@@ -357,7 +365,7 @@ read_dir(struct p9_req *q, struct p9_fid *f, const struct p9_treaddir *t,
 		dq.fence = atomic_load(&f->fence);
 	else
 		atime(q, f);
-	if ((err = p9_through(q, f, VFS_OP_DIR_READ, &dq, &r)) < 0)
+	if ((err = p9_run(q, f->as, VFS_OP_DIR_READ, &dq, &r)) < 0)
 		return err;
 	if (k.n == 0 && !r.eof)
 		return -VFS_INVAL;	/* not even one entry fits */

@@ -23,12 +23,20 @@
 #define P9_AUTH_MAX	128u		/* bytes written to an afid */
 #define P9_DEPTH_MAX	4096u		/* directories above another */
 
-/* Somebody on whose behalf requests are made: one attach. */
+/* On whose behalf requests are made: one attach, one session. */
 struct p9_as {
 	_Atomic unsigned refs;
-	uint32_t uid, gid, ngroups;
-	bool any_gid;			/* the peer may be anybody */
+	struct session *session;
+};
+
+/* Who is at the other end. */
+struct p9_peer {
+	bool tcp;			/* nobody, without a token */
+	bool anybody;			/* root: acts for whom it likes */
+	uint32_t uid, gid, pid, ngroups;
 	uint32_t groups[P9_GROUPS_MAX];
+	bool has_token;			/* it has attached by one */
+	uint8_t token[VFS_TOKEN_BYTES];
 };
 
 enum p9_kind {
@@ -48,13 +56,14 @@ struct p9_fid {
 	enum p9_kind kind;
 	struct p9 *p9;
 	struct p9_as *as;
-	struct vfs_id root;		/* ".." goes no further */
 	struct vfs_id id;		/* held as long as this */
+	struct vfs_id ref;		/* the session's handle of it, through
+					 * which bytes go; or the id */
 	enum vfs_type type;
 	uint32_t flags;			/* open(2)'s, of P9_OPEN */
 	uint64_t serial;		/* what its locks know it by */
 	_Atomic uint64_t fence;		/* end of this scan */
-	atomic_bool wrote, read, locked, clunked;
+	atomic_bool read, locked, clunked;
 	struct vfs_id dir;		/* where it was found last: 0 or ... */
 	struct vfs_slice name;		/* its own copy; xattrs: the name */
 	uint8_t *bytes;
@@ -94,8 +103,6 @@ struct p9_conn {
 	struct p9 *p9;
 	int fd;
 	uint64_t key;			/* serial << 8 | place in the table */
-	struct p9_as *peer;
-	uint32_t pid;
 	uint64_t since_ms;
 	_Atomic uint32_t msize;
 	atomic_bool versioned;		/* a Tversion was answered */
@@ -104,6 +111,7 @@ struct p9_conn {
 	_Atomic unsigned refs;
 
 	pthread_mutex_t lock;		/* guards all below */
+	struct p9_peer peer;
 	bool dead;			/* takes and sends nothing more */
 	bool reading;			/* a thread has taken the event */
 	uint32_t armed;			/* epoll's events now */
@@ -127,7 +135,8 @@ struct p9_conn {
 
 struct p9 {
 	struct p9_conf conf;
-	struct locks *own_locks;
+	struct sessions *own_sessions;
+	struct locks *locks;
 	int epfd, wake_fd;
 	uint64_t fsid;
 	pthread_t thread[P9_THREADS];
@@ -190,14 +199,19 @@ void p9_answer(struct p9_req *q, int err, const union p9_r *r);
 
 /* --- p9_fid.c ----------------------------------------------------------- */
 
-struct p9_as *p9_as_new(uint32_t uid, uint32_t gid);
+/* The session is its own from now on, also on failure (NULL). */
+struct p9_as *p9_as_new(struct session *s);
 struct p9_as *p9_as_hold(struct p9_as *as);
 void p9_as_drop(struct p9_as *as);
 
-/* A fid like this one but for what the caller changes before it is
- * added: P9_PATH, not open; holds its id.  NULL: no memory. */
-struct p9_fid *p9_fid_new(struct p9 *p, struct p9_as *as, struct vfs_id root,
+/* P9_PATH until the caller changes it, before it is added; holds its id.
+ * NULL: no memory. */
+struct p9_fid *p9_fid_new(struct p9 *p, struct p9_as *as,
     const struct vfs_attr *a);
+/* The same for what f is, with a handle of its own if f has one. */
+int p9_fid_like(struct p9_req *q, struct p9_fid *f, struct p9_fid **out);
+/* It has this handle, and closes it. */
+void p9_fid_handle(struct p9_fid *f, uint64_t handle);
 int p9_fid_name(struct p9_fid *f, struct vfs_id dir, struct vfs_slice name);
 void p9_fid_hold(struct p9_fid *f);
 void p9_fid_drop(struct p9_fid *f);
@@ -215,29 +229,19 @@ struct p9_fid *p9_fid_take(struct p9_conn *c, uint32_t number);
 int p9_fid_clunk(struct p9_req *q, struct p9_fid *f);
 void p9_fid_clunk_all(struct p9_conn *c);
 
-/* --- p9_run.c: to the dispatcher ---------------------------------------- */
+/* --- p9_run.c: to the sessions ------------------------------------------ */
 
-void p9_env(struct p9_req *q, const struct p9_as *as, struct req_env *env);
-/* As whoever made the fid. */
-int p9_run(struct p9_req *q, struct p9_as *as, enum vfs_op op,
-    const void *req, void *rep);
+/* As whoever made the fid.  Ids in req are the front's or handles. */
+int p9_run(struct p9_req *q, struct p9_as *as, enum vfs_op op, void *req,
+    void *rep);
 /* The same for what is made: its group is gid, if that may be. */
 int p9_make(struct p9_req *q, struct p9_as *as, uint32_t gid, enum vfs_op op,
-    const void *req, void *rep);
-/* The same through an open file: permission was asked when it was opened.
- * Set-id bits go as they go for this user. */
-int p9_through(struct p9_req *q, struct p9_fid *f, enum vfs_op op,
-    const void *req, void *rep);
-/* As the daemon: for what the client does not see. */
-int p9_look(struct p9_req *q, enum vfs_op op, const void *req, void *rep);
-bool p9_privileged(const struct p9_as *as);
+    void *req, void *rep);
+void p9_close(struct p9_as *as, uint64_t handle);
+uint64_t p9_serial(struct p9 *p);
+void p9_env(struct p9_req *q, struct req_env *env);
 
 struct p9_qid p9_qid(struct vfs_id id, enum vfs_type type);
 struct p9_qid p9_qid_of(const struct vfs_attr *a);
-/* Is id the root or below it? */
-int p9_below(struct p9_req *q, struct vfs_id id, struct vfs_id root);
-/* The directory above, as f sees it. */
-int p9_parent(struct p9_req *q, struct p9_as *as, struct vfs_id root,
-    struct vfs_id dir, struct vfs_attr *out);
 
 #endif

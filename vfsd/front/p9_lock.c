@@ -83,7 +83,7 @@ static void
 granted(struct p9_fid *f)
 {
 	if (atomic_load(&f->clunked))
-		locks_drop_handle(f->p9->conf.locks, f->id, f->serial);
+		locks_drop_handle(f->p9->locks, f->id, f->serial);
 }
 
 static int
@@ -139,7 +139,7 @@ not_waiting(struct p9_req *q)
 static int
 take(struct p9_req *q, struct p9_fid *f, const struct lock *want, bool wait)
 {
-	struct locks *locks = q->c->p9->conf.locks;
+	struct locks *locks = q->c->p9->locks;
 	int err;
 
 	atomic_store(&f->locked, true);
@@ -198,7 +198,7 @@ p9_do_getlock(struct p9_req *q, const struct p9_tgetlock *t,
 	*r = (struct p9_rgetlock){ .type = P9_UNLCK, .start = t->start,
 	    .length = t->length, .proc_id = t->proc_id,
 	    .client_id = t->client_id };
-	if (locks_test(q->c->p9->conf.locks, &want, &held)) {
+	if (locks_test(q->c->p9->locks, &want, &held)) {
 		r->type = held.type == LOCK_EXCL ? P9_WRLCK : P9_RDLCK;
 		r->start = held.start;
 		r->length = held.end >= INT64_MAX ? 0 :

@@ -240,10 +240,12 @@ p9_start(const struct p9_conf *conf, struct p9 **out)
 	p->epfd = p->wake_fd = -1;
 	p->fsid = fsid_of(conf->server);
 	pthread_mutex_init(&p->lock, NULL);
-	if (p->conf.locks == NULL) {
-		if ((err = locks_new(&p->own_locks)) < 0)
+	p->locks = server_locks(conf->server);
+	if (conf->sessions == NULL) {
+		if ((err = sessions_new(conf->server, conf->owner,
+		    conf->others, &p->own_sessions)) < 0)
 			goto out;
-		p->conf.locks = p->own_locks;
+		p->conf.sessions = p->own_sessions;
 	}
 	if ((err = open_fds(p)) < 0 ||
 	    (!conf->no_threads && (err = start_threads(p)) < 0))
@@ -269,8 +271,6 @@ p9_listen(struct p9 *p, int fd)
 			p->nlisten++;
 	}
 	pthread_mutex_unlock(&p->lock);
-	if (err < 0)
-		close(fd);
 	return err;
 }
 
@@ -321,9 +321,7 @@ p9_stop(struct p9 *p)
 	kill_all(p);
 	while (atomic_load(&p->late) > 0)
 		usleep(1000);		/* flushes under way end by themselves */
-	for (i = 0; i < p->nlisten; i++)
-		close(p->listen[i]);
-	locks_free(p->own_locks);
+	sessions_free(p->own_sessions);
 	pthread_mutex_destroy(&p->lock);
 	if (p->epfd >= 0)
 		close(p->epfd);

@@ -27,10 +27,6 @@ step(struct p9_req *q, struct p9_fid *f, struct vfs_slice name,
 	struct vfs_lookup_reply r;
 	int err;
 
-	if (is_dots(name, 2)) {
-		*at = (struct at){ .a.id = lq.dir };
-		return p9_parent(q, f->as, f->root, lq.dir, &at->a);
-	}
 	if (is_dots(name, 1) && VFS_MODE_TYPE(at->a.mode) != VFS_DIR)
 		return -VFS_NOTDIR;
 	if ((err = p9_run(q, f->as, VFS_OP_LOOKUP, &lq, &r)) < 0)
@@ -40,6 +36,8 @@ step(struct p9_req *q, struct p9_fid *f, struct vfs_slice name,
 		at->dir = lq.dir;
 		at->name = name;
 	}
+	if (is_dots(name, 2))		/* how it is called nobody said */
+		at->name.n = 0;
 	return 0;
 }
 
@@ -63,10 +61,15 @@ static int
 walk_done(struct p9_req *q, const struct p9_twalk *t, struct p9_fid *f,
     const struct at *at)
 {
-	struct p9_fid *new = p9_fid_new(q->c->p9, f->as, f->root, &at->a);
-	int err = new == NULL ? -VFS_NOMEM :
-	    p9_fid_name(new, at->dir, at->name);
+	struct p9_fid *new = NULL;
+	int err = 0;
 
+	if (t->names.n == 0)
+		err = p9_fid_like(q, f, &new);
+	else if ((new = p9_fid_new(q->c->p9, f->as, &at->a)) == NULL)
+		err = -VFS_NOMEM;
+	if (err == 0)
+		err = p9_fid_name(new, at->dir, at->name);
 	if (err < 0) {
 		p9_fid_drop(new);
 		return err;
@@ -215,13 +218,13 @@ find_name(struct p9_req *q, struct links *l)
 {
 	struct vfs_paths_of pq = { .id = l->f->id };
 	struct vfs_paths_of_reply r = { .links = { add_link, l } };
-	int err = p9_look(q, VFS_OP_PATHS_OF, &pq, &r);
+	int err = p9_run(q, l->f->as, VFS_OP_PATHS_OF, &pq, &r);
 
 	if (err < 0)
 		return err;
 	if (l->here != 1 && l->n != 1)
 		return l->n == 0 ? -VFS_NOENT : -VFS_NO_SUCH_ID;
-	return p9_below(q, l->dir, l->f->root);
+	return 0;
 }
 
 static bool
@@ -243,7 +246,7 @@ with_name(struct p9_req *q, struct p9_fid *f,
 	struct links l = { .f = f };
 	int err = -VFS_NOENT;
 
-	if (f->id.n == f->root.n)
+	if (f->id.n == session_root(f->as->session).n)
 		return -VFS_BUSY;
 	if (f->name.n > 0)
 		err = fn(q, f, f->dir, f->name, arg);

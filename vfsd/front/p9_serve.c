@@ -48,7 +48,7 @@ p9_req_new(struct p9_conn *c, size_t n)
 	}
 	p = q->p;
 	*q = (struct p9_req){ .p = p, .cap = cap, .n = n,
-	    .serial = atomic_fetch_add(&c->p9->serial, 1) + 1, .c = c };
+	    .serial = p9_serial(c->p9), .c = c };
 	return q;
 }
 
@@ -206,7 +206,7 @@ p9_interrupt(struct p9_conn *c)
 		pthread_mutex_unlock(&c->lock);
 		if (serial == 0)
 			return;
-		locks_interrupt(c->p9->conf.locks, serial);
+		locks_interrupt(c->p9->locks, serial);
 	}
 }
 

@@ -41,37 +41,114 @@ p9_do_auth(struct p9_req *q, const struct p9_tauth *t, struct p9_rauth *r)
 
 /* --- attach ------------------------------------------------------------- */
 
-static struct p9_as *
-somebody(struct p9_conn *c, uint32_t uid)
-{
-	const struct p9_user *u = p9_users_find(c->p9->conf.users, uid);
-	struct p9_as *as = p9_as_new(uid, u != NULL ? u->gid :
-	    uid == 0 ? 0 : GROUP_NONE);
-	uint32_t i;
-
-	if (as == NULL)
-		return NULL;
-	as->any_gid = true;
-	for (i = 0; u != NULL && i < u->ngroups && i < P9_GROUPS_MAX; i++)
-		as->groups[as->ngroups++] = u->groups[i];
-	return as;
-}
-
 /*
  * A peer acts for itself; root's also for anybody whose number it says.
  * Names (uname) are the client's, and not looked up.
  */
 static int
-acting(struct p9_conn *c, uint32_t n_uname, struct p9_as **out)
+by_identity(struct p9_conn *c, uint32_t n_uname, struct session **out)
 {
-	*out = NULL;
-	if (n_uname == P9_NOUID || n_uname == c->peer->uid)
-		*out = p9_as_hold(c->peer);
-	else if (!c->peer->any_gid)
-		return -VFS_PERM;
-	else if ((*out = somebody(c, n_uname)) == NULL)
-		return -VFS_NOMEM;
+	const struct p9_peer *w = &c->peer;
+	struct session_who who = { .transport = "9p", .has_cred = true,
+	    .uid = w->uid, .gid = w->gid, .pid = w->pid,
+	    .groups = w->groups, .ngroups = w->ngroups,
+	    .vouched = w->anybody };
+	const struct user *u;
+
+	if (n_uname != P9_NOUID && n_uname != w->uid) {
+		if (!w->anybody)
+			return -VFS_PERM;
+		u = users_find(c->p9->conf.users, n_uname);
+		who.uid = n_uname;
+		who.gid = u != NULL ? u->gid : GROUP_NONE;
+		who.groups = u != NULL ? u->groups : NULL;
+		who.ngroups = u != NULL ? u->ngroups : 0;
+	}
+	return session_new(c->p9->conf.sessions, &who, out);
+}
+
+static bool
+hex_digit(uint8_t ch, uint8_t *v)
+{
+	if (ch >= '0' && ch <= '9')
+		*v = ch - '0';
+	else if (ch >= 'a' && ch <= 'f')
+		*v = ch - 'a' + 10;
+	else if (ch >= 'A' && ch <= 'F')
+		*v = ch - 'A' + 10;
+	else
+		return false;
+	return true;
+}
+
+static bool
+token_of(struct vfs_slice s, uint8_t token[VFS_TOKEN_BYTES])
+{
+	const uint8_t *p = s.p;
+	uint8_t hi, lo;
+	unsigned i;
+
+	if (s.n != 2 * VFS_TOKEN_BYTES)
+		return false;
+	for (i = 0; i < VFS_TOKEN_BYTES; i++) {
+		if (!hex_digit(p[2 * i], &hi) || !hex_digit(p[2 * i + 1], &lo))
+			return false;
+		token[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return true;
+}
+
+/*
+ * The user's name is a token in hexadecimal.  Linux says it once, when it
+ * mounts; who attaches to the same connection later has shown it.
+ */
+static int
+by_token(struct p9_conn *c, struct vfs_slice uname, struct session **out)
+{
+	struct session_who who = { .transport = c->peer.tcp ? "9p-tcp" :
+	    "9p", .pid = c->peer.pid };
+	struct vfs_attach aq = { 0 };
+	struct vfs_attach_reply r;
+	uint8_t token[VFS_TOKEN_BYTES];
+	int err;
+
+	if (!token_of(uname, token)) {
+		pthread_mutex_lock(&c->lock);
+		memcpy(token, c->peer.token, sizeof token);
+		pthread_mutex_unlock(&c->lock);
+	}
+	aq.token = (struct vfs_slice){ token, sizeof token };
+	err = session_attach(c->p9->conf.sessions, &who, &aq, out, &r);
+	if (err < 0)
+		return err;
+	pthread_mutex_lock(&c->lock);
+	memcpy(c->peer.token, token, sizeof token);
+	c->peer.has_token = true;
+	pthread_mutex_unlock(&c->lock);
 	return 0;
+}
+
+static int
+acting(struct p9_conn *c, const struct p9_tattach *t, struct p9_as **out)
+{
+	uint8_t token[VFS_TOKEN_BYTES];
+	struct session *s;
+	bool has;
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	has = c->peer.has_token;
+	pthread_mutex_unlock(&c->lock);
+	if (has || token_of(t->uname, token))
+		err = by_token(c, t->uname, &s);
+	else if (c->peer.tcp)
+		err = -VFS_ACCESS;
+	else
+		err = by_identity(c, t->n_uname, &s);
+	if (err < 0)
+		return err;
+	*out = p9_as_new(s);
+	return *out != NULL ? 0 : -VFS_NOMEM;
 }
 
 /* The next name of a path; empty ones are skipped. */
@@ -89,31 +166,30 @@ next_name(struct vfs_slice *path, struct vfs_slice *name)
 	return name->n > 0;
 }
 
-/* aname is a path from the root, walked as who attaches. */
+/* aname is a path from the session's root, walked as who attaches. */
 static int
 find_root(struct p9_req *q, struct p9_as *as, struct vfs_slice path,
     struct vfs_attr *out)
 {
-	const struct vfs_id top = { VFS_ID_ROOT };
-	struct vfs_stat sq = { .id = top };
+	struct vfs_stat sq = { .id = session_root(as->session) };
+	struct vfs_lookup lq = { .dir = sq.id };
 	struct vfs_stat_reply sr;
-	struct vfs_lookup lq = { .dir = top };
 	struct vfs_lookup_reply lr;
 	int err;
 
-	if ((err = p9_look(q, VFS_OP_STAT, &sq, &sr)) < 0)
+	if ((err = p9_run(q, as, VFS_OP_STAT, &sq, &sr)) < 0)
 		return err;
 	*out = sr.attr;
 	while (next_name(&path, &lq.name)) {
-		if (is_text(lq.name, ".."))
-			err = p9_parent(q, as, top, lq.dir, out);
-		else if ((err = p9_run(q, as, VFS_OP_LOOKUP, &lq, &lr)) == 0)
-			*out = lr.attr;
-		if (err < 0)
-			return err;
 		lq.dir = out->id;
+		if ((err = p9_run(q, as, VFS_OP_LOOKUP, &lq, &lr)) < 0)
+			return err;
+		*out = lr.attr;
 	}
-	return VFS_MODE_TYPE(out->mode) == VFS_DIR ? 0 : -VFS_NOTDIR;
+	if (VFS_MODE_TYPE(out->mode) != VFS_DIR)
+		return -VFS_NOTDIR;
+	session_confine(as->session, out->id);
+	return 0;
 }
 
 int
@@ -128,11 +204,11 @@ p9_do_attach(struct p9_req *q, const struct p9_tattach *t,
 
 	if (t->afid != P9_NOFID)
 		return -VFS_BAD_HANDLE;
-	if ((err = acting(c, t->n_uname, &as)) < 0)
+	if ((err = acting(c, t, &as)) < 0)
 		return err;
 	err = find_root(q, as, t->aname, &a);
 	if (err == 0) {
-		f = p9_fid_new(c->p9, as, a.id, &a);
+		f = p9_fid_new(c->p9, as, &a);
 		err = f == NULL ? -VFS_NOMEM :
 		    p9_fid_add(c, t->fid, NULL, f);
 	}
@@ -153,7 +229,7 @@ p9_do_flush(struct p9_req *q, const struct p9_tflush *t,
     struct p9_rflush *r)
 {
 	struct p9_conn *c = q->c;
-	struct locks *locks = c->p9->conf.locks;
+	struct locks *locks = c->p9->locks;
 	struct p9_req *old;
 	uint64_t wait = 0;
 

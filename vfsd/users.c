@@ -1,28 +1,24 @@
-/* passwd(5) and group(5), read once. */
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "p9_in.h"
-
-#define USERS_MAX	65536u
+#include "users.h"
 
 struct entry {
-	struct p9_user u;
+	struct user u;
 	uint32_t *groups;
 	char *name;
 };
 
-struct p9_users {
+struct users {
 	struct entry *e;
 	size_t n;
 };
 
 void
-p9_users_free(struct p9_users *u)
+users_free(struct users *u)
 {
 	size_t i;
 
@@ -37,7 +33,7 @@ p9_users_free(struct p9_users *u)
 }
 
 static int
-read_users(FILE *f, struct p9_users *u)
+read_users(FILE *f, struct users *u)
 {
 	struct passwd *pw;
 	struct entry *e;
@@ -61,7 +57,7 @@ join(struct entry *e, uint32_t gid)
 {
 	uint32_t *g;
 
-	if (e->u.ngroups == P9_GROUPS_MAX)
+	if (e->u.ngroups == USERS_GROUPS_MAX)
 		return 0;
 	g = realloc(e->groups, (e->u.ngroups + 1) * sizeof *g);
 	if (g == NULL)
@@ -72,7 +68,7 @@ join(struct entry *e, uint32_t gid)
 }
 
 static int
-read_groups(FILE *f, struct p9_users *u)
+read_groups(FILE *f, struct users *u)
 {
 	struct group *gr;
 	char **m;
@@ -88,9 +84,9 @@ read_groups(FILE *f, struct p9_users *u)
 }
 
 int
-p9_users_read(const char *passwd, const char *group, struct p9_users **out)
+users_read(const char *passwd, const char *group, struct users **out)
 {
-	struct p9_users *u = calloc(1, sizeof *u);
+	struct users *u = calloc(1, sizeof *u);
 	FILE *pf = fopen(passwd, "re"), *gf = fopen(group, "re");
 	int err = u == NULL ? -VFS_NOMEM : 0;
 
@@ -103,14 +99,14 @@ p9_users_read(const char *passwd, const char *group, struct p9_users **out)
 	if (gf != NULL)
 		fclose(gf);
 	if (err < 0)
-		p9_users_free(u);
+		users_free(u);
 	else
 		*out = u;
 	return err;
 }
 
-const struct p9_user *
-p9_users_find(const struct p9_users *u, uint32_t uid)
+const struct user *
+users_find(const struct users *u, uint32_t uid)
 {
 	size_t i;
 
