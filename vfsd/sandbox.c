@@ -155,6 +155,7 @@ static const int allowed_calls[] = {
 	SYS_dup3, SYS_fchmod, SYS_fchmodat, SYS_ftruncate, SYS_fallocate,
 	SYS_fsync, SYS_fdatasync, SYS_sync_file_range, SYS_fadvise64,
 	SYS_munmap, SYS_mremap, SYS_madvise, SYS_msync, SYS_mincore, SYS_brk,
+	SYS_memfd_create,
 	/* A thread that is there may still be in its first steps. */
 	SYS_rseq, SYS_set_robust_list, SYS_set_tid_address,
 	SYS_futex, SYS_membarrier, SYS_sched_yield,

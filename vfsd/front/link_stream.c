@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "../../protocol/hdr.h"
-#include "link.h"
+#include "../../protocol/ring.h"
+#include "../core/le.h"
+#include "link_bytes.h"
 
 #define IN_BYTES	16384u		/* read at once */
 #define FDS_KEPT	4u		/* descriptors nobody has taken */
@@ -29,6 +31,9 @@ struct stream {
 	size_t big_len, big_n;
 	int fds[FDS_KEPT];
 	unsigned nfds;
+	bool first;			/* nothing has come yet: a unix peer
+					 * may ask for a ring */
+	struct link *_Atomic ring;	/* then all goes through this */
 	/* sending */
 	uint8_t *out;
 	size_t out_cap, out_at, out_n;
@@ -62,6 +67,10 @@ again(void)
 static unsigned
 stream_fds(struct link *l, bool in, struct link_fd fd[LINK_FDS_MAX])
 {
+	struct link *ring = stream_of(l)->ring;
+
+	if (ring != NULL)
+		return link_bytes_fds(ring, in, fd);
 	fd[0].fd = stream_of(l)->fd;
 	fd[0].events = (in ? (uint32_t)EPOLLIN : 0) |
 	    (l->unsent > 0 ? (uint32_t)EPOLLOUT : 0);
@@ -200,6 +209,59 @@ fill_big(struct stream *s, uint8_t **msg, size_t *n)
 	return big_done(s, msg, n);
 }
 
+/* --- a ring instead ---------------------------------------------------- */
+
+/* Bells, and descriptors that come with them. */
+static int
+hear(void *arg)
+{
+	struct stream *s = arg;
+	char some[64];
+	ssize_t k;
+
+	while ((k = more(s, some, sizeof some)) > 0)
+		;
+	return (int)k;
+}
+
+/* The first 16 bytes ask for a ring, or are none of ours to look at. */
+static int
+perhaps_ring(struct stream *s)
+{
+	size_t have = s->in_n - s->in_at;
+	struct link *ring;
+	int fd, err;
+
+	if (have < 4 || le_get32(s->in + s->in_at) != RING_MAGIC) {
+		s->first = have < 4;
+		return 0;
+	}
+	if (have < LINK_RING_PRE)
+		return 0;
+	if (have > LINK_RING_PRE)	/* it has to wait for the answer */
+		return -VFS_MALFORMED;
+	s->first = false;
+	fd = s->nfds > 0 ? s->fds[--s->nfds] : -1;
+	err = link_ring_new(s->fd, fd, s->in + s->in_at, hear, s, &ring);
+	if (err < 0)
+		return err;
+	s->in_at = s->in_n = 0;
+	s->link.who.transport = ring->ops->name;
+	s->ring = ring;
+	return 0;
+}
+
+static int
+ring_recv(struct stream *s, bool ready, uint8_t **msg, size_t *n)
+{
+	struct link *ring = s->ring;
+	int rc = link_bytes_recv(ring, ready, msg, n);
+
+	s->link.partial = ring->partial;
+	s->link.unsent = ring->unsent;
+	return rc;
+}
+
 static int
 receive(struct stream *s, bool ready, uint8_t **msg, size_t *n)
 {
@@ -207,19 +269,28 @@ receive(struct stream *s, bool ready, uint8_t **msg, size_t *n)
 
 	if (s->big != NULL)
 		return ready ? fill_big(s, msg, n) : 0;
-	if ((rc = next(s, msg, n)) != 0 || s->big != NULL || !ready)
+	if (!s->first && ((rc = next(s, msg, n)) != 0 || s->big != NULL))
 		return rc;
+	if (!ready)
+		return 0;
 	if ((rc = fill(s)) <= 0)
 		return rc;
-	return next(s, msg, n);
+	if (s->first && ((rc = perhaps_ring(s)) < 0 || s->ring != NULL))
+		return rc;
+	return s->first ? 0 : next(s, msg, n);
 }
 
 static int
 stream_recv(struct link *l, bool ready, uint8_t **msg, size_t *n)
 {
 	struct stream *s = stream_of(l);
-	int rc = receive(s, ready, msg, n);
+	int rc;
 
+	if (s->ring != NULL)
+		return ring_recv(s, ready, msg, n);
+	rc = receive(s, ready, msg, n);
+	if (s->ring != NULL)		/* what it has put there since */
+		return ring_recv(s, false, msg, n);
 	l->partial = s->big != NULL || s->in_n > s->in_at;
 	return rc;
 }
@@ -230,6 +301,8 @@ stream_take_fd(struct link *l)
 	struct stream *s = stream_of(l);
 	int fd;
 
+	if (s->nfds == 0 && s->ring != NULL)
+		hear(s);		/* it comes before the message */
 	if (s->nfds == 0)
 		return -1;
 	fd = s->fds[0];
@@ -280,8 +353,15 @@ static int
 stream_send(struct link *l, const void *msg, size_t n)
 {
 	struct stream *s = stream_of(l);
+	struct link *ring = s->ring;
 	ssize_t k = 0;
+	int err;
 
+	if (ring != NULL) {
+		err = link_bytes_send(ring, msg, n);
+		l->unsent = ring->unsent;
+		return err;
+	}
 	if (l->unsent == 0 && (k = put(s, msg, n)) < 0)
 		return (int)k;
 	return (size_t)k == n ? 0 :
@@ -292,8 +372,15 @@ static int
 stream_flush(struct link *l)
 {
 	struct stream *s = stream_of(l);
+	struct link *ring = s->ring;
 	ssize_t k;
+	int err;
 
+	if (ring != NULL) {
+		err = link_bytes_flush(ring);
+		l->unsent = ring->unsent;
+		return err;
+	}
 	while (s->out_at < s->out_n) {
 		k = put(s, s->out + s->out_at, s->out_n - s->out_at);
 		if (k <= 0)
@@ -314,6 +401,8 @@ stream_close(struct link *l)
 {
 	struct stream *s = stream_of(l);
 
+	if (s->ring != NULL)
+		link_bytes_close(s->ring);
 	while (s->nfds > 0)
 		close(s->fds[--s->nfds]);
 	close(s->fd);
@@ -347,6 +436,7 @@ link_stream_new(int fd, const struct link_ops *ops,
 	s->frame = frame;
 	s->fd = fd;
 	s->passes = ops == &link_unix;
+	s->first = s->passes && frame == &link_frame_vfp;
 	*out = &s->link;
 	return 0;
 }

@@ -17,14 +17,8 @@
 
 #define BACKLOG	128
 
-/* A kind that somebody else writes has no functions until then. */
-static const struct listen_kind not_here[] = {
-	{ "serial", NULL, NULL },
-	{ "ipc", NULL, NULL },
-};
-
 static const struct listen_kind *const kinds[] = {
-	&listen_unix, &listen_tcp, &not_here[0], &not_here[1],
+	&listen_unix, &listen_tcp, &listen_serial, &listen_ipc,
 };
 #define NKINDS	(sizeof kinds / sizeof kinds[0])
 
@@ -190,7 +184,7 @@ unix_accept(struct listener *l, const struct link_frame *frame,
 }
 
 const struct listen_kind listen_unix = {
-	"unix", listen_unix_open, unix_accept
+	.name = "unix", .open = listen_unix_open, .accept = unix_accept
 };
 
 /* --- TCP, on this machine only ----------------------------------------- */
@@ -303,7 +297,9 @@ tcp_accept(struct listener *l, const struct link_frame *frame,
 	return err;
 }
 
-const struct listen_kind listen_tcp = { "tcp", tcp_open, tcp_accept };
+const struct listen_kind listen_tcp = {
+	.name = "tcp", .open = tcp_open, .accept = tcp_accept
+};
 
 /* --- all of them ------------------------------------------------------- */
 
@@ -339,9 +335,6 @@ parse(const char *spec, const char **front, const struct listen_kind **kind,
 		if ((*where = after_word(rest, kinds[i]->name)) == NULL)
 			continue;
 		*kind = kinds[i];
-		if (kinds[i]->open == NULL)
-			return no(why, cap, "listen=%s: %s is not built into "
-			    "this vfsd", spec, kinds[i]->name);
 		return **where != '\0' ? 0 : no(why, cap, "listen=%s: where?",
 		    spec);
 	}
@@ -407,6 +400,8 @@ listen_close(struct listener *l, bool remove)
 
 	if (l == NULL)
 		return;
+	if (l->kind->close != NULL)
+		l->kind->close(l);
 	if (remove && l->ino != 0 && fstatat(l->dirfd, l->base, &st,
 	    AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == l->dev &&
 	    st.st_ino == l->ino)

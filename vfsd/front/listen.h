@@ -34,14 +34,18 @@ struct listen_kind {
 	 * only peer gives l->fd away (-1) with the first call. */
 	int (*accept)(struct listener *l, const struct link_frame *frame,
 	    struct link **out);
+	/* Frees what it keeps in own; may be NULL. */
+	void (*close)(struct listener *l);
 };
-extern const struct listen_kind listen_unix, listen_tcp;
+extern const struct listen_kind listen_unix, listen_tcp, listen_serial,
+    listen_ipc;
 
 struct listener {
 	const struct listen_kind *kind;
 	char front[16];			/* "9p"; "" is VFP/1 */
 	char shown[LISTEN_SPEC_MAX];	/* as status tells it */
 	int fd;				/* readable when a peer is there */
+	void *own;			/* the kind's */
 	/* What the kinds keep: the socket file, to take it away again. */
 	bool others;			/* allow_other: whoever can */
 	uid_t owner;			/* whose the store is, and his group */
