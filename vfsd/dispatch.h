@@ -55,6 +55,9 @@ void server_drop(struct server *s, struct vfs_id id, uint64_t n);
  * be more; for tests, which may have no thread for it.
  */
 bool server_reaper_busy(struct server *s);
+/* May there be objects that only a removed tree still has?  Whoever takes
+ * ids from outside looks where they lie then. */
+bool server_has_graves(struct server *s);
 int server_reap(struct server *s);
 
 /* A handle that wrote was released: publish the draft. */

@@ -22,6 +22,7 @@ struct server {
 	struct holders *holders;
 	struct publisher *publisher;
 	struct reaper *reaper;
+	_Atomic bool graves;		/* see server_has_graves */
 	struct txs *txs;
 	struct why *why;
 	struct watches *watches;

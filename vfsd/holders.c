@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "../protocol/err.h"
@@ -23,6 +24,7 @@ struct shard {
 
 struct holders {
 	struct shard shards[SHARDS];
+	_Atomic uint64_t orphans;	/* marked ones */
 };
 
 /* Ids are nearly consecutive; spread them. */
@@ -174,6 +176,7 @@ holders_drop(struct holders *h, struct vfs_id id, uint64_t n)
 			p->held -= n;
 		} else {
 			last = (p->held & ORPHAN) != 0;
+			h->orphans -= last;
 			del_slot(s, p);
 		}
 	}
@@ -195,8 +198,10 @@ holders_orphan(struct holders *h, struct vfs_id id, bool keep)
 	if (p == NULL && keep && get_slot(s, id.n, &p) < 0)
 		p = NULL;
 	if (p != NULL && !keep && (p->held & ~ORPHAN) == 0) {
+		h->orphans -= (p->held & ORPHAN) != 0;
 		del_slot(s, p);
 	} else if (p != NULL) {
+		h->orphans += (p->held & ORPHAN) == 0;
 		p->held |= ORPHAN;
 		alone = false;
 	}
@@ -218,6 +223,12 @@ holders_held(struct holders *h, struct vfs_id id)
 	}
 	pthread_mutex_unlock(&s->lock);
 	return held;
+}
+
+bool
+holders_any_orphan(struct holders *h)
+{
+	return h->orphans > 0;
 }
 
 uint64_t

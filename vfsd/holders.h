@@ -33,6 +33,9 @@ bool holders_orphan(struct holders *h, struct vfs_id id, bool keep);
 
 bool holders_held(struct holders *h, struct vfs_id id);
 
+/* Are any marked? */
+bool holders_any_orphan(struct holders *h);
+
 /* Ids in the table, for status. */
 uint64_t holders_count(struct holders *h);
 

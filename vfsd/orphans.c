@@ -27,10 +27,12 @@ reclaim(struct server *s, struct vfs_id id)
 	} while (err == 0 && r.reclaimed == 0);
 	if (err < 0)
 		return err;
-	if (r.reclaimed == VFS_RECLAIM_TREE)
+	if (r.reclaimed == VFS_RECLAIM_TREE) {
 		reaper_add(s->reaper, id);
-	else
+		s->graves = true;
+	} else {
 		publisher_forget(s->publisher, id);
+	}
 	return 0;
 }
 
@@ -78,6 +80,7 @@ after_tree_remove(struct server *s, const void *q, const void *r)
 
 	(void)q;
 	server_orphaned(s, u->id, false);
+	s->graves = true;
 }
 
 void
@@ -86,8 +89,10 @@ after_tree_publish(struct server *s, const void *q, const void *r)
 	const struct vfs_tree_publish_reply *u = r;
 
 	(void)q;
-	if (u->replaced.n != 0)
-		server_orphaned(s, u->replaced, false);
+	if (u->replaced.n == 0)
+		return;
+	server_orphaned(s, u->replaced, false);
+	s->graves = true;
 }
 
 void
@@ -150,6 +155,7 @@ server_reclaim_old(struct server *s)
 	if (n < OLD_MAX)
 		return 0;
 	engine_status(s->engine, &st);
+	s->graves = true;
 	st.next_id.n--;			/* what comes later has holders */
 	reaper_scan(s->reaper, ids[n - 1], st.next_id);
 	return 0;
@@ -162,6 +168,17 @@ server_reaper_busy(struct server *s)
 
 	reaper_counts(s->reaper, &c);
 	return c.waiting > 0;
+}
+
+bool
+server_has_graves(struct server *s)
+{
+	if (!s->graves)
+		return false;
+	s->graves = false;		/* whoever adds one sets it after that */
+	if (server_reaper_busy(s) || holders_any_orphan(s->holders))
+		s->graves = true;
+	return s->graves;
 }
 
 int

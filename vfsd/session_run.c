@@ -230,6 +230,14 @@ in_group(const struct session *s, uint32_t gid)
 	return s->any_gid || s->gid == gid;
 }
 
+/* What only a removed tree still has is gone for all but its holders. */
+static bool
+sees_all(const struct run *r)
+{
+	return r->s->root.n == VFS_ID_ROOT &&
+	    (r->server == NULL || !server_has_graves(r->server));
+}
+
 /* Who has no user acts as the store's owner whom modes do not stop: what
  * he may do, his rights say. */
 static void
@@ -245,7 +253,7 @@ run_env(struct run *r)
 		.pid = r->k->env->pid != 0 ? r->k->env->pid : s->pid,
 		.groups = s->groups, .ngroups = s->ngroups,
 		.privileged = s->cred && s->uid == 0, .no_modes = !s->cred,
-		.root = s->root.n == VFS_ID_ROOT ? 0 : s->root.n,
+		.root = sees_all(r) ? 0 : s->root.n,
 		.root_parent = s->root_parent.n,
 		.holds = handle_holds, .holder = s,
 		.stop = run_stop, .stop_arg = r,

@@ -418,6 +418,8 @@ commit_run(struct server *s, const struct commit *c, struct tx_verdict *v)
 		txids_unlock(ids);
 	for (i = 0; err == 0 && i < o.n; i++)
 		server_orphaned(s, o.v[i].id, o.v[i].keep);
+	if (err == 0 && o.n > 0)
+		s->graves = true;
 	free(o.v);
 	if (err < 0)
 		return err;
