@@ -111,7 +111,9 @@ WRAP := open openat close dup fcntl pwrite pwritev write writev pread \
 	nanosleep clock_nanosleep usleep getrandom clock_gettime \
 	pthread_create pthread_join
 RIG := $(wildcard tests/crash/rig/*.c)
-$(B)/tests/crash/%: $(B)/obj/tests/crash/%.o $(call obj,$(RIG)) $(ARCHIVES)
+# (named, or the rule for all tests is taken while a file of the rig is new)
+$(patsubst %.c,$(B)/%,$(wildcard tests/crash/*.c)): \
+    $(B)/tests/crash/%: $(B)/obj/tests/crash/%.o $(call obj,$(RIG)) $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) $(WRAP:%=-Wl,--wrap=%) -o $@ $< \
 	    $(call obj,$(RIG)) $(LINK_A) -l:liblmdb.a -lxxhash -lmd -lcmocka

@@ -94,6 +94,7 @@ int fx_reclaim_all(struct fx *fx);
 int fx_reap(struct fx *fx, struct vfs_id id, uint32_t max, uint64_t *next,
     bool *done);
 int fx_tree_remove(struct fx *fx, const char *path);
+int fx_tree_clone(struct fx *fx, const char *path, const char *path2);
 int fx_tree_publish(struct fx *fx, const char *path, const char *path2,
     uint32_t flags);
 

@@ -200,6 +200,19 @@ fx_tree_publish(struct fx *fx, const char *path, const char *path2,
 }
 
 int
+fx_tree_clone(struct fx *fx, const char *path, const char *path2)
+{
+	struct vfs_tree_clone q = { .flags = 0 };
+	struct vfs_tree_clone_reply r;
+	int err;
+
+	if ((err = object(fx, path, &q.src)) < 0 ||
+	    (err = parent(fx, path2, &q.dir, &q.name)) < 0)
+		return err;
+	return fx_op_tree_clone(fx, &q, &r);
+}
+
+int
 fx_rename(struct fx *fx, const char *path, const char *path2,
     uint32_t flags)
 {

@@ -75,6 +75,7 @@ struct op_extra {
 	peek_fn *peek;
 	prep_fn *prep;
 	after_fn *after;		/* it was committed */
+	big_fn *big;			/* it does not fit one commit */
 	size_t lock2;			/* + 1; the other object's id */
 	bool drafts;			/* without a sequence number it wrote
 					 * a draft of the locked object */
@@ -118,6 +119,7 @@ static const struct op_extra extras[VFS_OP_COUNT] = {
 	[VFS_OP_TMPFILE] = { .after = after_tmpfile },
 	[VFS_OP_TREE_PUBLISH] = { .after = after_tree_publish },
 	[VFS_OP_TREE_REMOVE] = { .after = after_tree_remove },
+	[VFS_OP_TREE_CLONE] = { .big = big_tree_clone },
 };
 
 enum op_mode
@@ -362,6 +364,8 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	if (extras[op].peek != NULL && (err == -VFS_ROFS || err == -VFS_NOSPC)
 	    && peek(s, op, env, q, true, r) == 1)
 		return 0;
+	if (err == -VFS_TX_LIMIT && extras[op].big != NULL)
+		err = extras[op].big(s, env, q, r);
 	if (err < 0)
 		return err;
 	if (extras[op].after != NULL)

@@ -48,6 +48,10 @@ void server_env(struct req_env *env);
 typedef void after_fn(struct server *s, const void *q, const void *r);
 after_fn after_unlink, after_rename, after_tmpfile, after_tree_remove,
     after_tree_publish;
+/* The same request, in several commits, when one has said -VFS_TX_LIMIT. */
+typedef int big_fn(struct server *s, const struct req_env *env,
+    const void *q, void *r);
+big_fn big_tree_clone;
 /* Objects without names that the last daemon left: a few at once, the
  * rest in the background. */
 int server_reclaim_old(struct server *s);

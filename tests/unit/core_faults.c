@@ -148,6 +148,12 @@ do_tree_publish(struct fx *fx)
 	return fx_tree_publish(fx, "/acl", "/d", VFS_TREE_REPLACE);
 }
 
+static int
+do_tree_clone(struct fx *fx)
+{
+	return fx_tree_clone(fx, "/", "/d/all");
+}
+
 /* An orphan that has entries, and what takes them away. */
 static struct vfs_id reaped;
 
@@ -183,6 +189,7 @@ static const struct {
 	{ "publish", do_publish }, { "reclaim", do_reclaim },
 	{ "tree remove", do_tree_remove },
 	{ "tree publish", do_tree_publish },
+	{ "tree clone", do_tree_clone },
 	{ "reap", do_reap },
 };
 #define NOPS	(sizeof ops / sizeof ops[0])

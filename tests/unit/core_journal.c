@@ -105,6 +105,11 @@ journal__tree_removed__one_record_and_what_survives(void **state)
 	assert_records(fx, &at, "remove_tree t; rename new t; ");
 	assert_err(fx_reclaim_all(fx), OK);
 	assert_records(fx, &at, "unlink d; unlink g; ");
+	assert_err(fx_create(fx, "/t/h", 0644), OK);
+	assert_err(fx_tree_clone(fx, "/t", "/u"), OK);
+	assert_records(fx, &at, "create h; clone_tree u; ");
+	assert_err(fx_unlink(fx, "/t/h"), OK);
+	(void)records(fx, &at);
 	assert_err(fx_tree_remove(fx, "/t"), OK);
 	assert_records(fx, &at, "unlink t; ");	/* it was empty */
 }

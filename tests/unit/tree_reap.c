@@ -96,8 +96,10 @@ settle(struct rig *r)
 	struct timespec ms = { 0, 1000000 };
 	unsigned i;
 
-	for (i = 0; server_reaper_busy(r->s) && i < PATIENCE_MS; i++)
+	for (i = 0; server_reaper_busy(r->s) && i < PATIENCE_MS; i++) {
+		assert_err(engine_checkpoint(r->fx->e), OK);
 		nanosleep(&ms, NULL);
+	}
 	assert_false(server_reaper_busy(r->s));
 	assert_int_equal(fx_check(r->fx), 0);
 }
@@ -205,6 +207,108 @@ open__many_orphans__they_all_go(void **state)
 	rig_kill(r);
 	settle(r);
 	assert_err(stat_id(r, last), NO_SUCH_ID);
+}
+
+/* --- large copies --------------------------------------------------------- */
+
+static int
+clone_tree(struct rig *r, struct vfs_id src, const char *name,
+    struct vfs_tree_clone_reply *rep)
+{
+	struct vfs_tree_clone q = { .dir = ROOT, .src = src,
+		.name = str(name) };
+
+	return rig_op(r, 0, VFS_OP_TREE_CLONE, &q, rep);
+}
+
+static void
+tree_clone__of_a_large_tree__appears_whole(void **state)
+{
+	static uint8_t big[1 << 20];
+	struct rig *r = *state;
+	struct vfs_tree_clone_reply rep;
+	struct vfs_id top = make_tree(r, "t", 30, 200), d, f, e;
+	struct vfs_attr a, b;
+	struct vfs_link lq = { .name = str("twin") };
+	struct vfs_link_reply lr;
+	unsigned i;
+
+	assert_err(look(r, 0, top, "d3", &d), OK);
+	assert_err(look(r, 0, d, "f199", &f), OK);
+	for (i = 0; i < 4; i++) {
+		memset(big, (int)i + 1, sizeof big);
+		assert_err(do_write(r, 0, f, i * sizeof big, big,
+		    sizeof big), OK);
+	}
+	lq.dir = top;
+	lq.target = f;
+	assert_err(rig_op(r, 0, VFS_OP_LINK, &lq, &lr), OK);
+	assert_err(clone_tree(r, top, "copy", &rep), OK);
+	assert_int_equal(rep.objects, 1 + 30 + 30 * 200);
+	assert_err(look(r, 0, ROOT, "copy", &e), OK);
+	assert_int_equal(e.n, rep.attr.id.n);
+	assert_err(look(r, 0, e, "twin", &e), OK);
+	assert_err(do_stat(r, 0, f, &a), OK);
+	assert_err(do_stat(r, 0, e, &b), OK);
+	assert_int_not_equal(a.id.n, b.id.n);
+	assert_int_equal(b.nlink, 2);
+	assert_int_equal(b.size, 4 << 20);
+	assert_int_equal(a.alloc, b.alloc);
+	assert_int_equal(do_read(r, 0, e, 3 << 20, big, 1), 1);
+	assert_int_equal(big[0], 4);
+	settle(r);
+	assert_err(clone_tree(r, top, "copy", &rep), EXIST);
+	settle(r);
+}
+
+/* Before the nth commit of a request. */
+static int
+stop(void *arg)
+{
+	int *left = arg;
+
+	return --*left == 0 ? -VFS_CANCELLED : 0;
+}
+
+static void
+tree_clone__stopped_on_the_way__leaves_nothing(void **state)
+{
+	struct rig *r = *state;
+	struct vfs_tree_clone_reply rep;
+	struct vfs_id top = make_tree(r, "t", 30, 200);
+	struct req_env was = r->fx->env;
+	int n, left, err = -VFS_CANCELLED;
+
+	for (n = 1; err == -VFS_CANCELLED; n++) {
+		left = n;
+		r->fx->env.stop = stop;
+		r->fx->env.stop_arg = &left;
+		err = clone_tree(r, top, "copy", &rep);
+		r->fx->env = was;
+		settle(r);
+		if (err < 0)
+			assert_err(look(r, 0, ROOT, "copy", NULL), NOENT);
+	}
+	assert_err(err, OK);
+	assert_true(n > 5);
+}
+
+static void
+tree_clone__killed_on_the_way__the_next_open_cleans_up(void **state)
+{
+	struct rig *r = *state;
+	struct vfs_tmpfile q = { .dir = ROOT, .mode = 0040700 };
+	struct vfs_tmpfile_reply rep;
+	struct vfs_id top;
+
+	/* what is there in the middle of one */
+	assert_err(rig_op(r, 0, VFS_OP_TMPFILE, &q, &rep), OK);
+	top = make(r, rep.attr.id, "top", VFS_DIR);
+	make(r, top, "f", VFS_REG);
+	rig_kill(r);
+	settle(r);
+	assert_err(stat_id(r, top), NO_SUCH_ID);
+	assert_err(stat_id(r, rep.attr.id), NO_SUCH_ID);
 }
 
 /* --- others at the same time --------------------------------------------- */
@@ -352,6 +456,9 @@ main(void)
 		RIG_TEST(removed_directory__held__keeps_all_below_until_dropped),
 		RIG_TEST(replaced_top__held__is_read_as_it_was),
 		RIG_TEST(open__many_orphans__they_all_go),
+		RIG_TEST(tree_clone__of_a_large_tree__appears_whole),
+		RIG_TEST(tree_clone__stopped_on_the_way__leaves_nothing),
+		RIG_TEST(tree_clone__killed_on_the_way__the_next_open_cleans_up),
 		RIG_TEST(tree_remove__others_create__nobody_disturbs),
 		RIG_TEST(tx__removes_and_publishes__all_in_its_commit),
 		RIG_TEST(tx__replaced_tree_changed_meanwhile__is_no_conflict),

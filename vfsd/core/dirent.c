@@ -189,3 +189,45 @@ dirent_rename(struct txn *t, struct node *dir, struct vfs_slice name,
 		return err;
 	return put_slot(t, dir->id, name2, e);
 }
+
+static int
+row_take(struct txn *t, struct vfs_id dir, struct vfs_slice key,
+    struct vfs_slice val, struct dirent_row *v)
+{
+	struct row_parts parts;
+	struct rec_slot slot;
+
+	if (row_key_parse(key, &parts) < 0 ||
+	    rec_slot_decode(val, &slot) < 0)
+		return fault(t, -VFS_CORRUPT, "a slot of directory %" PRIu64,
+		    dir.n);
+	v->e = (struct rec_name){ .id = slot.id, .slot = parts.b,
+	    .type = slot.type };
+	v->name_n = slot.name.n;
+	memcpy(v->name, slot.name.p, slot.name.n);
+	return 0;
+}
+
+int
+dirent_batch(struct txn *t, struct vfs_id dir, uint64_t from, uint32_t max,
+    struct dirent_row *v, uint32_t *n)
+{
+	struct vfs_slice key, val;
+	struct txn_cur *c;
+	struct row_key k;
+	int err;
+
+	*n = 0;
+	if ((err = txn_cur_open(t, &c)) < 0)
+		return err;
+	row_key_id2(&k, ROW_SLOT, dir.n, from);
+	err = txn_cur_seek_in(c, row_key_slice(&k), ROW_KEY_ID, &key, &val);
+	while (err == 0 && *n < max) {
+		if ((err = row_take(t, dir, key, val, &v[*n])) < 0)
+			break;
+		++*n;
+		err = txn_cur_next(c, &key, &val);
+	}
+	txn_cur_close(c);
+	return err == -VFS_NOENT ? 0 : err;
+}

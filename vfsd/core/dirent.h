@@ -56,4 +56,21 @@ int dirent_set(struct txn *t, struct node *dir, struct vfs_slice name,
 int dirent_rename(struct txn *t, struct node *dir, struct vfs_slice name,
     const struct rec_name *e, struct vfs_slice name2);
 
+/* A copy of one entry, for those who change a directory they walk. */
+struct dirent_row {
+	struct rec_name e;
+	size_t name_n;
+	char name[VFS_NAME_MAX];
+};
+
+static inline struct vfs_slice
+dirent_row_name(const struct dirent_row *v)
+{
+	return (struct vfs_slice){ v->name, v->name_n };
+}
+
+/* Up to max entries, in the order of slots, from slot from on. */
+int dirent_batch(struct txn *t, struct vfs_id dir, uint64_t from,
+    uint32_t max, struct dirent_row *v, uint32_t *n);
+
 #endif

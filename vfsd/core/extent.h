@@ -106,6 +106,12 @@ int ext_mark(struct txn *t, const struct node *n, uint64_t first,
 /* One more owner for each of n blocks. */
 int share_add(struct txn *t, uint64_t place, uint32_t n);
 
+/* dst, which has a hole there, gets what is at x->place too: x, with sums
+ * in the caller's memory, is one of src's rows, or a part, that has bytes;
+ * to: where in dst. */
+int share_ext(struct txn *t, const struct node *src, const struct ext *x,
+    const struct node *dst, uint64_t to);
+
 /* One owner less; those that had only one are freed. */
 int share_drop(struct txn *t, uint64_t place, uint32_t n);
 

@@ -209,24 +209,16 @@ clear(struct txn *t, struct copy *c, uint64_t first, uint64_t end)
 
 /* The source's row x, clipped to what is wanted, at the target's block. */
 static int
-share_ext(struct txn *t, struct copy *c, const struct ext *x, uint64_t to)
+share(struct txn *t, struct copy *c, const struct ext *x, uint64_t to)
 {
 	uint8_t sums[8 * VFS_EXTENT_BLOCKS_MAX];
 	struct ext y = *x;
 	int err;
 
 	memcpy(sums, x->sums, 8 * (size_t)x->n);
-	y.first = to;
 	y.sums = sums;
-	y.flags |= EXTENT_SHARED;
-	if ((err = share_add(t, x->place, x->n)) < 0)
-		return err;
-	if ((x->flags & EXTENT_SHARED) == 0 &&
-	    (err = ext_mark(t, &c->src, x->first, ext_last(x),
-	    EXTENT_SHARED)) < 0)
-		return err;
 	if ((err = clear(t, c, to, to + x->n)) < 0 ||
-	    (err = ext_put(t, ROW_EXTENT, &c->dst, &y)) < 0)
+	    (err = share_ext(t, &c->src, &y, &c->dst, to)) < 0)
 		return err;
 	c->dst.in.blocks += y.n;
 	return 0;
@@ -250,7 +242,7 @@ share_blocks(struct txn *t, struct copy *c)
 			return err;
 		at = x.first + x.n;
 		err = ext_written(&x) ?
-		    share_ext(t, c, &x, x.first + shift) :
+		    share(t, c, &x, x.first + shift) :
 		    clear(t, c, x.first + shift, at + shift);
 		if (err < 0)
 			return err;

@@ -1,5 +1,5 @@
 /*
- * op_tree.c - TREE_PUBLISH, TREE_REMOVE, REAP: whole trees at once
+ * op_tree.c - TREE_PUBLISH, TREE_REMOVE, TREE_CLONE, REAP: whole trees
  *
  * A tree goes in one commit of a few rows, whatever its size: its top
  * loses its name.  REAP takes away what is in it, a batch of names at a
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clone.h"
 #include "dirent.h"
 #include "draft.h"
 #include "perm.h"
@@ -20,6 +21,7 @@
 
 #define DEPTH_MAX	(1u << 20)	/* more parents are damage */
 #define BLOCKS_MAX	16384u		/* larger files go on their own */
+#define CLONE_BYTES	(192u << 10)	/* of rows, in one commit */
 
 /* --- out of reach ------------------------------------------------------- */
 
@@ -191,62 +193,70 @@ op_tree_publish(struct txn *t, const struct vfs_tree_publish *q,
 	return 0;
 }
 
-/* --- the rest ----------------------------------------------------------- */
+/* --- a copy ------------------------------------------------------------- */
 
-struct entry {
+static int
+clone(struct txn *t, const struct vfs_tree_clone *q, struct clone *c,
+    struct vfs_tree_clone_reply *r)
+{
+	struct rec_journal j = { .kind = JOURNAL_CLONE_TREE,
+		.parent = q->dir, .name = q->name };
+	struct node dir, n;
 	struct rec_name e;
-	size_t name_n;
-	char name[VFS_NAME_MAX];
-};
+	int err, more;
+
+	if ((err = dirent_name_check(q->name)) < 0 ||
+	    (err = dirent_parent(t, q->dir, &dir)) < 0)
+		return err;
+	if ((err = dirent_find(t, q->dir, q->name, &e)) != -VFS_NOENT)
+		return err == 0 ? -VFS_EXIST : err;
+	if ((err = clone_top(t, c, &dir, q->name)) < 0)
+		return err;
+	node_touch(t, &dir, NODE_DATA | NODE_META);
+	if ((err = node_put(t, &dir)) < 0 ||
+	    (more = clone_step(t, c, CLONE_BYTES)) < 0)
+		return err < 0 ? err : more;
+	if (more)
+		return -VFS_TX_LIMIT;	/* in steps, then */
+	if ((err = node_get(t, clone_id(c), &n)) < 0)
+		return err;
+	if (!node_is_dir(&n))
+		j.kind = JOURNAL_CREATE;
+	node_attr(&n, &r->attr);
+	r->objects = clone_objects(c);
+	r->seq = txn_seq(t).n;
+	return node_journal(t, &n, j);
+}
+
+/* -VFS_TX_LIMIT: it is too large for one commit. */
+int
+op_tree_clone(struct txn *t, const struct vfs_tree_clone *q, struct plan *p,
+    struct vfs_tree_clone_reply *r)
+{
+	struct clone *c;
+	int err;
+
+	(void)p;
+	assert(txn_mode(t) == TXN_WRITE);
+	if (q->flags != 0)
+		return -VFS_INVAL;
+	if ((err = clone_new(q->src, 0, &c)) < 0)
+		return err;
+	err = clone(t, q, c, r);
+	clone_free(c);
+	return err;
+}
+
+/* --- the rest ----------------------------------------------------------- */
 
 struct reap {
 	const struct vfs_reap *q;
 	struct vfs_reap_reply *r;
 	struct node dir;
-	struct entry *v;		/* the batch */
+	struct dirent_row *v;		/* the batch */
 	uint32_t n;
 	uint64_t blocks;		/* that it has freed */
 };
-
-static int
-take_row(struct txn *t, struct reap *x, struct vfs_slice key,
-    struct vfs_slice val)
-{
-	struct entry *v = &x->v[x->n];
-	struct row_parts parts;
-	struct rec_slot slot;
-
-	if (row_key_parse(key, &parts) < 0 ||
-	    rec_slot_decode(val, &slot) < 0)
-		return fault(t, -VFS_CORRUPT, "a slot of directory %" PRIu64,
-		    x->dir.id.n);
-	v->e = (struct rec_name){ .id = slot.id, .slot = parts.b,
-	    .type = slot.type };
-	v->name_n = slot.name.n;
-	memcpy(v->name, slot.name.p, slot.name.n);
-	x->n++;
-	return 0;
-}
-
-static int
-take_batch(struct txn *t, struct reap *x)
-{
-	struct vfs_slice key, val;
-	struct txn_cur *c;
-	struct row_key k;
-	int err;
-
-	if ((err = txn_cur_open(t, &c)) < 0)
-		return err;
-	row_key_id2(&k, ROW_SLOT, x->dir.id.n, x->q->from);
-	err = txn_cur_seek_in(c, row_key_slice(&k), ROW_KEY_ID, &key, &val);
-	while (err == 0 && x->n < x->q->max) {
-		if ((err = take_row(t, x, key, val)) == 0)
-			err = txn_cur_next(c, &key, &val);
-	}
-	txn_cur_close(c);
-	return err == -VFS_NOENT ? 0 : err;
-}
 
 static bool
 is_held(const struct reap *x, struct vfs_id id)
@@ -313,9 +323,9 @@ goes_at_once(const struct reap *x, const struct node *n)
 }
 
 static int
-reap_entry(struct txn *t, struct reap *x, const struct entry *v)
+reap_entry(struct txn *t, struct reap *x, const struct dirent_row *v)
 {
-	struct vfs_slice name = { v->name, v->name_n };
+	struct vfs_slice name = dirent_row_name(v);
 	struct node n;
 	uint64_t blocks;
 	int err;
@@ -369,7 +379,8 @@ reap(struct txn *t, struct reap *x)
 		x->r->done = 1;
 		return 0;
 	}
-	if (err < 0 || (err = take_batch(t, x)) < 0)
+	if (err < 0 || (err = dirent_batch(t, x->q->id, x->q->from,
+	    x->q->max, x->v, &x->n)) < 0)
 		return err;
 	x->dir.in.flags &= ~(uint32_t)INODE_STAGING;
 	return reap_batch(t, x);

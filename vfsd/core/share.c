@@ -140,3 +140,21 @@ share_drop(struct txn *t, uint64_t place, uint32_t n)
 {
 	return each(t, place, n, false);
 }
+
+int
+share_ext(struct txn *t, const struct node *src, const struct ext *x,
+    const struct node *dst, uint64_t to)
+{
+	struct ext y = *x;
+	int err;
+
+	y.first = to;
+	y.flags |= EXTENT_SHARED;
+	if ((err = share_add(t, x->place, x->n)) < 0)
+		return err;
+	if ((x->flags & EXTENT_SHARED) == 0 &&
+	    (err = ext_mark(t, src, x->first, ext_last(x),
+	    EXTENT_SHARED)) < 0)
+		return err;
+	return ext_put(t, ROW_EXTENT, dst, &y);
+}

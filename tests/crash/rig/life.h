@@ -145,6 +145,9 @@ int step_run(struct server *s, struct step *st, const struct req_env *env);
 void step_apply(struct life *l, const struct step *st);
 /* The object whose draft this must have published; 0: none. */
 uint64_t step_publishes(const struct step *st);
+/* step_tree.c */
+bool step_make_clone(struct life *l, struct rng *r, struct step *st);
+void step_apply_clone(struct life *l, const struct step *st);
 void step_data(uint32_t seed, uint8_t *buf, size_t n);
 
 /* --- judge.c -------------------------------------------------------- */

@@ -159,6 +159,14 @@ model_seen(const struct mobj *o)
 }
 
 void
+model_share(struct mobj *to, const struct mobj *from)
+{
+	blob_drop(to->pub);
+	to->pub = blob_keep(from->draft ? from->draft : from->pub);
+	memcpy(to->xattr, from->xattr, sizeof(to->xattr));
+}
+
+void
 model_write(struct mobj *o, uint64_t off, const uint8_t *src, size_t n,
     size_t size)
 {

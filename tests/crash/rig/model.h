@@ -50,6 +50,8 @@ struct mobj *model_add(struct model *m, const struct vfs_attr *a);
 void model_link(struct model *m, uint64_t dir, const char *name, uint64_t id);
 void model_unlink(struct model *m, uint64_t dir, const char *name);
 void model_forget(struct model *m, uint64_t id);
+/* The content and attributes of a copy. */
+void model_share(struct mobj *to, const struct mobj *from);
 /* What readers see of a file. */
 const struct blob *model_seen(const struct mobj *o);
 /* Content becomes n bytes; the range takes src (NULL: zeroes). */

@@ -378,6 +378,16 @@ make_tree_publish(struct life *l, struct rng *r, struct step *st)
 	return true;
 }
 
+static bool
+make_tree_clone(struct life *l, struct rng *r, struct step *st)
+{
+	if (!step_make_clone(l, r, st))
+		return false;
+	st->q.tree_clone.dir.n = pick_dir(l, r);
+	st->q.tree_clone.name = some_name(r, st->name);
+	return true;
+}
+
 /* Of a removed directory, or (nothing is to happen) another one. */
 static bool
 make_reap(struct life *l, struct rng *r, struct step *st)
@@ -419,6 +429,7 @@ static bool (*const makers[VFS_OP_COUNT])(struct life *, struct rng *,
 	[VFS_OP_TREE_REMOVE] = make_tree_remove,
 	[VFS_OP_TREE_PUBLISH] = make_tree_publish,
 	[VFS_OP_REAP] = make_reap,
+	[VFS_OP_TREE_CLONE] = make_tree_clone,
 };
 
 static const char *const op_names[VFS_OP_COUNT] = {
@@ -477,6 +488,11 @@ step_describe(struct step *st)
 		snprintf(t, n, "tree_publish %llu/%s %llu/%s flags %u",
 		    U(s->q.rename.dir.n), s->name, U(s->q.rename.dir2.n),
 		    s->name2, s->q.tree_publish.flags);
+		break;
+	case VFS_OP_TREE_CLONE:
+		snprintf(t, n, "tree_clone %llu as %llu/%s",
+		    U(s->q.tree_clone.src.n), U(s->q.tree_clone.dir.n),
+		    s->name);
 		break;
 	case VFS_OP_REAP:
 		snprintf(t, n, "reap %llu max %u held %zu", U(s->q.reap.id.n),
@@ -548,6 +564,7 @@ step_random(struct life *l, struct rng *r, struct step *st)
 		{ ACT_OP, VFS_OP_TREE_REMOVE, 4 },
 		{ ACT_OP, VFS_OP_TREE_PUBLISH, 4 },
 		{ ACT_OP, VFS_OP_REAP, 6 },
+		{ ACT_OP, VFS_OP_TREE_CLONE, 4 },
 		{ ACT_DROP, 0, 6 },
 		{ ACT_RELEASE, 0, 4 },
 		{ ACT_CHECKPOINT, 0, 5 },
@@ -597,6 +614,9 @@ lend(struct step *st)
 	case VFS_OP_TREE_PUBLISH:
 		st->q.rename.name.p = st->name;
 		st->q.rename.name2.p = st->name2;
+		break;
+	case VFS_OP_TREE_CLONE:
+		st->q.tree_clone.name.p = st->name;
 		break;
 	case VFS_OP_TREE_REMOVE:
 		st->q.tree_remove.name.p = st->name;
@@ -805,6 +825,9 @@ apply_op(struct life *l, const struct step *st)
 		break;
 	case VFS_OP_REAP:
 		apply_reap(l, st);
+		break;
+	case VFS_OP_TREE_CLONE:
+		step_apply_clone(l, st);
 		break;
 	case VFS_OP_SETATTR:
 		apply_setattr(model_obj(m, st->q.setattr.id.n), st);
