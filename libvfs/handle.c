@@ -132,9 +132,6 @@ promise_how(struct vfs *v, struct handle *h, enum vfs_op op, const void *q)
 		h->op = VFS_OP_OPEN;
 		h->flags = VFS_OPEN_READ | VFS_OPEN_WRITE;
 		break;
-	case VFS_OP_ATTACH:
-		h->op = op;		/* comes again by itself */
-		break;
 	case VFS_OP_DUP:
 		h->id = ((const struct vfs_dup *)q)->id;
 		if ((from = lv_handle_find(v, h->id.n)) != NULL) {
@@ -204,19 +201,22 @@ handle_of(enum vfs_op op, void *rp, struct vfs_id *id, uint32_t *rights)
 	}
 }
 
+/* Those of other sessions than the first do not come again. */
 void
-lv_handle_take(struct vfs *v, enum vfs_op op, void *r, uint32_t given)
+lv_handle_take(struct vfs *v, const struct vfs_call *c, void *r)
 {
-	struct handle *h = &v->handles.v[given - 1];
-	uint64_t *n = handle_of(op, r, &h->id, &h->rights);
+	struct handle *h = &v->handles.v[c->given - 1];
+	uint64_t *n = handle_of(c->op, r, &h->id, &h->rights);
 
+	if (c->session != 0)
+		h->id.n = 0;
 	if (*n == 0) {			/* it gave none */
-		slot_free(&v->handles, given - 1);
+		slot_free(&v->handles, c->given - 1);
 		return;
 	}
 	h->real = *n;
 	h->gen++;
-	*n = VFS_HANDLE | h->gen << VFS_HANDLE_SLOT_BITS | (given - 1);
+	*n = VFS_HANDLE | h->gen << VFS_HANDLE_SLOT_BITS | (c->given - 1);
 }
 
 void
@@ -425,11 +425,10 @@ lv_handles_reopen(struct vfs *v)
 	int slot;
 
 	for (i = 0; i < n; i++)
-		if (v->handles.v[i].op != VFS_OP_ATTACH)
-			v->handles.v[i].real = 0;
+		v->handles.v[i].real = 0;
 	for (i = 0; i < n; i++) {
 		h = v->handles.v[i];
-		if (h.gen % 2 == 0 || h.id.n == 0 || h.op == VFS_OP_ATTACH)
+		if (h.gen % 2 == 0 || h.id.n == 0)
 			continue;
 		slot = reopen(v, &h);
 		if (v->lost != 0)

@@ -218,8 +218,10 @@ arrived(struct walk *w)
 {
 	unsigned k = w->n - 1;
 	const char *rest = w->path + w->rests[k];
-	bool more = rest[strspn(rest, "/")] != 0;
+	bool more;
 
+	rest += strspn(rest, "/");	/* or it would start at the root */
+	more = *rest != 0;
 	if (is_link(w) && (more || w->dir[k] ||
 	    (w->at & VFS_AT_NOFOLLOW) == 0))
 		return follow(w, k);

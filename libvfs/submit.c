@@ -195,7 +195,7 @@ answered(struct vfs *v, struct vfs_call *c, struct rbuf *b)
 	if ((err = proto_reply_decode(c->op, b, r)) < 0)
 		return err;
 	if (c->given != 0)
-		lv_handle_take(v, c->op, r, c->given);
+		lv_handle_take(v, c, r);
 	c->given = 0;
 	return 0;
 }
@@ -324,7 +324,8 @@ set_expiry(struct vfs *v, struct vfs_call *c)
 	c->expires_ms = 0;
 	if (c->deadline_ms == 0)
 		return;
-	c->expires_ms = lv_now_ms() + c->deadline_ms + VFS_GRACE_MS;
+	c->expires_ms = lv_now_ms() + c->deadline_ms + (c->deadline_ms / 2 <
+	    VFS_GRACE_MS ? c->deadline_ms / 2 : VFS_GRACE_MS) + 1;
 	if (v->expires_ms == 0 || c->expires_ms < v->expires_ms)
 		v->expires_ms = c->expires_ms;
 }

@@ -51,6 +51,15 @@ conf_take(struct vfs *v, const struct vfs_conf *conf)
 	return 0;
 }
 
+static char *
+copy(const char *s)
+{
+	size_t n = strlen(s) + 1;
+	char *p = malloc(n);
+
+	return p == NULL ? NULL : memcpy(p, s, n);
+}
+
 static int
 new_vfs(const struct vfs_conf *conf, const char *where, struct vfs **out)
 {
@@ -71,7 +80,7 @@ new_vfs(const struct vfs_conf *conf, const char *where, struct vfs **out)
 		v->out = malloc(v->conf.max_msg);
 		v->in = malloc(VFS_IN_BYTES);
 		v->msg = malloc(v->conf.max_msg);
-		v->where = where != NULL ? strdup(where) : NULL;
+		v->where = where != NULL ? copy(where) : NULL;
 		if (v->out == NULL || v->in == NULL || v->msg == NULL ||
 		    (where != NULL && v->where == NULL))
 			err = -VFS_NOMEM;
@@ -174,38 +183,26 @@ hello(struct vfs *v)
 	return 0;
 }
 
-/* The root's handle keeps the number that the caller knows. */
-static void
-root_take(struct vfs *v, uint64_t n, struct vfs_id id)
-{
-	struct handle *was = lv_handle_find(v, v->root.n);
-	struct handle *is = lv_handle_find(v, n);
-
-	if (was != NULL && is != NULL) {
-		was->real = is->real;
-		is->id.n = 0;
-		is->real = 0;
-	} else if (is != NULL) {
-		v->root.n = n;
-	} else {
-		v->root = id;
-	}
-}
-
+/* By token, or by who we are: what that allows, and where it begins.  The
+ * root's id is good for everybody, so its handle is not kept. */
 static int
 attach(struct vfs *v)
 {
-	struct vfs_attach q = { .token = { v->token, sizeof v->token } };
+	struct vfs_attach q = { .token = { v->token,
+		v->has_token ? sizeof v->token : 0 } };
 	struct vfs_attach_reply r;
 	struct vfs_call c = { .op = VFS_OP_ATTACH, .q = &q, .r = &r };
-	int err;
+	struct handle *h;
+	int err = lv_run_once(v, &c);
 
-	if (!v->has_token)
-		return 0;
-	if ((err = lv_run_once(v, &c)) < 0)
+	if (err == -VFS_UNKNOWN_OP && !v->has_token)
+		return 0;		/* a daemon that has no sessions */
+	if (err < 0)
 		return err;
 	v->rights = r.rights;
-	root_take(v, r.root, r.root_id);
+	v->root = r.root_id;
+	if ((h = lv_handle_find(v, r.root)) != NULL)
+		lv_handle_drop(v, h);
 	return 0;
 }
 

@@ -61,8 +61,8 @@ struct vfs_conf {
 #define VFS_RETRY_MS	10000u
 #define VFS_NO_DEADLINE	UINT32_MAX
 #define VFS_PRIO	4u
-/* How long after its deadline a reply may still come before the request
- * is given up on this side. */
+/* How long after its deadline, at most half of that, a reply may still come
+ * before the request is given up on this side. */
 #define VFS_GRACE_MS	1000u
 
 /*
@@ -100,8 +100,7 @@ const struct vfs_hello_reply *vfs_peer(const struct vfs *v);
  * to. */
 struct vfs_id vfs_root(const struct vfs *v);
 
-/* Rights of the session (rights.h); all of them if it came without a
- * token and the daemon decides by user. */
+/* Rights of the session (rights.h): the token's, or what this user has. */
 uint32_t vfs_rights(const struct vfs *v);
 
 /* Of the blocking calls that follow. */

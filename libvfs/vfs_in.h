@@ -142,7 +142,7 @@ int lv_handle_promise(struct vfs *v, enum vfs_op op, const void *q,
     uint32_t *given);
 void lv_handle_unpromise(struct vfs *v, uint32_t given);
 /* The reply's handle becomes one of ours. */
-void lv_handle_take(struct vfs *v, enum vfs_op op, void *r, uint32_t given);
+void lv_handle_take(struct vfs *v, const struct vfs_call *c, void *r);
 /* In an encoded request, ours become the daemon's. */
 int lv_handles_put(struct vfs *v, enum vfs_op op, uint8_t *msg, size_t n);
 /* CLOSE was accepted: they are free. */

@@ -1,0 +1,209 @@
+/* libvfs: transactions of one message, and the staged form. */
+#include "../cm.h"
+#include "../vfs_rig.h"
+
+#define OK(call)	assert_int_equal((call), 0)
+#define ROOT		VFS_RIG_ROOT
+
+static uint8_t buf[VFS_MSG_MAX], pre[4096];
+
+static void
+pack(struct vfs_pack *p, struct vfs *v, size_t cap)
+{
+	vfs_pack_begin(p, v, buf, cap, pre, sizeof pre);
+}
+
+static int
+look(struct vfs *v, const char *path)
+{
+	struct vfs_attr a;
+
+	return vfs_resolve(v, NULL, ROOT, path, 0, &a);
+}
+
+static void
+tree(struct vfs_pack *p, const char *name, unsigned files)
+{
+	struct vfs_id d = vfs_pack_mkdir(p, ROOT, name, 0755);
+	char f[20];
+	unsigned i;
+
+	for (i = 0; i < files; i++) {
+		snprintf(f, sizeof f, "f%u", i);
+		vfs_pack_file(p, d, f, 0644, "some bytes", 10);
+	}
+}
+
+static void
+pack__a_whole_tree__comes_at_once(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	struct vfs_result res[64];
+	struct vfs_pack p;
+	struct vfs_seq seq = { 0 };
+	char got[20];
+
+	pack(&p, v, sizeof buf);
+	tree(&p, "t", 20);
+	OK(vfs_pack_exec(&p, VFS_TX_STABLE, NULL, res, 64, &seq));
+	assert_true(seq.n > 0);
+	OK(look(v, "t/f19"));
+	assert_int_equal(res[40].size, 10);
+	assert_int_equal(vfs_read(v, NULL, res[40].id, 0, got, 20), 10);
+	assert_memory_equal(got, "some bytes", 10);
+}
+
+static void
+pack__that_fails__has_done_nothing(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	struct vfs_pack p;
+
+	pack(&p, v, sizeof buf);
+	tree(&p, "t", 3);
+	vfs_pack_mkdir(&p, ROOT, "t", 0755);
+	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), EXIST);
+	assert_int_equal(vfs_failure(v)->op_index, 7);
+	assert_err(look(v, "t"), NOENT);
+	/* an error while packing sticks */
+	pack(&p, v, 64);
+	vfs_pack_file(&p, ROOT, "x", 0644, "much too long for the room", 26);
+	vfs_pack_mkdir(&p, ROOT, "t", 0755);
+	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), TOO_BIG);
+	assert_err(look(v, "t"), NOENT);
+}
+
+static void
+pack__with_preconditions__holds_them(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	struct vfs_attr a, d;
+	struct vfs_pack p;
+
+	OK(vfs_create(v, NULL, ROOT, "f", 0644, 0, &a, NULL));
+	pack(&p, v, sizeof buf);
+	vfs_pack_if_name(&p, ROOT, "f", a.id);
+	vfs_pack_if_version(&p, a.id, a.data_version, a.meta_version);
+	vfs_pack_if_absent(&p, ROOT, "t");
+	OK(vfs_stat(v, NULL, ROOT, &d));
+	vfs_pack_if_dir_version(&p, ROOT, d.data_version);
+	tree(&p, "t", 1);
+	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
+	pack(&p, v, sizeof buf);
+	vfs_pack_if_name(&p, ROOT, "f", a.id);
+	vfs_pack_if_absent(&p, ROOT, "t");
+	tree(&p, "u", 1);
+	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), PRECOND);
+	assert_int_equal(vfs_failure(v)->op_index, 1);
+	assert_int_equal(vfs_failure(v)->object.n, 1);
+	assert_string_equal(vfs_failure(v)->name, "t");
+	assert_err(look(v, "u"), NOENT);
+}
+
+static void
+pack__twice_under_one_name__is_done_once(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	struct vfs_tx_name name;
+	struct vfs_seq first, second, third;
+	struct vfs_pack p;
+	uint32_t st;
+
+	OK(vfs_tx_name_new(v, &name));
+	OK(vfs_tx_status(v, &name, &st, &third));
+	assert_int_equal(st, VFS_TX_NEVER_SEEN);
+	pack(&p, v, sizeof buf);
+	tree(&p, "t", 3);
+	OK(vfs_pack_exec(&p, 0, &name, NULL, 0, &first));
+	pack(&p, v, sizeof buf);
+	tree(&p, "t", 3);
+	OK(vfs_pack_exec(&p, 0, &name, NULL, 0, &second));
+	assert_int_equal(first.n, second.n);
+	OK(vfs_tx_status(v, &name, &st, &third));
+	assert_int_equal(st, VFS_TX_COMMITTED);
+	assert_int_equal(first.n, third.n);
+	pack(&p, v, sizeof buf);
+	tree(&p, "other", 3);
+	assert_err(vfs_pack_exec(&p, 0, &name, NULL, 0, NULL), INVAL);
+}
+
+/* Ten times what the room holds: parts, and still one commit. */
+static void
+pack__longer_than_its_room__is_staged(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v, *w;
+	static struct vfs_result res[500];
+	struct vfs_attr a;
+	struct vfs_pack p;
+	char got[20];
+
+	w = vfs_rig_peer(*state, NULL);
+	pack(&p, v, 4096);
+	tree(&p, "t", 200);
+	assert_non_null(p.tx);
+	assert_err(look(w, "t"), NOENT);
+	OK(vfs_pack_exec(&p, 0, NULL, res, 500, NULL));
+	OK(vfs_resolve(w, NULL, ROOT, "t/f199", 0, &a));
+	assert_int_equal(a.id.n, res[400].id.n);
+	assert_int_equal(vfs_read(v, NULL, a.id, 0, got, 20), 10);
+	vfs_disconnect(w);
+}
+
+static void
+staged__precondition_fails__nothing_is_done(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	struct vfs_pack p;
+	int err;
+
+	pack(&p, v, sizeof buf);
+	tree(&p, "t", 0);
+	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
+	pack(&p, v, 4096);
+	vfs_pack_if_absent(&p, ROOT, "t");
+	tree(&p, "u", 200);
+	err = vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL);
+	if (err == -VFS_UNSUPPORTED_EXT)
+		skip();
+	assert_err(err, PRECOND);
+	assert_err(look(v, "u"), NOENT);
+}
+
+/* Large contents are cut into several writes. */
+static void
+pack__of_a_large_file__is_whole(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	size_t n = 3 * VFS_IO_MAX + 11, i;
+	uint8_t *p = malloc(n), *q = malloc(n);
+	struct vfs_attr a;
+	struct vfs_pack k;
+
+	for (i = 0; i < n; i++)
+		p[i] = (uint8_t)(i * 3 + i / 1000);
+	pack(&k, v, sizeof buf);
+	vfs_pack_file(&k, ROOT, "big", 0644, p, n);
+	OK(vfs_pack_exec(&k, 0, NULL, NULL, 0, NULL));
+	OK(vfs_resolve(v, NULL, ROOT, "big", 0, &a));
+	assert_int_equal(a.size, n);
+	assert_int_equal(vfs_read(v, NULL, a.id, 0, q, n), n);
+	assert_memory_equal(p, q, n);
+	free(p);
+	free(q);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		VFS_TEST(pack__a_whole_tree__comes_at_once),
+		VFS_TEST(pack__that_fails__has_done_nothing),
+		VFS_TEST(pack__with_preconditions__holds_them),
+		VFS_TEST(pack__twice_under_one_name__is_done_once),
+		VFS_TEST(pack__longer_than_its_room__is_staged),
+		VFS_TEST(staged__precondition_fails__nothing_is_done),
+		VFS_TEST(pack__of_a_large_file__is_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
