@@ -53,6 +53,7 @@ rig_open(struct rig *r)
 	    fuse_handles_new(&r->f.handles) < 0 ||
 	    locks_new(&r->f.locks) < 0)
 		abort();
+	r->f.visible = server_visible(r->f.conf.server);
 	r->f.conf.atime = r->f.conf.shared_locks = true;
 	r->f.flags = FUSE_SETXATTR_EXT;
 	r->w.f = &r->f;

@@ -11,12 +11,8 @@
 #include "counts.h"
 #include "dispatch_in.h"
 #include "engine/engine.h"
-#include "holders.h"
-#include "locks.h"
 #include "publisher.h"
-#include "reaper.h"
-#include "tx.h"
-#include "watch.h"
+#include "visible.h"
 #include "why.h"
 
 #define TRIES_MAX	64u		/* stale plans in a row */
@@ -203,6 +199,12 @@ unlock_objects(struct server *s, struct held *h)
 		pthread_mutex_unlock(&s->locks[h->at[--h->n]]);
 }
 
+/* What becomes of a commit. */
+struct commit_out {
+	struct vfs_seq seq;
+	struct visible_commit vis;
+};
+
 /* --- running one -------------------------------------------------------- */
 
 static int
@@ -257,7 +259,7 @@ prepare(struct server *s, enum vfs_op op, const struct req_env *env,
 
 static int
 try_write(struct server *s, enum vfs_op op, const struct req_env *env,
-    const void *q, void *r, struct vfs_seq *seq)
+    const void *q, void *r, struct commit_out *out)
 {
 	struct plan *p;
 	struct txn *t;
@@ -271,7 +273,7 @@ try_write(struct server *s, enum vfs_op op, const struct req_env *env,
 		if (err == 0 && env->stop != NULL)
 			err = env->stop(env->stop_arg);
 		if (err == 0)
-			err = txn_commit(t, seq);
+			err = visible_txn_commit(&out->vis, t, &out->seq);
 		else
 			txn_abort(t);
 	}
@@ -327,18 +329,52 @@ make_smaller(struct server *s, enum vfs_op op, const struct req_env *env,
 
 static int
 run_locked(struct server *s, enum vfs_op op, const struct req_env *env,
-    const void *q, void *r, struct vfs_seq *seq)
+    const void *q, void *r, struct commit_out *out)
 {
 	unsigned tries = 0;
 	int err;
 
 	do
-		err = try_write(s, op, env, q, r, seq);
+		err = try_write(s, op, env, q, r, out);
 	while (err == -VFS_AGAIN && ++tries < TRIES_MAX);
 	if (err == -VFS_TX_LIMIT && make_smaller(s, op, env, q))
-		err = try_write(s, op, env, q, r, seq);
-	if (err == 0 && extras[op].drafts && seq->n == 0)
+		err = try_write(s, op, env, q, r, out);
+	if (err == 0 && extras[op].drafts && out->seq.n == 0)
 		wrote(s, env, locked_id(op, q), write_end(op, q, r));
+	return err;
+}
+
+/* Of what the daemon does for itself nobody sees anything, but that a
+ * removed tree's files lose names. */
+static struct visible *
+must_be_seen(struct server *s, enum vfs_op op, const struct req_env *env)
+{
+	if (op == VFS_OP_REAP)
+		return s->visible;
+	return env->kernel_checked || op == VFS_OP_PUBLISH ||
+	    op == VFS_OP_RECLAIM ? NULL : s->visible;
+}
+
+/* The kernel is told without locks: requests of its own may want them. */
+static int
+run_seen(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, void *r, struct vfs_seq *seq)
+{
+	struct commit_out out = { 0 };
+	struct held held;
+	int err;
+
+	visible_begin(&out.vis, must_be_seen(s, op, env));
+	for (;;) {
+		lock_objects(s, op, q, &held);
+		err = run_locked(s, op, env, q, r, &out);
+		unlock_objects(s, &held);
+		if (err != VISIBLE_TELL)
+			break;
+		visible_tell(&out.vis);
+	}
+	visible_end(&out.vis);
+	*seq = out.seq;
 	return err;
 }
 
@@ -347,15 +383,12 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
     const void *q, void *r)
 {
 	struct vfs_seq seq = { 0 };
-	struct held held;
 	int err;
 
 	if (extras[op].peek != NULL &&
 	    (err = peek(s, op, env, q, false, r)) != 0)
 		return err < 0 ? err : 0;
-	lock_objects(s, op, q, &held);
-	err = run_locked(s, op, env, q, r, &seq);
-	unlock_objects(s, &held);
+	err = run_seen(s, op, env, q, r, &seq);
 	if (err == 0 && extras[op].drafts && seq.n == 0 &&
 	    engine_drafts_heavy(s->engine))
 		server_released(s, (struct vfs_id){ field_id(q,
@@ -503,8 +536,8 @@ server_publish_all(struct server *s, const struct req_env *env)
  * The publisher's thread.  A write that the kernel has split is not cut
  * in half: its object is locked, or was written a moment ago.
  */
-static int
-publish_quiet(void *arg, struct vfs_id id, bool late)
+int
+server_publish_quiet(void *arg, struct vfs_id id, bool late)
 {
 	struct server *s = arg;
 	pthread_mutex_t *lock = &s->locks[stripe(id.n)];
@@ -556,119 +589,4 @@ dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
 		    engine_sync(s->engine);
 	counts_add(&s->counts, VFS_OP_SYNC, start, err);
 	return err;
-}
-
-/* --- start and end ------------------------------------------------------ */
-
-/* Drafts that recovery kept, and objects that lost their holders with the
- * last daemon.  A store that cannot be written is served as it is. */
-static int
-settle(struct server *s)
-{
-	struct req_env env;
-	int err;
-
-	server_env(&env);
-	if ((err = server_publish_all(s, &env)) == 0)
-		err = server_reclaim_old(s);
-	return err == -VFS_ROFS || err == -VFS_NOSPC ? 0 : err;
-}
-
-int
-server_new(const struct server_conf *conf, struct server **out)
-{
-	struct server *s = calloc(1, sizeof *s);
-	struct engine_status st;
-	unsigned i;
-	int err;
-
-	if (s == NULL)
-		return -VFS_NOMEM;
-	s->engine = conf->engine;
-	engine_status(s->engine, &st);
-	s->draft_max = st.log_size / 4 / 4 * 3;	/* of a quarter */
-	for (i = 0; i < SERVER_LOCKS; i++)
-		pthread_mutex_init(&s->locks[i], NULL);
-	if ((err = why_new(&s->why)) < 0 ||
-	    (err = locks_new(&s->lock_table)) < 0 ||
-	    (err = holders_new(&s->holders)) < 0 ||
-	    (err = publisher_new(publish_quiet, s, &s->publisher)) < 0 ||
-	    (err = reaper_new(s, &s->reaper)) < 0 ||
-	    (err = settle(s)) < 0 ||
-	    (err = txs_new(s, &s->txs)) < 0 ||
-	    (err = watches_new(s, &s->watches)) < 0)
-		goto out;
-	s->sync_all = conf->sync_all;
-	*out = s;
-	s = NULL;
-out:
-	server_free(s);
-	return err;
-}
-
-void
-server_free(struct server *s)
-{
-	struct req_env env;
-
-	if (s != NULL && s->publisher != NULL) {
-		server_env(&env);
-		(void)server_publish_all(s, &env);
-	}
-	server_kill(s);
-}
-
-void
-server_kill(struct server *s)
-{
-	unsigned i;
-
-	if (s == NULL)
-		return;
-	reaper_free(s->reaper);
-	txs_free(s, s->txs);
-	publisher_free(s->publisher);
-	watches_free(s->watches);	/* behind the last who commits */
-	holders_free(s->holders);
-	why_free(s->why);
-	locks_free(s->lock_table);
-	for (i = 0; i < SERVER_LOCKS; i++)
-		pthread_mutex_destroy(&s->locks[i]);
-	free(s);
-}
-
-struct why *
-server_why(struct server *s)
-{
-	return s->why;
-}
-
-struct locks *
-server_locks(struct server *s)
-{
-	return s->lock_table;
-}
-
-struct engine *
-server_engine(struct server *s)
-{
-	return s->engine;
-}
-
-bool
-server_syncs_all(const struct server *s)
-{
-	return s->sync_all;
-}
-
-struct txs *
-server_txs(struct server *s)
-{
-	return s->txs;
-}
-
-void
-server_counts(struct server *s, struct op_count out[VFS_OP_COUNT])
-{
-	counts_get(&s->counts, out);
 }

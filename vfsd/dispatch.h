@@ -63,6 +63,10 @@ int server_reap(struct server *s);
 /* A handle that wrote was released: publish the draft. */
 void server_released(struct server *s, struct vfs_id id);
 
+/* What the kernel keeps, and who tells it (visible.h). */
+struct visible;
+struct visible *server_visible(struct server *s);
+
 /* Counters per operation for vfsctl status. */
 struct op_count {
 	uint64_t calls, errors, ns_total, ns_max;

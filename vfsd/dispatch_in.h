@@ -23,6 +23,7 @@ struct server {
 	struct publisher *publisher;
 	struct reaper *reaper;
 	_Atomic bool graves;		/* see server_has_graves */
+	struct visible *visible;
 	struct txs *txs;
 	struct why *why;
 	struct watches *watches;
@@ -61,6 +62,8 @@ int server_orphans(struct server *s, struct vfs_id after,
 /* An object has lost its last name, in a commit that is done. */
 void server_orphaned(struct server *s, struct vfs_id id, bool keep);
 int server_publish_all(struct server *s, const struct req_env *env);
+/* A publisher_fn; its arg is the server. */
+int server_publish_quiet(void *arg, struct vfs_id id, bool late);
 bool server_syncs_all(const struct server *s);
 struct txs *server_txs(struct server *s);
 

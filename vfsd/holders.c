@@ -136,7 +136,7 @@ del_slot(struct shard *s, struct slot *p)
 		s->slots[hole] = s->slots[i];
 		hole = i;
 	}
-	s->slots[hole].id = 0;
+	s->slots[hole] = (struct slot){ 0, 0 };
 	s->n--;
 	if (s->cap > CAP_MIN && s->n * 8 < s->cap)
 		(void)resize(s, s->cap / 2);	/* else it stays as it is */

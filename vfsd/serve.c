@@ -24,6 +24,7 @@
 #include "launch.h"
 #include "sandbox.h"
 #include "session.h"
+#include "visible.h"
 
 /* The sanitizers' runtimes want calls of their own. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -190,6 +191,21 @@ on_ended(void *arg)
 	poke(s->ended_fd);
 }
 
+static void
+visible_status(struct serve *s, wire_put *put, void *to)
+{
+	struct visible_counts n;
+
+	visible_counts(server_visible(s->server), &n);
+	put(to, "visible.commits", n.commits);
+	put(to, "visible.objects", n.objects);
+	put(to, "visible.names", n.names);
+	put(to, "visible.pages", n.pages);
+	put(to, "visible.again", n.again);
+	put(to, "visible.late", n.late);
+	put(to, "visible.marks", n.marks);
+}
+
 /* What vfsctl status shows beside the engine's and dispatcher's. */
 static void
 more_status(void *arg, wire_put *put, void *to)
@@ -205,6 +221,7 @@ more_status(void *arg, wire_put *put, void *to)
 			fronts[i].status(s->fronts[i], put, to);
 	if (s->fuse == NULL)
 		return;
+	visible_status(s, put, to);
 	fuse_front_stats(s->fuse, &st);
 	put(to, "fuse.minor", st.minor);
 	put(to, "fuse.flags", st.flags);
@@ -264,7 +281,7 @@ start_wire(struct serve *s)
 		.server = s->server, .store_dirfd = s->d->fd,
 		.more = more_status, .more_arg = s,
 		.no_file = s->c->rdonly,	/* a socket would be a write */
-		.changes = s->c->mount_arg == NULL,
+		.changes = true,
 		.others = s->c->allow_peers,
 		.listeners = v, .nlisteners = places_of(s, "", v),
 	};
@@ -283,7 +300,7 @@ start_fronts(struct serve *s)
 	struct front_conf fc = {
 		.server = s->server, .sessions = s->sessions,
 		.others = s->c->allow_peers,
-		.changes = s->c->mount_arg == NULL, .listeners = v,
+		.changes = true, .listeners = v,
 		.atime = s->c->atime && !s->c->rdonly, .users = s->users,
 	};
 	struct stat st;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tx_in.h"
+#include "visible.h"
 
 /* --- the list ------------------------------------------------------------ */
 
@@ -371,8 +372,8 @@ answered(const struct commit *c, struct txn *t, struct tx_verdict *v)
 }
 
 static int
-try_commit(struct server *s, const struct commit *c, struct orphans *o,
-    struct tx_verdict *v)
+try_commit(struct server *s, const struct commit *c,
+    struct visible_commit *vis, struct orphans *o, struct tx_verdict *v)
 {
 	struct vfs_seq seq;
 	struct txn *t;
@@ -392,7 +393,7 @@ try_commit(struct server *s, const struct commit *c, struct orphans *o,
 			v->seq.n = 0;
 		return err;
 	}
-	if ((err = txn_commit(t, &seq)) < 0) {
+	if ((err = visible_txn_commit(vis, t, &seq)) != 0) {
 		v->seq.n = 0;
 		return err;
 	}
@@ -403,19 +404,41 @@ try_commit(struct server *s, const struct commit *c, struct orphans *o,
 	return 0;
 }
 
+/* The kernel is told without locks, and then it is all done again. */
+static int
+commit_seen(struct server *s, const struct commit *c, struct orphans *o,
+    struct tx_verdict *v)
+{
+	struct txids *ids = server_txs(s)->ids;
+	struct visible_commit vis;
+	int err;
+
+	visible_begin(&vis, c->env->kernel_checked ? NULL :
+	    server_visible(s));
+	for (;;) {
+		if (c->tx_id != NULL)
+			txids_lock(ids);
+		err = try_commit(s, c, &vis, o, v);
+		if (c->tx_id != NULL)
+			txids_unlock(ids);
+		if (err != VISIBLE_TELL)
+			break;
+		visible_tell(&vis);
+		verdict_clear(v);
+		o->n = 0;
+	}
+	visible_end(&vis);
+	return err;
+}
+
 int
 commit_run(struct server *s, const struct commit *c, struct tx_verdict *v)
 {
-	struct txids *ids = server_txs(s)->ids;
 	struct orphans o = { 0 };
 	size_t i;
 	int err;
 
-	if (c->tx_id != NULL)
-		txids_lock(ids);
-	err = try_commit(s, c, &o, v);
-	if (c->tx_id != NULL)
-		txids_unlock(ids);
+	err = commit_seen(s, c, &o, v);
 	for (i = 0; err == 0 && i < o.n; i++)
 		server_orphaned(s, o.v[i].id, o.v[i].keep);
 	if (err == 0 && o.n > 0)

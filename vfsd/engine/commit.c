@@ -44,6 +44,18 @@ measure_txn(const struct txn *t, struct measure *m)
 	m->record += t->carried.n * REDO_RUN + t->carry_buf.n;
 }
 
+void
+txn_each_key(struct txn *t, void (*fn)(void *arg, struct vfs_slice key),
+    void *arg)
+{
+	struct ov_key *k;
+
+	assert(t->mode == TXN_WRITE);
+	k = overlay_seek(t->ws, (struct vfs_slice){ "", 0 });
+	for (; k != NULL; k = overlay_next(t->ws, k))
+		fn(arg, overlay_key(k));
+}
+
 /* --- the record ---------------------------------------------------- */
 
 static uint8_t *

@@ -120,6 +120,10 @@ struct committed {
 };
 void engine_on_commit(struct engine *e, struct committed *c);
 
+/* What t is about to write: the key of each row, in order (TXN_WRITE). */
+void txn_each_key(struct txn *t,
+    void (*fn)(void *arg, struct vfs_slice key), void *arg);
+
 /* Bytes of rows that one commit may have. */
 size_t engine_commit_max(const struct engine *e);
 

@@ -12,7 +12,9 @@
 static int
 reply_attr(struct freq *q, const struct vfs_attr *a)
 {
-	struct fuse_attr_out r = { .attr_valid = FUSE_FOREVER };
+	struct fuse_attr_out r = {
+		.attr_valid = freq_keeps(q, a->id) ? FUSE_FOREVER : 0
+	};
 
 	fuse_attr_fill(&r.attr, a);
 	freq_reply(q, &r, sizeof r);
@@ -26,6 +28,7 @@ fuse_do_getattr(struct freq *q)
 	struct vfs_stat_reply r = { 0 };
 	int err;
 
+	freq_watch(q);
 	err = freq_dispatch(q, VFS_OP_STAT, &sq, &r);
 	return err < 0 ? err : reply_attr(q, &r.attr);
 }
@@ -41,12 +44,15 @@ fuse_do_statx(struct freq *q)
 {
 	struct vfs_stat sq = { .id = freq_id(q) };
 	struct vfs_stat_reply r = { 0 };
-	struct fuse_statx_out out = { .attr_valid = FUSE_FOREVER };
+	struct fuse_statx_out out = { 0 };
 	const struct vfs_attr *a = &r.attr;
 	int err;
 
+	freq_watch(q);
 	if ((err = freq_dispatch(q, VFS_OP_STAT, &sq, &r)) < 0)
 		return err;
+	if (freq_keeps(q, a->id))
+		out.attr_valid = FUSE_FOREVER;
 	out.stat = (struct fuse_statx){
 		.mask = STATX_BASIC_STATS | STATX_BTIME,
 		.blksize = VFS_DIRBLK, .nlink = a->nlink,
@@ -113,8 +119,10 @@ fuse_do_setattr(struct freq *q)
 
 	if (in->atimensec > 999999999 || in->mtimensec > 999999999)
 		return -VFS_INVAL;
+	freq_watch(q);
 	if ((err = freq_dispatch(q, VFS_OP_SETATTR, &sq, &r)) < 0)
 		return err;
+	fuse_sets(q->f, sq.id);
 	if (in->valid & FATTR_SIZE && in->valid & FATTR_FH &&
 	    (h = fuse_handle_find(q->f->handles, in->fh, sq.id)) != NULL)
 		atomic_store(&h->wrote, true);

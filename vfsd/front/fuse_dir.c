@@ -84,30 +84,54 @@ pack_add(void *arg, const struct vfs_dirent *e)
 	return true;
 }
 
-typedef void each_fn(struct server *s, struct vfs_id id, uint64_t n);
+typedef void each_fn(struct freq *q, struct fuse_entry_out *e,
+    const struct fuse_dirent *d);
 
-/* hold or drop all that a READDIRPLUS hands over */
+/* All that a READDIRPLUS hands over. */
 static void
-pack_each(const struct pack *k, struct server *s, each_fn *fn)
+pack_each(const struct pack *k, struct freq *q, each_fn *fn)
 {
-	const struct fuse_entry_out *e;
+	struct fuse_entry_out *e;
 	const struct fuse_dirent *d;
 	size_t at;
 
 	for (at = 0; at < k->n;
 	    at += sizeof *e + FUSE_DIRENT_SIZE(d->namelen)) {
-		e = (const void *)(k->p + at);
+		e = (void *)(k->p + at);
 		d = (const void *)(e + 1);
 		if (e->nodeid != 0)
-			fn(s, (struct vfs_id){ e->nodeid }, 1);
+			fn(q, e, d);
 	}
+}
+
+static void
+entry_drop(struct freq *q, struct fuse_entry_out *e,
+    const struct fuse_dirent *d)
+{
+	(void)d;
+	fuse_drop(q->f, (struct vfs_id){ e->nodeid }, 1);
+}
+
+/* What may not be kept is listed without attributes: the kernel would keep
+ * the name though it is told not to. */
+static void
+entry_hold(struct freq *q, struct fuse_entry_out *e,
+    const struct fuse_dirent *d)
+{
+	struct vfs_id id = { e->nodeid };
+
+	fuse_hold(q->f, id, 1);
+	if (freq_keeps(q, id) && freq_keeps_name(q,
+	    (struct vfs_slice){ d->name, d->namelen }))
+		return;
+	e->nodeid = 0;
+	fuse_drop(q->f, id, 1);
 }
 
 static int
 read_dir(struct freq *q, bool plus)
 {
 	const struct fuse_read_in *in = (const void *)q->body;
-	struct server *s = q->f->conf.server;
 	struct fuse_handle *h;
 	struct pack k = { .p = q->w->out, .plus = plus };
 	struct vfs_dir_read dq = {
@@ -125,15 +149,16 @@ read_dir(struct freq *q, bool plus)
 		dq.fence = atomic_load(&h->fence);
 	else if (!(h->flags & O_NOATIME))
 		freq_atime(q);
+	freq_watch(q);
 	if ((err = freq_dispatch(q, VFS_OP_DIR_READ, &dq, &r)) < 0)
 		return err;
 	if (k.n == 0 && !r.eof)
 		return -VFS_INVAL;	/* not even one entry fits */
 	atomic_store(&h->fence, r.fence);
 	if (plus)
-		pack_each(&k, s, server_hold);
+		pack_each(&k, q, entry_hold);
 	if (!freq_reply(q, k.p, k.n) && plus)
-		pack_each(&k, s, server_drop);
+		pack_each(&k, q, entry_drop);
 	return 0;
 }
 

@@ -66,8 +66,13 @@ fuse_do_open(struct freq *q)
 		oq.flags |= VFS_OPEN_TRUNC;
 	if (in->open_flags & FUSE_OPEN_KILL_SUIDGID)
 		oq.flags |= VFS_OPEN_KILL_SUIDGID;
+	freq_watch(q);
 	if ((err = freq_dispatch(q, VFS_OP_OPEN, &oq, &r)) < 0)
 		return err;
+	/* Its bytes are about to change, or have, and pages of before may
+	 * be there still. */
+	if (!freq_keeps(q, oq.id))
+		out.open_flags &= ~FOPEN_KEEP_CACHE;
 	err = fuse_handle_add(q->f->handles, oq.id, in->flags, &out.fh);
 	if (err < 0)
 		return err;
@@ -83,7 +88,8 @@ fuse_do_open(struct freq *q)
 
 /* A new file, and a handle on it, in one reply. */
 static int
-reply_created(struct freq *q, const struct vfs_attr *a, uint32_t flags)
+reply_created(struct freq *q, struct vfs_slice name,
+    const struct vfs_attr *a, uint32_t flags)
 {
 	struct fuse_entry_out e;
 	struct fuse_open_out o = { .open_flags = open_flags(q->f) };
@@ -92,11 +98,11 @@ reply_created(struct freq *q, const struct vfs_attr *a, uint32_t flags)
 	err = fuse_handle_add(q->f->handles, a->id, flags, &o.fh);
 	if (err < 0)
 		return err;
-	fuse_entry_fill(&e, a);
-	server_hold(q->f->conf.server, a->id, 1);
+	fuse_hold(q->f, a->id, 1);
+	freq_entry_fill(q, name, a, &e);
 	if (!freq_reply2(q, &e, sizeof e, &o, sizeof o)) {
 		fuse_handle_del(q->f->handles, o.fh);
-		server_drop(q->f->conf.server, a->id, 1);
+		fuse_drop(q->f, a->id, 1);
 	}
 	return 0;
 }
@@ -116,12 +122,13 @@ fuse_do_create(struct freq *q)
 	q->env.umask = in->umask;
 	if ((err = freq_name(q, &off, &cq.name)) < 0)
 		return err;
+	freq_watch(q);
 	err = freq_dispatch(q, VFS_OP_CREATE, &cq, &r);
 	/* Another front was first: the kernel has not asked whether this
 	 * file may be opened.  ESTALE makes it walk again and ask. */
 	if (err == -VFS_EXIST && !(in->flags & O_EXCL))
 		return freq_errno(q, ESTALE);
-	return err < 0 ? err : reply_created(q, &r.attr, in->flags);
+	return err < 0 ? err : reply_created(q, cq.name, &r.attr, in->flags);
 }
 
 int
@@ -133,11 +140,13 @@ fuse_do_tmpfile(struct freq *q)
 		.mode = S_IFREG | (in->mode & VFS_MODE_PERM),
 	};
 	struct vfs_tmpfile_reply r = { 0 };
+	static const struct vfs_slice none;
 	int err;
 
 	q->env.umask = in->umask;
+	freq_watch(q);
 	err = freq_dispatch(q, VFS_OP_TMPFILE, &tq, &r);
-	return err < 0 ? err : reply_created(q, &r.attr, in->flags);
+	return err < 0 ? err : reply_created(q, none, &r.attr, in->flags);
 }
 
 void

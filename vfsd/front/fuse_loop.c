@@ -12,7 +12,6 @@
 
 #include "fuse_req.h"
 
-
 struct fuse_row {
 	const char *name;
 	size_t fixed;			/* least length after the header */
@@ -79,6 +78,8 @@ fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n)
 	err = row->run(&q);
 	if (err < 0)
 		freq_errno(&q, vfs_err_errno(err));
+	if (q.watched)
+		visible_leave(w->f->visible, w->n);
 	if (!q.later)
 		freq_count(&q);
 }
@@ -230,12 +231,14 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 	if ((f = calloc(1, sizeof *f)) == NULL)
 		return -VFS_NOMEM;
 	f->conf = *conf;
+	f->visible = server_visible(conf->server);
 	if (conf->store != NULL && (f->store = strdup(conf->store)) == NULL)
 		goto out;
 	if ((err = fuse_handles_new(&f->handles)) < 0)
 		goto out;
 	if (conf->shared_locks)
 		f->locks = server_locks(conf->server);
+	fuse_notify_start(f);		/* before the first reply */
 	if ((err = workers_start(f)) < 0)
 		goto out;
 	*out = f;
@@ -272,6 +275,7 @@ fuse_front_stop(struct fuse_front *f)
 
 	if (f == NULL)
 		return;
+	fuse_notify_stop(f);
 	atomic_store(&f->stopping, true);
 	locks_interrupt_all(f->locks);
 	for (i = 0; i < f->nworkers; i++)

@@ -15,6 +15,7 @@
 static int
 lookup_dots(struct freq *q, bool parent)
 {
+	static const struct vfs_slice none;
 	struct vfs_stat sq = { .id = freq_id(q) };
 	struct vfs_stat_reply r = { 0 };
 	int err;
@@ -24,7 +25,8 @@ lookup_dots(struct freq *q, bool parent)
 		sq.id = r.attr.parent;
 		err = freq_dispatch(q, VFS_OP_STAT, &sq, &r);
 	}
-	return err < 0 ? err : freq_entry(q, &r.attr);
+	/* No lock of a directory's guards it: nothing is kept. */
+	return err < 0 ? err : freq_entry(q, none, &r.attr);
 }
 
 int
@@ -42,14 +44,16 @@ fuse_do_lookup(struct freq *q)
 		return lookup_dots(q, false);
 	if (lq.name.n == 2 && memcmp(lq.name.p, "..", 2) == 0)
 		return lookup_dots(q, true);
+	freq_watch(q);
 	err = freq_dispatch(q, VFS_OP_LOOKUP, &lq, &r);
 	if (err == 0)
-		return freq_entry(q, &r.attr);
+		return freq_entry(q, lq.name, &r.attr);
 	if (err != -VFS_NOENT)
 		return err;
 	/* Nodeid 0: the kernel remembers that there is nothing. */
 	memset(&none, 0, sizeof none);
-	none.entry_valid = FUSE_FOREVER;
+	if (freq_keeps_name(q, lq.name))
+		none.entry_valid = FUSE_FOREVER;
 	q->err = ENOENT;
 	freq_reply(q, &none, sizeof none);
 	return 0;
@@ -61,7 +65,7 @@ fuse_do_forget(struct freq *q)
 	const struct fuse_forget_in *in = (const void *)q->body;
 
 	if (q->h->nodeid != FUSE_ROOT_ID)
-		server_drop(q->f->conf.server, freq_id(q), in->nlookup);
+		fuse_drop(q->f, freq_id(q), in->nlookup);
 	return 0;
 }
 
@@ -74,8 +78,8 @@ fuse_do_batch_forget(struct freq *q)
 
 	for (i = 0; i < n && i < in->count; i++)
 		if (one[i].nodeid != FUSE_ROOT_ID)
-			server_drop(q->f->conf.server,
-			    (struct vfs_id){ one[i].nodeid }, one[i].nlookup);
+			fuse_drop(q->f, (struct vfs_id){ one[i].nodeid },
+			    one[i].nlookup);
 	return 0;
 }
 
@@ -89,8 +93,9 @@ create(struct freq *q, struct vfs_create *cq, size_t off)
 	cq->flags = VFS_CREATE_EXCL;
 	if ((err = freq_name(q, &off, &cq->name)) < 0)
 		return err;
+	freq_watch(q);
 	err = freq_dispatch(q, VFS_OP_CREATE, cq, &r);
-	return err < 0 ? err : freq_entry(q, &r.attr);
+	return err < 0 ? err : freq_entry(q, cq->name, &r.attr);
 }
 
 int
@@ -157,8 +162,9 @@ fuse_do_link(struct freq *q)
 
 	if ((err = freq_name(q, &off, &lq.name)) < 0)
 		return err;
+	freq_watch(q);
 	err = freq_dispatch(q, VFS_OP_LINK, &lq, &r);
-	return err < 0 ? err : freq_entry(q, &r.attr);
+	return err < 0 ? err : freq_entry(q, lq.name, &r.attr);
 }
 
 static int
@@ -202,6 +208,8 @@ rename_flags(struct freq *q, uint64_t dir2, uint32_t flags, size_t off)
 		return err;
 	if ((err = freq_name(q, &off, &rq.name2)) < 0)
 		return err;
+	visible_moves(q->f->visible, rq.dir, rq.name);
+	visible_moves(q->f->visible, rq.dir2, rq.name2);
 	if ((err = freq_dispatch(q, VFS_OP_RENAME, &rq, &r)) < 0)
 		return err;
 	freq_reply(q, NULL, 0);

@@ -149,15 +149,26 @@ fuse_entry_fill(struct fuse_entry_out *out, const struct vfs_attr *a)
 	fuse_attr_fill(&out->attr, a);
 }
 
+void
+freq_entry_fill(const struct freq *q, struct vfs_slice name,
+    const struct vfs_attr *a, struct fuse_entry_out *out)
+{
+	fuse_entry_fill(out, a);
+	if (!freq_keeps_name(q, name))
+		out->entry_valid = 0;
+	if (!freq_keeps(q, a->id))
+		out->attr_valid = 0;
+}
+
 int
-freq_entry(struct freq *q, const struct vfs_attr *a)
+freq_entry(struct freq *q, struct vfs_slice name, const struct vfs_attr *a)
 {
 	struct fuse_entry_out e;
 
-	fuse_entry_fill(&e, a);
-	server_hold(q->f->conf.server, a->id, 1);
+	fuse_hold(q->f, a->id, 1);
+	freq_entry_fill(q, name, a, &e);
 	if (!freq_reply(q, &e, sizeof e))
-		server_drop(q->f->conf.server, a->id, 1);
+		fuse_drop(q->f, a->id, 1);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "../locks.h"
+#include "../visible.h"
 #include "fuse.h"
 #include "fuse_abi.h"
 #include "fuse_handle.h"
@@ -36,8 +37,16 @@ struct fuse_worker {
 	_Atomic uint64_t unknown, malformed;
 };
 
+/*
+ * When each object last had its attributes set, by a hash of its id: the
+ * kernel takes the reply to SETATTR as it is, however old.
+ */
+#define FUSE_SETS	1024u
+
 struct fuse_front {
 	struct fuse_front_conf conf;
+	struct visible *visible;
+	_Atomic uint64_t set_ns[FUSE_SETS];
 	char *store;
 	struct fuse_handles *handles;
 	struct locks *locks;	/* NULL: the kernel keeps them */
@@ -60,6 +69,7 @@ struct freq {
 	uint64_t t0_ns;
 	int err;			/* errno of the reply, for counting */
 	bool later;			/* the reply comes from a callback */
+	bool watched;			/* freq_watch */
 };
 
 /* A request whose reply a callback sends. */
@@ -108,15 +118,36 @@ struct freq_later *freq_later(struct freq *q);
 void freq_not_later(struct freq *q, struct freq_later *l);
 void freq_done(struct freq_later *l, int os);
 
+/*
+ * fuse_notify.c: what the kernel may keep (visible.h).  watch comes before
+ * the state is read; the end of the request undoes it.  Without it nothing
+ * is kept.
+ */
+void freq_watch(struct freq *q);
+bool freq_keeps(const struct freq *q, struct vfs_id id);
+bool freq_keeps_name(const struct freq *q, struct vfs_slice name);
+void fuse_hold(struct fuse_front *f, struct vfs_id id, uint64_t n);
+void fuse_drop(struct fuse_front *f, struct vfs_id id, uint64_t n);
+/* SETATTR on id is about to be answered. */
+void fuse_sets(struct fuse_front *f, struct vfs_id id);
+void fuse_notify_start(struct fuse_front *f);
+/* While the threads still serve. */
+void fuse_notify_stop(struct fuse_front *f);
+
 /* A reply for a new entry: takes a hold for the kernel, and gives it back
  * if the reply was not delivered. */
-int freq_entry(struct freq *q, const struct vfs_attr *a);
+int freq_entry(struct freq *q, struct vfs_slice name,
+    const struct vfs_attr *a);
 
 /* id was read: it may be time for a new atime.  Not worth an error. */
 void freq_atime(struct freq *q);
 
 void fuse_attr_fill(struct fuse_attr *out, const struct vfs_attr *a);
+/* Kept for ever. */
 void fuse_entry_fill(struct fuse_entry_out *out, const struct vfs_attr *a);
+/* Kept if it may be; what it hands over is held. */
+void freq_entry_fill(const struct freq *q, struct vfs_slice name,
+    const struct vfs_attr *a, struct fuse_entry_out *out);
 
 uint64_t fuse_now_ns(void);
 void freq_count(struct freq *q);

@@ -1,0 +1,147 @@
+/*
+ * fuse_notify.c - telling the kernel what others have changed
+ *
+ * The kernel's side of visible.h.  Facts about Linux that it builds on:
+ *
+ * INVAL_ENTRY takes the lock of the parent, which LOOKUP of a name that is
+ * not cached, READDIR and all changes in the directory hold until their
+ * reply is taken in: when it returns, none of these is under way that was
+ * before, whether the name was cached or not.  Not so the LOOKUP by which
+ * a cached name is checked again; but then the name is, and goes.
+ *
+ * INVAL_INODE makes attributes of replies to requests that were sent before
+ * it useless, but for SETATTR, which has the object's lock; so has
+ * INVAL_ENTRY in it.
+ */
+#include <errno.h>
+#include <sys/uio.h>
+
+#include "fuse_req.h"
+
+#define SET_FRESH_NS	10000000000ull	/* after that a reply was taken in */
+
+/* --- to the kernel ---------------------------------------------------------- */
+
+/* 0, -VFS_NOENT; that the kernel is gone is no failure. */
+static int
+send_notice(struct fuse_front *f, int code, const void *p, size_t n,
+    struct vfs_slice name)
+{
+	struct fuse_out_header h = { .error = code };
+	struct iovec v[4] = {
+		{ &h, sizeof h }, { (void *)(uintptr_t)p, n },
+		{ (void *)(uintptr_t)name.p, name.n },
+		{ (void *)(uintptr_t)"", 1 },
+	};
+	int nv = name.n > 0 ? 4 : 2;
+
+	h.len = (uint32_t)(sizeof h + n + (name.n > 0 ? name.n + 1 : 0));
+	while (writev(f->conf.fds[0], v, nv) < 0)
+		if (errno != EINTR)
+			return errno == ENOENT ? -VFS_NOENT : 0;
+	return 0;
+}
+
+static void
+inval_entry(struct fuse_front *f, struct vfs_id dir, struct vfs_slice name)
+{
+	struct fuse_notify_inval_entry_out e = {
+		.parent = dir.n, .namelen = (uint32_t)name.n
+	};
+
+	(void)send_notice(f, FUSE_NOTIFY_INVAL_ENTRY, &e, sizeof e, name);
+}
+
+static int
+inval_inode(struct fuse_front *f, struct vfs_id id, bool pages)
+{
+	struct fuse_notify_inval_inode_out i = {
+		.ino = id.n, .off = pages ? 0 : -1
+	};
+
+	return send_notice(f, FUSE_NOTIFY_INVAL_INODE, &i, sizeof i,
+	    (struct vfs_slice){ NULL, 0 });
+}
+
+/* --- who listens ------------------------------------------------------------ */
+
+static _Atomic uint64_t *
+set_of(struct fuse_front *f, struct vfs_id id)
+{
+	return &f->set_ns[id.n * 0x9e3779b97f4a7c15ull >> 32 & (FUSE_SETS - 1)];
+}
+
+void
+fuse_sets(struct fuse_front *f, struct vfs_id id)
+{
+	atomic_store(set_of(f, id), fuse_now_ns());
+}
+
+static int
+on_object(void *arg, struct vfs_id id, bool pages)
+{
+	static const struct vfs_slice nothing = { "/", 1 };
+	struct fuse_front *f = arg;
+	uint64_t set = atomic_load(set_of(f, id));
+
+	if (!pages && set != 0 && fuse_now_ns() - set < SET_FRESH_NS)
+		inval_entry(f, id, nothing);
+	return inval_inode(f, id, pages);
+}
+
+static void
+on_name(void *arg, struct vfs_id dir, struct vfs_slice name)
+{
+	inval_entry(arg, dir, name);
+}
+
+void
+fuse_notify_start(struct fuse_front *f)
+{
+	struct visible_ear ear = { on_object, on_name, f };
+
+	visible_listen(f->visible, &ear);
+}
+
+void
+fuse_notify_stop(struct fuse_front *f)
+{
+	visible_listen(f->visible, NULL);
+}
+
+/* --- what is kept ------------------------------------------------------------ */
+
+void
+freq_watch(struct freq *q)
+{
+	if (!q->watched)
+		visible_enter(q->f->visible, q->w->n);
+	q->watched = true;
+}
+
+bool
+freq_keeps(const struct freq *q, struct vfs_id id)
+{
+	return q->watched && visible_keeps(q->f->visible, id);
+}
+
+bool
+freq_keeps_name(const struct freq *q, struct vfs_slice name)
+{
+	return q->watched && visible_keeps_name(q->f->visible, freq_id(q),
+	    name);
+}
+
+void
+fuse_hold(struct fuse_front *f, struct vfs_id id, uint64_t n)
+{
+	server_hold(f->conf.server, id, n);
+	visible_hold(f->visible, id, n);
+}
+
+void
+fuse_drop(struct fuse_front *f, struct vfs_id id, uint64_t n)
+{
+	visible_drop(f->visible, id, n);
+	server_drop(f->conf.server, id, n);
+}

@@ -1,0 +1,115 @@
+/*
+ * visible.h - commits of other fronts, seen through the kernel's caches
+ *
+ * The kernel keeps names, attributes, absences and pages for ever, since
+ * all that it does itself passes through it.  What others commit must
+ * become visible in one step nevertheless, and stay so.  Four steps:
+ *
+ *   mark     what the commit touches: from now on replies to the kernel
+ *            about it may not be kept
+ *   tell     the kernel to forget what it keeps of that, while everything
+ *            is still served from the old state
+ *   commit   at the serial point, if it touches nothing that is not marked
+ *            and told; else it is dropped, told, and run again
+ *   unmark   after the pages of changed files are gone
+ *
+ * Only what the kernel holds is told.  What a commit touches is derived
+ * from the rows of its write set, so nobody lists it.
+ *
+ * Threads:   any.  visible_tell and visible_end wait for requests of the
+ *            kernel's to end: call them without locks, never at the serial
+ *            point, and never from a thread that serves the kernel.
+ * Failure:   0 or a negative vfs_err.
+ */
+#ifndef VFSD_VISIBLE_H
+#define VFSD_VISIBLE_H
+
+#include "core/txn.h"
+
+#define VISIBLE_THREADS	64u		/* that serve the kernel */
+#define VISIBLE_MARKS	16384u		/* things that one commit marks one
+					 * by one; with more, everything is */
+#define VISIBLE_TRIES	64u		/* to find what it touches told */
+
+struct visible;
+
+int visible_new(struct visible **out);
+void visible_free(struct visible *v);	/* NULL is fine */
+
+/* --- the one who tells the kernel --------------------------------------- */
+
+struct visible_ear {
+	/* Forget the attributes of id, pages: and its pages.  -VFS_NOENT:
+	 * the kernel has no such object, or has not got it yet. */
+	int (*object)(void *arg, struct vfs_id id, bool pages);
+	/* Forget what stands at a name; what is under way in dir has ended
+	 * when it returns. */
+	void (*name)(void *arg, struct vfs_id dir, struct vfs_slice name);
+	void *arg;
+};
+
+/* From now on; NULL: nobody.  Waits for those that are being told. */
+void visible_listen(struct visible *v, const struct visible_ear *ear);
+
+/* --- requests of the kernel --------------------------------------------- */
+
+/* The kernel gets, or gave back, n references. */
+void visible_hold(struct visible *v, struct vfs_id id, uint64_t n);
+void visible_drop(struct visible *v, struct vfs_id id, uint64_t n);
+
+/* Around a request whose reply the kernel may keep: from before the state
+ * is read.  thread: below VISIBLE_THREADS, one request at a time. */
+void visible_enter(struct visible *v, unsigned thread);
+void visible_leave(struct visible *v, unsigned thread);
+/* May it?  Within, after visible_hold of what the reply hands over. */
+bool visible_keeps(struct visible *v, struct vfs_id id);
+bool visible_keeps_name(struct visible *v, struct vfs_id dir,
+    struct vfs_slice name);
+/* The kernel is about to rename, which moves what it keeps. */
+void visible_moves(struct visible *v, struct vfs_id dir,
+    struct vfs_slice name);
+
+/* --- a commit ------------------------------------------------------------ */
+
+struct visible_commit {
+	struct visible *v;		/* NULL: came from the kernel */
+	struct visible_thing *things;
+	size_t n, cap;
+	size_t marked;			/* of these, have their mark */
+	uint32_t *slots;		/* index + 1, by hash */
+	size_t nslots;
+	char *names;
+	size_t names_n, names_cap;
+	struct vfs_id last_dir;		/* of the name marked last */
+	bool last_held;
+	uint64_t moves;			/* as they were when it was told */
+	unsigned tries;
+	bool all;			/* everything is marked */
+	bool tried;			/* it may be committed */
+	int err;			/* of collecting */
+};
+
+#define VISIBLE_TELL	256		/* not a vfs_err */
+
+/* v NULL: it is no business of ours, and everything below passes. */
+void visible_begin(struct visible_commit *c, struct visible *v);
+/*
+ * In the place of txn_commit, and takes t as that does.  VISIBLE_TELL:
+ * nothing was committed; give up the locks, visible_tell, run again.
+ */
+int visible_txn_commit(struct visible_commit *c, struct txn *t,
+    struct vfs_seq *seq);
+void visible_tell(struct visible_commit *c);
+/* Before the answer is given. */
+void visible_end(struct visible_commit *c);
+
+struct visible_counts {
+	uint64_t commits;		/* that found something to tell */
+	uint64_t objects, names, pages;	/* told */
+	uint64_t again;			/* had to be run more than twice */
+	uint64_t late;			/* told after, not before */
+	uint64_t marks;			/* now */
+};
+void visible_counts(struct visible *v, struct visible_counts *out);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * visible_in.h - what visible.c and visible_marks.c share
+ */
+#ifndef VFSD_VISIBLE_IN_H
+#define VFSD_VISIBLE_IN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "holders.h"
+#include "visible.h"
+
+/* A mark whose commit is done, as long as a request that began before it
+ * may still hold the old state. */
+struct old_mark {
+	uint64_t hash, until;
+};
+
+struct visible {
+	struct holders *kernel;		/* what the kernel has */
+	struct holders *marks;		/* hash -> commits, and old ones */
+	_Atomic uint64_t nmarks;	/* 0: no need to look */
+	_Atomic uint64_t seq;		/* moves on with each unmark */
+	_Atomic uint64_t since[VISIBLE_THREADS];	/* seq when the
+					 * request began; UINT64_MAX: idle */
+	_Atomic uint64_t moves;		/* renames of marked names */
+	pthread_mutex_t lock;		/* the ring of old marks */
+	struct old_mark *old;
+	size_t old_at, old_n, old_cap;	/* cap: a power of two, or 0 */
+	pthread_rwlock_t ear_lock;	/* ear; read while it is told */
+	struct visible_ear ear;		/* object NULL: nobody */
+	struct {
+		_Atomic uint64_t commits, objects, names, pages, again, late;
+	} count;
+};
+
+/* What is marked: an object, a name, all names of a directory, all. */
+uint64_t mark_object(struct vfs_id id);
+uint64_t mark_name(struct vfs_id dir, struct vfs_slice name);
+uint64_t mark_names(struct vfs_id dir);
+#define MARK_ALL	1u
+
+int marks_add(struct visible *v, uint64_t hash);
+/* They linger until requests that are under way have ended. */
+void marks_retire(struct visible *v, const uint64_t *hash, size_t n);
+
+bool visible_holds(struct visible *v, struct vfs_id id);
+
+#endif
