@@ -139,7 +139,7 @@ $(POSIX): $(call obj,$(wildcard tests/posix/*.c))
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^
 PROBE := $(B)/bin/probe
-$(PROBE): $(call obj,$(wildcard tests/e2e/*.c))
+$(PROBE): $(call obj,$(wildcard tests/e2e/*.c)) $(B)/lib/libprotocol.a
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^
 tests: $(POSIX) $(PROBE)

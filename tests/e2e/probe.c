@@ -341,6 +341,8 @@ main(int argc, char **argv)
 		return fill_small(argv[2]);
 	if (strcmp(what, "kill") == 0)
 		return kill_main(argc - 1, argv + 1);
+	if (strcmp(what, "visible") == 0)
+		return visible_main(argc - 1, argv + 1);
 	fprintf(stderr, "probe: wrong arguments\n");
 	return 2;
 }

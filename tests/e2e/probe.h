@@ -6,5 +6,6 @@
 
 void die(const char *what) __attribute__((noreturn));
 int kill_main(int argc, char **argv);
+int visible_main(int argc, char **argv);
 
 #endif

@@ -1,0 +1,61 @@
+#!/bin/bash
+# What the wire commits is seen through the mount: at once, all of it or
+# nothing, with the kernel's caches warm (visible*.c).
+#
+#   VISIBLE_ROUNDS	changes that are looked for at once (100000 if FULL)
+#   VISIBLE_MS		how long readers watch
+#   VISIBLE_TX_MS	how long 64 transactions stay open (30000 if FULL)
+. "$(dirname "$0")/lib.sh"
+if [ "$plain" ]; then
+	skip visible "needs a daemon"
+	finish
+fi
+rounds=${VISIBLE_ROUNDS:-4000}
+ms=${VISIBLE_MS:-6000}
+tx_ms=${VISIBLE_TX_MS:-2000}
+if [ "$full" ]; then
+	rounds=${VISIBLE_ROUNDS:-100000}
+	ms=${VISIBLE_MS:-60000}
+	tx_ms=${VISIBLE_TX_MS:-30000}
+fi
+mount_store || { check "mount" false; finish; }
+
+said() {	# WORD: its number in what the probe has printed
+	sed -n "s/^$1 \([0-9]*\)$/\1/p" "$work/out" | tail -n 1
+}
+run() {		# NAME SECONDS ARGUMENTS...
+	local name=$1 limit=$2
+	shift 2
+	check "$name" timeout "$limit" "$probe" visible "$@"
+	cp "$log" "$work/out"
+	grep -v '^[a-z_0-9]* [0-9]*$' "$log" | head -n 30 | sed 's/^#* */# /'
+}
+
+run "$rounds changes, each seen when its reply is in" 900 \
+    rounds "$store" "$mnt" "$rounds"
+
+# A filesystem on a directory inside stays where it is.
+mkdir -p "$mnt/readers/inside"
+inside=
+if [ "$(id -u)" = 0 ] && mount -t tmpfs none "$mnt/readers/inside"; then
+	inside=1
+	echo here >"$mnt/readers/inside/file"
+fi
+run "readers see all of a commit or nothing, and never go back" \
+    $((ms / 1000 + 60)) readers "$store" "$mnt" "$ms" 4
+is "nothing else was seen" "$(said wrong)" 0
+is "what was not touched costs no request" "$(said untouched)" 0
+if [ "$inside" ]; then
+	check "a filesystem mounted inside is still there" \
+	    grep -q here "$mnt/readers/inside/file"
+	umount "$mnt/readers/inside"
+else
+	skip "a filesystem mounted inside is still there" "needs root"
+fi
+
+run "64 open transactions" $((tx_ms / 1000 * 4 + 60)) \
+    open "$store" "$mnt" "$tx_ms"
+sed 's/^/# /' "$work/out"
+check "unmount" unmount_store
+check "the store is clean" store_is_clean
+finish
