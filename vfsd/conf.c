@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../protocol/limits.h"
 #include "conf.h"
 #include "front/listen.h"
 
@@ -14,6 +15,7 @@ enum kind {
 	K_CLEAR,			/* ... false */
 	K_TEXT,				/* =VALUE, copied to off */
 	K_LISTEN,			/* =VALUE, one more place */
+	K_JOURNAL,			/* =SIZE */
 	K_OTHERS,			/* K_SET, and for sockets too */
 	K_FLAG,				/* mount_flags gets arg */
 	K_UNFLAG,			/* mount_flags loses arg */
@@ -56,6 +58,8 @@ static const struct option_row table[] = {
 	{ "relatime", K_SET, AT(atime), 0,
 	  "atime at the first open after a change (default)" },
 	{ "noatime", K_ATIME, AT(atime), MS_NOATIME, "never" },
+	{ "journal=", K_JOURNAL, 0, 0,
+	  "SIZE of change records that are kept (256M)" },
 	{ "fsname=", K_TEXT, AT(fsname), 0,
 	  "the name that mount(8) and df(1) show" },
 	{ "require-sandbox", K_SET, AT(require_sandbox), 0,
@@ -135,6 +139,29 @@ listen_add(struct conf *c, const char *spec, char *why, size_t cap)
 	return 0;
 }
 
+/* Bytes, or with K, M, G or T behind the number. */
+static int
+journal_size(struct conf *c, const char *word, char *why, size_t cap)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	uint64_t n;
+	char *end;
+
+	n = strtoull(word, &end, 10);
+	if (*end != '\0' && (unit = strchr(units, *end)) != NULL) {
+		unsigned shift = 10 * (unsigned)(unit - units + 1);
+
+		n = n > UINT64_MAX >> shift ? UINT64_MAX : n << shift;
+		end++;
+	}
+	if (*end != '\0' || n < VFS_JOURNAL_BYTES_MIN || *word == '-')
+		return say(why, cap, "journal=%s: a size of at least %uK is "
+		    "needed", word, VFS_JOURNAL_BYTES_MIN >> 10);
+	c->journal_max = n;
+	return 0;
+}
+
 static int
 option_apply(struct conf *c, const char *word, char *why, size_t cap)
 {
@@ -159,6 +186,8 @@ option_apply(struct conf *c, const char *word, char *why, size_t cap)
 	case K_TEXT:
 		snprintf(field, PATH_MAX, "%s", word + strlen(r->name));
 		break;
+	case K_JOURNAL:
+		return journal_size(c, word + strlen(r->name), why, cap);
 	case K_LISTEN:
 		return listen_add(c, word + strlen(r->name), why, cap);
 	case K_OTHERS:

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #define CONF_LISTEN_MAX	8u		/* listen= options */
@@ -29,6 +30,7 @@ struct conf {
 	bool direct;
 	bool atime;
 	bool require_sandbox, no_sandbox;
+	uint64_t journal_max;		/* bytes; 0: the default */
 	unsigned long mount_flags;	/* MS_* for mount(2) */
 
 	bool help, version;

@@ -18,6 +18,7 @@ enum {
 	CTL_OK = 0,
 	CTL_FAILED = 1,
 	CTL_USAGE = 2,
+	CTL_EXPIRED = 3,		/* changes: the cursor is too old */
 	/* check's, as fsck(8) */
 	CTL_REPAIRED = 1,
 	CTL_DAMAGED = 4,
@@ -36,6 +37,7 @@ int ctl_status(const struct ctl_cmd *, int, char **);
 int ctl_check(const struct ctl_cmd *, int, char **);
 int ctl_id(const struct ctl_cmd *, int, char **);
 int ctl_paths(const struct ctl_cmd *, int, char **);
+int ctl_changes(const struct ctl_cmd *, int, char **);
 int ctl_dump(const struct ctl_cmd *, int, char **);
 int ctl_why(const struct ctl_cmd *, int, char **);
 int ctl_version(const struct ctl_cmd *, int, char **);
@@ -48,12 +50,13 @@ int ctl_fail(const char *about, int err);
 
 /*
  * Options and up to two operands.  flags: names of options, NULL at the
- * end; an option that ends in '=' has a value.  false: usage was shown.
+ * end; an option that ends in '=' has a value, also given as the next
+ * word.  false: usage was shown.
  */
 struct ctl_args {
 	bool json;
-	bool flag[4];			/* as listed */
-	const char *value[4];
+	bool flag[8];			/* as listed */
+	const char *value[8];
 	const char *arg[2];		/* NULL where not given */
 };
 bool ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
@@ -70,6 +73,7 @@ struct ctl {
 	uint64_t req_id;
 	uint8_t *msg;			/* what replies borrow from */
 	struct proto_error error;	/* of the last refused request */
+	bool changed;			/* N_CHANGED has come */
 };
 
 int ctl_open(struct ctl *k, const char *store);
@@ -77,6 +81,17 @@ void ctl_close(struct ctl *k);
 
 /* One request and its reply; what r borrows is good until the next. */
 int ctl_call(struct ctl *k, enum vfs_op op, const void *q, void *r);
+/* Wait for N_CHANGED, at most ms (-1: for ever), or until fd is readable.
+ * 1: it came (k->changed); 0: it did not, or fd. */
+int ctl_wait(struct ctl *k, int fd, int ms);
+
+/* The path of a directory below the root, built from the end of buf; ""
+ * for the root.  (ctl_paths.c) */
+int ctl_dir_path(struct ctl *k, uint64_t dir, char *buf, size_t cap,
+    char **out);
+/* The same of any one name of an object: its directory, and the name. */
+int ctl_first_name(struct ctl *k, uint64_t id, uint64_t *dir,
+    char name[VFS_NAME_MAX + 1]);
 
 /* --- a store without one (ctl_store.c) ------------------------------ */
 

@@ -2,16 +2,24 @@
 
 #include "ctl.h"
 
-/* The listed option that s is, with its value; -1 if it is none. */
+/* The listed option that argv[*at] is, with its value, which may be the
+ * next word; -1 if it is none. */
 static int
-option(const char *s, const char *const *flags, const char **value)
+option(int argc, char **argv, int *at, const char *const *flags,
+    const char **value)
 {
+	const char *s = argv[*at];
 	size_t n;
 	int i;
 
 	*value = NULL;
 	for (i = 0; flags != NULL && flags[i] != NULL; i++) {
 		n = strlen(flags[i]);
+		if (flags[i][n - 1] == '=' && strlen(s) == n - 1 &&
+		    strncmp(s, flags[i], n - 1) == 0 && *at + 1 < argc) {
+			*value = argv[++*at];
+			return i;
+		}
 		if (flags[i][n - 1] == '=' ? strncmp(s, flags[i], n) == 0
 		    : strcmp(s, flags[i]) == 0) {
 			*value = s + n;
@@ -36,7 +44,7 @@ ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
 		} else if (!plain && strcmp(argv[i], "--json") == 0) {
 			out->json = true;
 		} else if (!plain && argv[i][0] == '-' && argv[i][1] != 0) {
-			if ((f = option(argv[i], flags, &value)) < 0)
+			if ((f = option(argc, argv, &i, flags, &value)) < 0)
 				break;
 			out->flag[f] = true;
 			out->value[f] = value;

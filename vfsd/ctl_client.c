@@ -66,6 +66,25 @@ farewell(const struct proto_hdr *h, const uint8_t *msg)
 	return why == 0 || why > 1000 ? -VFS_SESSION_CLOSED : -(int)why;
 }
 
+/* The next message; of notifications only N_CHANGED. */
+static int
+message(struct ctl *k, struct proto_hdr *h)
+{
+	int err;
+
+	if ((err = recv_all(k->fd, k->msg, PROTO_HDR)) < 0 ||
+	    (err = proto_hdr_decode(k->msg, PROTO_HDR, VFS_MSG_MAX, h)) < 0)
+		return err;
+	err = recv_all(k->fd, k->msg + PROTO_HDR, h->len - PROTO_HDR);
+	if (err < 0)
+		return err;
+	if (h->op == PROTO_N_CHANGED)
+		k->changed = true;
+	else if (h->op >= 0x4000 && h->op < PROTO_REPLY)
+		return farewell(h, k->msg);
+	return 0;
+}
+
 static int
 receive(struct ctl *k, enum vfs_op op, void *r)
 {
@@ -73,14 +92,10 @@ receive(struct ctl *k, enum vfs_op op, void *r)
 	struct rbuf b;
 	int err;
 
-	if ((err = recv_all(k->fd, k->msg, PROTO_HDR)) < 0 ||
-	    (err = proto_hdr_decode(k->msg, PROTO_HDR, VFS_MSG_MAX, &h)) < 0)
-		return err;
-	err = recv_all(k->fd, k->msg + PROTO_HDR, h.len - PROTO_HDR);
-	if (err < 0)
-		return err;
-	if (h.op >= 0x4000 && h.op < PROTO_REPLY)
-		return farewell(&h, k->msg);
+	do {
+		if ((err = message(k, &h)) < 0)
+			return err;
+	} while (h.op == PROTO_N_CHANGED);
 	if (h.op != (proto_ops[op].number | PROTO_REPLY) ||
 	    h.req_id != k->req_id)
 		return -VFS_MALFORMED;
@@ -106,6 +121,23 @@ ctl_call(struct ctl *k, enum vfs_op op, const void *q, void *r)
 	if (err == 0 || err == -VFS_SESSION_CLOSED)
 		err = receive(k, op, r);
 	return err;
+}
+
+int
+ctl_wait(struct ctl *k, int fd, int ms)
+{
+	struct pollfd pf[2] = { { .fd = k->fd, .events = POLLIN },
+		{ .fd = fd, .events = POLLIN } };
+	struct proto_hdr h;
+	int err;
+
+	if (poll(pf, 2, ms) < 0)
+		return errno == EINTR ? 0 : vfs_err_from_os(errno);
+	if (pf[1].revents != 0 || pf[0].revents == 0)
+		return 0;
+	if ((err = message(k, &h)) < 0)
+		return err;
+	return h.op == PROTO_N_CHANGED ? 1 : -VFS_MALFORMED;
 }
 
 int

@@ -115,10 +115,25 @@ links_of(struct ctl *k, uint64_t id, struct links *out)
 	return ctl_call(k, VFS_OP_PATHS_OF, &q, &r);
 }
 
-/* The path of a directory, without a slash at its end ("" is the root),
- * built backwards from the end of buf. */
-static int
-dir_path(struct ctl *k, uint64_t dir, char *buf, size_t cap, char **out)
+int
+ctl_first_name(struct ctl *k, uint64_t id, uint64_t *dir,
+    char name[VFS_NAME_MAX + 1])
+{
+	struct links l = { 0 };
+	int err = links_of(k, id, &l);
+
+	if (err == 0 && l.n == 0)
+		err = -VFS_GONE;
+	if (err == 0) {
+		*dir = l.p[0].dir;
+		strcpy(name, l.p[0].name);
+	}
+	free(l.p);
+	return err;
+}
+
+int
+ctl_dir_path(struct ctl *k, uint64_t dir, char *buf, size_t cap, char **out)
 {
 	struct links up = { 0 };
 	unsigned depth;
@@ -164,7 +179,7 @@ show_paths(struct ctl *k, const struct addr *addr, uint64_t id,
 			puts(whole);
 	}
 	for (i = 0; i < l->n; i++) {
-		err = dir_path(k, l->p[i].dir, buf, sizeof buf, &dir);
+		err = ctl_dir_path(k, l->p[i].dir, buf, sizeof buf, &dir);
 		if (err < 0)
 			return err;
 		snprintf(whole, sizeof whole, "%s%s/%s", addr->mount, dir,

@@ -22,6 +22,7 @@ int
 ctl_store_open(const char *dir, bool write, struct ctl_store *out)
 {
 	struct engine_conf conf = { .rdonly = !write, .damaged_ok = true,
+	    .journal_bytes_max = UINT64_MAX,
 		.report = note, .report_arg = out };
 	struct timespec ts;
 	int err;

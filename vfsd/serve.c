@@ -90,6 +90,7 @@ open_engine(struct serve *s, const struct core_root *root,
 	struct engine_conf ec = {
 		.dirfd = s->d->fd, .create = s->d->fresh,
 		.rdonly = s->c->rdonly, .sync_all = s->c->sync_all,
+		.journal_bytes_max = s->c->journal_max,
 		.boot = { boot[0], boot[1] },
 		.report = report_fault, .report_arg = s->r,
 		.format = core_format, .format_arg = root,

@@ -20,6 +20,22 @@ static const struct ctl_cmd cmds[] = {
 	    ctl_id, CTL_USAGE },
 	{ "paths", "PATH ID", "all paths of an id", NULL, ctl_paths,
 	    CTL_USAGE },
+	{ "changes", "PATH", "what has changed since",
+	    "    --since CURSOR  ... it was printed (SEQ.IDX; oldest: all "
+	    "that is kept);\n"
+	    "                    without it only the cursor of now is "
+	    "printed\n"
+	    "    --follow        go on with what changes from now on\n"
+	    "    --subtree DIR   at and below a directory (a path, or an "
+	    "id)\n"
+	    "    --kind K,...    create link unlink rename exchange data "
+	    "meta xattr delete\n"
+	    "                    entered left remove-tree clone-tree\n"
+	    "    --name GLOB     names that match\n"
+	    "    --collapse      the difference, not the way there\n"
+	    "Exit status: 0, 1 failed, 2 usage, 3 the cursor has "
+	    "expired.\n",
+	    ctl_changes, CTL_USAGE },
 	{ "dump", "STORE", "every row, readable",
 	    "    --kind=K    only rows of one kind (a letter, or a name as "
 	    "printed)\n"

@@ -377,7 +377,7 @@ check_row(struct check *c, const struct row_parts *p, struct vfs_slice key,
 		check_orphan(c, p, key, val);
 		return 0;
 	case ROW_JOURNAL:
-		check_journal(c, p, key, val);
+		check_journal(c, p, val);
 		return 0;
 	case ROW_MOVED:
 		check_moved(c, p, key, val);

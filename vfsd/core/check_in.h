@@ -84,7 +84,6 @@ struct check {
 
 	uint64_t last_id, last_end;	/* of the extent before */
 	uint64_t jseq, jidx, jrows;	/* the journal row before, how many */
-	uint64_t jbytes;		/* of them and ROW_MOVED */
 
 	struct row_key bytes_at;	/* check_bytes goes on here */
 	uint64_t written;		/* blocks with bytes */
@@ -107,7 +106,7 @@ bool check_has(struct check *c, const struct row_key *k,
 
 /* check_journal.c */
 void check_journal(struct check *c, const struct row_parts *p,
-    struct vfs_slice key, struct vfs_slice val);
+    struct vfs_slice val);
 void check_moved(struct check *c, const struct row_parts *p,
     struct vfs_slice key, struct vfs_slice val);
 

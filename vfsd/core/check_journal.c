@@ -6,8 +6,6 @@
 
 #include "check_in.h"
 
-#define SUM_BYTES	8u		/* of a row; the engine's */
-
 /* A record that tells of a directory's names has its ROW_MOVED. */
 static void
 compare_moved(struct check *c, const struct row_parts *p,
@@ -34,7 +32,7 @@ compare_moved(struct check *c, const struct row_parts *p,
  * been trimmed in the middle of a commit. */
 void
 check_journal(struct check *c, const struct row_parts *p,
-    struct vfs_slice key, struct vfs_slice val)
+    struct vfs_slice val)
 {
 	struct rec_journal j;
 
@@ -52,7 +50,6 @@ check_journal(struct check *c, const struct row_parts *p,
 	c->jseq = p->a;
 	c->jidx = p->b;
 	c->jrows++;
-	c->jbytes += key.n + val.n + SUM_BYTES;
 }
 
 /* And nothing else has one: a trimmed record takes it along. */
@@ -65,7 +62,6 @@ check_moved(struct check *c, const struct row_parts *p,
 	struct vfs_slice jval;
 	struct row_key k;
 
-	c->jbytes += key.n + val.n + SUM_BYTES;
 	row_key_id2(&k, ROW_JOURNAL, p->b, p->c);
 	if (rec_moved_decode(val, &m) == 0 && check_has(c, &k, &jval) &&
 	    rec_journal_decode(jval, &j) == 0 && j.id.n == p->a &&

@@ -201,6 +201,7 @@ recover(struct engine *e)
 	e->mark = mark;
 	atomic_store(&e->journal.rows, mark.journal_rows);
 	atomic_store(&e->journal.bytes, mark.journal_bytes);
+	atomic_store(&e->journal.floor, mark.journal_floor.seq);
 	rows_applied(e);
 	atomic_store(&e->tick, 1);
 	if ((err = replay(e, &mark)) < 0 || (err = claim_space(e)) < 0)

@@ -75,6 +75,8 @@ struct engine_status {
 	uint64_t checkpoints, log_syncs, data_syncs, waits;
 	uint64_t recovered_records, recovered_ms;
 	uint64_t journal_rows, journal_bytes, journal_max;
+	uint64_t journal_oldest;	/* the newest record that is gone: its
+					 * commit; 0: none is */
 	bool recovered_unclean, drafts_published, drafts_dropped;
 	struct store_usage rows;
 };

@@ -251,6 +251,7 @@ struct engine {
 	/* The journal: rows and bytes, in the store or not. */
 	struct {
 		_Atomic uint64_t rows, bytes;
+		_Atomic uint64_t floor;	/* mark.journal_floor.seq */
 		_Atomic uint64_t seq;	/* of the last commit with some */
 	} journal;
 	_Atomic(struct committed *) committed;	/* who hears of them */

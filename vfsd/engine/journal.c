@@ -268,6 +268,7 @@ trim_some(struct engine *e)
 		err = trim_apply(&x);
 	if (err == 0 && x.rows > 0) {
 		e->mark = x.m;
+		atomic_store(&e->journal.floor, x.m.journal_floor.seq);
 		atomic_fetch_sub(&e->journal.rows, x.rows);
 		atomic_fetch_sub(&e->journal.bytes, x.bytes);
 		err = 1;

@@ -59,6 +59,7 @@ engine_status(struct engine *e, struct engine_status *s)
 	s->data_syncs = atomic_load(&e->sync.data_syncs);
 	s->journal_rows = atomic_load(&e->journal.rows);
 	s->journal_bytes = atomic_load(&e->journal.bytes);
+	s->journal_oldest = atomic_load(&e->journal.floor);
 	s->journal_max = e->conf.journal_bytes_max;
 	s->waits = atomic_load(&e->bg.waits);
 	s->recovered_records = e->recovered_records;

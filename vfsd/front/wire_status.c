@@ -67,6 +67,10 @@ engine(const struct engine_status *st, struct proto_list *l)
 	number(l, "drafts", st->drafts);
 	number(l, "checkpoints", st->checkpoints);
 	number(l, "waits", st->waits);
+	number(l, "journal.records", st->journal_rows);
+	number(l, "journal.bytes", st->journal_bytes);
+	number(l, "journal.bytes_max", st->journal_max);
+	number(l, "journal.oldest", st->journal_oldest);
 	number(l, "recovery.unclean", st->recovered_unclean);
 	number(l, "recovery.records", st->recovered_records);
 	number(l, "recovery.ms", st->recovered_ms);

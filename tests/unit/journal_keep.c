@@ -1,0 +1,434 @@
+/* How much journal is kept, which cursors are good, and pages of it. */
+#include "../../vfsd/core/glob.h"
+#include "../../vfsd/core/record.h"
+#include "../cm.h"
+#include "../mirror.h"
+
+#define PAGE	65536u
+
+static struct vfs_journal_pos_reply
+pos(struct fx *fx)
+{
+	struct vfs_journal_pos q = { 0 };
+	struct vfs_journal_pos_reply r;
+
+	assert_err(fx_op_journal_pos(fx, &q, &r), OK);
+	return r;
+}
+
+static int
+read_from(struct fx *fx, uint64_t seq, uint32_t idx,
+    struct vfs_journal_read_reply *r)
+{
+	static uint8_t page[PAGE];
+	struct vfs_journal_read q = { .seq = seq, .idx = idx };
+
+	*r = (struct vfs_journal_read_reply){ .records = { page, PAGE, 0 } };
+	return fx_op_journal_read(fx, &q, r);
+}
+
+static int
+good(struct fx *fx, uint64_t seq, uint32_t idx)
+{
+	struct vfs_journal_read_reply r;
+
+	return read_from(fx, seq, idx, &r);
+}
+
+static void
+files(struct fx *fx, unsigned from, unsigned n)
+{
+	char path[32];
+
+	for (; n > 0; n--, from++) {
+		sprintf(path, "/%06u", from);
+		assert_err(fx_create(fx, path, 0644), OK);
+	}
+}
+
+/* Trimmed behind a checkpoint; seen by whoever begins after the next. */
+static void
+trim(struct fx *fx)
+{
+	assert_err(engine_checkpoint(fx->e), OK);
+	fx_restart(fx);
+}
+
+static void
+keep(struct fx *fx, uint64_t bytes)
+{
+	fx->conf.journal_bytes_max = bytes;
+	fx_restart(fx);
+}
+
+/* What the rows really take, with their checksums. */
+static uint64_t
+bytes_of_rows(struct fx *fx)
+{
+	struct vfs_slice key, val, first = { "\0", 1 };
+	uint64_t n = 0;
+	struct txn_cur *c;
+	struct txn *t;
+	int err;
+
+	assert_err(txn_begin(fx->e, TXN_READ, &fx->env, &t), OK);
+	assert_err(txn_cur_open(t, &c), OK);
+	err = txn_cur_seek(c, first, &key, &val);
+	for (; err == 0; err = txn_cur_next(c, &key, &val)) {
+		uint8_t kind = *(const uint8_t *)key.p;
+
+		if (kind == ROW_JOURNAL || kind == ROW_MOVED)
+			n += key.n + val.n + 8;
+	}
+	txn_abort(t);
+	return n;
+}
+
+/* --- how much is kept --------------------------------------------------- */
+
+static void
+journal__at_the_bound__all_is_kept_one_past_the_oldest_goes(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_journal_pos_reply was, r;
+	uint64_t full;
+
+	files(fx, 0, 100);
+	was = pos(fx);
+	full = was.bytes;
+	keep(fx, full);
+	r = pos(fx);
+	assert_int_equal(r.oldest, 0);
+	assert_int_equal(r.records, 101);	/* the root's, too */
+	assert_err(good(fx, 0, 0), OK);
+
+	files(fx, 100, 1);
+	trim(fx);
+	r = pos(fx);
+	assert_true(r.bytes <= full);
+	assert_int_equal(bytes_of_rows(fx), r.bytes);
+	assert_true(r.records >= 100);		/* no more than had to */
+	assert_true(r.oldest > 0);
+	assert_int_equal(r.bytes_max, full);
+	assert_err(good(fx, 0, 0), CURSOR_EXPIRED);
+	assert_err(good(fx, r.oldest, 0), OK);
+	assert_int_equal(fx_check(fx), 0);
+}
+
+/* What is told of the oldest is as exact after the next start. */
+static void
+journal__trimmed__says_the_same_after_kill_and_restart(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_journal_pos_reply r;
+	struct vfs_journal_read_reply first;
+	uint64_t oldest;
+	unsigned i;
+
+	files(fx, 0, 2000);
+	assert_err(fx_mkdir(fx, "/d", 0755), OK);
+	for (i = 0; i < 500; i++) {		/* rows of ROW_MOVED too */
+		assert_err(fx_rename(fx, "/d", "/e", 0), OK);
+		assert_err(fx_rename(fx, "/e", "/000001/x", 0), NOTDIR);
+		assert_err(fx_rename(fx, "/e", "/d", 0), OK);
+	}
+	keep(fx, 60000);
+	trim(fx);
+	files(fx, 2000, 1);
+	trim(fx);
+	r = pos(fx);
+	oldest = r.oldest;
+	assert_true(oldest > 0);
+	assert_true(r.bytes <= 60000 && r.bytes > 50000);
+	assert_err(read_from(fx, oldest, 0, &first), OK);
+	assert_true(first.n > 100);
+	for (i = 0; i < 3; i++) {
+		if (i == 0)
+			fx_reopen(fx);
+		else if (i == 1)
+			fx_reboot(fx);
+		else
+			fx_restart(fx);
+		assert_int_equal(pos(fx).oldest, oldest);
+		assert_int_equal(pos(fx).records, r.records);
+		assert_int_equal(pos(fx).bytes, r.bytes);
+		assert_int_equal(bytes_of_rows(fx), r.bytes);
+		assert_err(good(fx, oldest, 0), OK);
+		assert_err(good(fx, oldest - 1, 0), CURSOR_EXPIRED);
+		assert_err(good(fx, oldest - 1, UINT32_MAX), CURSOR_EXPIRED);
+		assert_int_equal(fx_check(fx), 0);
+	}
+}
+
+static void
+journal__trimmed_below_a_subtree__what_is_left_is_told(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_journal_pos_reply r;
+	struct mirror m;
+	unsigned i;
+
+	assert_err(fx_mkdir(fx, "/s", 0755), OK);
+	assert_err(fx_mkdir(fx, "/o", 0755), OK);
+	for (i = 0; i < 300; i++) {
+		assert_err(fx_mkdir(fx, "/s/d", 0755), OK);
+		assert_err(fx_create(fx, "/s/d/f", 0644), OK);
+		assert_err(fx_rename(fx, "/s/d", "/o/d", 0), OK);
+		assert_err(fx_unlink(fx, "/o/d/f"), OK);
+		assert_err(fx_rmdir(fx, "/o/d"), OK);
+		assert_err(fx_reclaim_all(fx), OK);
+	}
+	keep(fx, 40000);
+	trim(fx);
+	r = pos(fx);
+	assert_true(r.oldest > 0);
+	mirror_init(&m, fx, fx_id(fx, "/s"));
+	m.seq = r.oldest;
+	m.idx = UINT32_MAX;
+	assert_err(mirror_read(&m, fx), OK);
+	assert_int_equal(mirror_compare(&m, fx), 0);
+	/* Of each round two records of /s/d, and f's; nothing of /o. */
+	assert_true(m.records > 100);
+	assert_int_equal(m.kinds, 1u << PROTO_CHANGE_CREATE |
+	    1u << PROTO_CHANGE_LEFT);
+	mirror_free(&m);
+	assert_int_equal(fx_check(fx), 0);
+}
+
+/* --- cursors ------------------------------------------------------------ */
+
+static void
+journal__cursor_that_nobody_was_given__is_expired(void **state)
+{
+	struct fx *fx = *state, *other = fx_open();
+	struct vfs_journal_pos_reply r, o;
+
+	files(fx, 0, 3);
+	r = pos(fx);
+	assert_err(good(fx, r.seq, r.idx), OK);
+	assert_err(good(fx, r.seq, r.idx + 1), CURSOR_EXPIRED);
+	assert_err(good(fx, r.seq + 1, 0), CURSOR_EXPIRED);
+	assert_err(good(fx, UINT64_MAX, UINT32_MAX), CURSOR_EXPIRED);
+	assert_err(good(fx, 1, 0), CURSOR_EXPIRED);
+	/* Of a store that was made later. */
+	other->env.now.sec += 5;
+	fx_close(other);
+	other = fx_open();
+	other->env.now.sec += 1000;
+	fx_restart(other);
+	files(other, 0, 3);
+	o = pos(other);
+	assert_err(good(fx, o.seq, o.idx), CURSOR_EXPIRED);
+	assert_err(good(other, r.seq + 1, 0), CURSOR_EXPIRED);
+	fx_close(other);
+}
+
+static void
+journal__cursor_in_a_jumped_range__is_expired(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_journal_pos_reply was, now;
+	uint64_t seq;
+
+	files(fx, 0, 3);
+	was = pos(fx);
+	fx_reopen(fx);
+	files(fx, 3, 1);
+	now = pos(fx);
+	assert_true(now.seq > was.seq + 1);
+	for (seq = was.seq + 1; seq < now.seq; seq += 1 +
+	    (now.seq - seq) / 3) {
+		assert_err(good(fx, seq, 0), CURSOR_EXPIRED);
+		assert_err(good(fx, seq, UINT32_MAX), CURSOR_EXPIRED);
+	}
+	assert_err(good(fx, was.seq, was.idx), OK);
+	assert_err(good(fx, was.seq, UINT32_MAX), OK);
+}
+
+/* --- pages -------------------------------------------------------------- */
+
+static void
+journal__many_records__come_in_pages_of_the_limit(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_journal_read q = { .max = 0 };
+	struct vfs_journal_read_reply r = { 0 };
+	uint8_t *page = malloc(8u << 20);
+	struct vfs_attr a;
+	unsigned i;
+
+	assert_err(fx_create(fx, "/f", 0644), OK);
+	assert_err(fx_mkdir(fx, "/empty", 0755), OK);
+	for (i = 0; i < VFS_JOURNAL_SCAN_MAX + 10; i++)
+		assert_err(fx_chmod(fx, "/f", i & 0777), OK);
+	r.records = (struct vfs_buf){ page, 8u << 20, 0 };
+	assert_err(fx_op_journal_read(fx, &q, &r), OK);
+	assert_int_equal(r.n, VFS_JOURNAL_READ_MAX);
+	assert_int_equal(r.more, 1);
+	q.max = VFS_JOURNAL_READ_MAX + 1;
+	assert_err(fx_op_journal_read(fx, &q, &r), OK);
+	assert_int_equal(r.n, VFS_JOURNAL_READ_MAX);
+	/* A reader for whom nothing is gets on all the same. */
+	assert_err(fx_stat(fx, "/empty", &a), OK);
+	q.subtree = a.id;
+	q.mask = 1u << PROTO_CHANGE_META;
+	assert_err(fx_op_journal_read(fx, &q, &r), OK);
+	assert_int_equal(r.n, 0);
+	assert_int_equal(r.more, 1);
+	assert_true(r.seq > 0);
+	for (i = 0; r.more; i++) {
+		q.seq = r.seq;
+		q.idx = r.idx;
+		assert_err(fx_op_journal_read(fx, &q, &r), OK);
+	}
+	assert_true(i < 10);
+	assert_int_equal(r.seq, pos(fx).seq);
+	/* No room for one record, then for just one. */
+	q = (struct vfs_journal_read){ 0 };
+	r.records.cap = 32;
+	assert_err(fx_op_journal_read(fx, &q, &r), TOO_BIG);
+	r.records.cap = 80;
+	assert_err(fx_op_journal_read(fx, &q, &r), OK);
+	assert_int_equal(r.n, 1);
+	free(page);
+}
+
+static void
+journal__bad_request__is_refused(void **state)
+{
+	struct fx *fx = *state;
+	char pattern[VFS_PATTERN_MAX + 1];
+	struct vfs_journal_read q = { .mask = 1u << 14 };
+	struct vfs_journal_read_reply r = { 0 };
+	uint8_t page[1000];
+
+	memset(pattern, '*', sizeof pattern);
+	r.records = (struct vfs_buf){ page, sizeof page, 0 };
+	assert_err(fx_op_journal_read(fx, &q, &r), INVAL);
+	q = (struct vfs_journal_read){ .flags = 2 };
+	assert_err(fx_op_journal_read(fx, &q, &r), INVAL);
+	q = (struct vfs_journal_read){ .pattern = { pattern,
+		sizeof pattern } };
+	assert_err(fx_op_journal_read(fx, &q, &r), NAMETOOLONG);
+	q.pattern.n--;
+	assert_err(fx_op_journal_read(fx, &q, &r), OK);
+}
+
+static void
+journal__pattern__names_of_then_and_objects_of_now(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_journal_read q = { .pattern = { "*.c", 3 } };
+	struct vfs_journal_read_reply r = { 0 };
+	uint8_t page[4000];
+	struct proto_change x;
+	char text[200] = "";
+	struct rbuf b;
+
+	assert_err(fx_create(fx, "/a.c", 0644), OK);
+	assert_err(fx_create(fx, "/a.h", 0644), OK);
+	assert_err(fx_chmod(fx, "/a.c", 0600), OK);
+	assert_err(fx_chmod(fx, "/a.h", 0600), OK);
+	assert_err(fx_link(fx, "/a.h", "/b.c"), OK);
+	assert_err(fx_rename(fx, "/a.c", "/x", 0), OK);
+	r.records = (struct vfs_buf){ page, sizeof page, 0 };
+	assert_err(fx_op_journal_read(fx, &q, &r), OK);
+	proto_list_read(&b, (struct vfs_slice){ page, r.records.n });
+	while (proto_list_more(&b) && proto_change_next(&b, &x) == 0)
+		sprintf(text + strlen(text), "%u%.*s ", x.kind,
+		    (int)x.name.n, (const char *)x.name.p);
+	/* The META of what is x now is told by its rename. */
+	assert_string_equal(text, "1a.c 7 2b.c 4a.c ");
+}
+
+/* --- patterns ----------------------------------------------------------- */
+
+static void
+glob__table__matches_as_said(void **state)
+{
+	static const struct {
+		const char *p, *s;
+		bool want;
+	} t[] = {
+		{ "", "", true }, { "", "a", false }, { "*", "", true },
+		{ "*", ".x", true }, { "a*", "a", true },
+		{ "a*b", "axxb", true }, { "a*b", "axxbc", false },
+		{ "*a*b*", "xaybz", true }, { "a?c", "abc", true },
+		{ "a?c", "ac", false }, { "?", "\xc3\xa9", true },
+		{ "??", "\xc3\xa9", false }, { "?", "\xff", true },
+		{ "[a-c]x", "bx", true }, { "[a-c]x", "dx", false },
+		{ "[!a-c]x", "dx", true }, { "[!a-c]x", "ax", false },
+		{ "[^a]", "b", true }, { "[]]", "]", true },
+		{ "[a-]", "-", true }, { "[\\]]", "]", true },
+		{ "[", "[", true }, { "[a", "[a", true },
+		{ "\\*", "*", true }, { "\\*", "a", false },
+		{ "a\\", "a\\", true }, { "*.[ch]", "x.c", true },
+		{ "*.[ch]", "x.o", false }, { "[", "", false },
+		{ "?", "", false },
+	};
+	char p[256], s[256];
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof t / sizeof t[0]; i++)
+		if (glob_match((struct vfs_slice){ t[i].p, strlen(t[i].p) },
+		    (struct vfs_slice){ t[i].s, strlen(t[i].s) }) !=
+		    t[i].want)
+			fail_msg("%s and %s", t[i].p, t[i].s);
+	/* What others need ages for. */
+	for (i = 0; i < 255; i++) {
+		p[i] = i % 2 ? '*' : 'a';
+		s[i] = 'a';
+	}
+	s[254] = 'b';
+	assert_false(glob_match((struct vfs_slice){ p, 253 },
+	    (struct vfs_slice){ s, 100 }));
+	p[252] = 'c';
+	assert_false(glob_match((struct vfs_slice){ p, 253 },
+	    (struct vfs_slice){ s, 255 }));
+}
+
+static void
+glob__random_bytes__never_read_past_the_end(void **state)
+{
+	static const char set[] = "ab*?[]!-\\^\xc3\xa9";
+	unsigned seed = 3, i, k;
+
+	(void)state;
+	for (i = 0; i < 50000; i++) {
+		size_t pn = (size_t)rand_r(&seed) % 12;
+		size_t sn = (size_t)rand_r(&seed) % 8;
+		char *p = malloc(pn + 1), *s = malloc(sn + 1);
+
+		for (k = 0; k < pn; k++)
+			p[k] = set[rand_r(&seed) % (sizeof set - 1)];
+		for (k = 0; k < sn; k++)
+			s[k] = set[rand_r(&seed) % (sizeof set - 1)];
+		p = realloc(p, pn ? pn : 1);	/* exact, for ASan */
+		s = realloc(s, sn ? sn : 1);
+		glob_match((struct vfs_slice){ p, pn },
+		    (struct vfs_slice){ s, sn });
+		free(p);
+		free(s);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FX_TEST(journal__at_the_bound__all_is_kept_one_past_the_oldest_goes),
+		FX_TEST(journal__trimmed__says_the_same_after_kill_and_restart),
+		FX_TEST(journal__trimmed_below_a_subtree__what_is_left_is_told),
+		FX_TEST(journal__cursor_that_nobody_was_given__is_expired),
+		FX_TEST(journal__cursor_in_a_jumped_range__is_expired),
+		FX_TEST(journal__many_records__come_in_pages_of_the_limit),
+		FX_TEST(journal__bad_request__is_refused),
+		FX_TEST(journal__pattern__names_of_then_and_objects_of_now),
+		cmocka_unit_test(glob__table__matches_as_said),
+		cmocka_unit_test(glob__random_bytes__never_read_past_the_end),
+	};
+
+	return cmocka_run_group_tests_name("journal_keep", tests, NULL,
+	    NULL);
+}
