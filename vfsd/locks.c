@@ -68,9 +68,15 @@ bucket(struct locks *t, struct vfs_id id)
 }
 
 static bool
+same_who(const struct lock *a, const struct lock *b)
+{
+	return a->owner == b->owner && a->domain == b->domain;
+}
+
+static bool
 same_owner(const struct lock *a, const struct lock *b)
 {
-	return a->owner == b->owner && a->flock == b->flock;
+	return same_who(a, b) && a->flock == b->flock;
 }
 
 static bool
@@ -83,7 +89,7 @@ overlap(const struct lock *a, const struct lock *b)
 static bool
 in_the_way(const struct lock *held, const struct lock *want)
 {
-	return overlap(held, want) && held->owner != want->owner &&
+	return overlap(held, want) && !same_who(held, want) &&
 	    (held->type == LOCK_EXCL || want->type == LOCK_EXCL);
 }
 
@@ -230,10 +236,10 @@ deadlock(struct locks *t, const struct lock *l)
 	if (l->flock)
 		return false;
 	for (i = 0; b != NULL && i < CHAIN; i++) {
-		if (b->owner == l->owner)
+		if (same_who(b, l))
 			return true;
 		for (w = t->waiting; w != NULL; w = w->next)
-			if (!w->want.flock && w->want.owner == b->owner)
+			if (!w->want.flock && same_who(&w->want, b))
 				break;
 		b = w != NULL ? blocker(t, &w->want) : NULL;
 	}
@@ -407,6 +413,7 @@ drop(struct locks *t, const struct lock *like, bool by_handle)
 	at = bucket(t, like->id);
 	while ((n = *at) != NULL) {
 		if (n->l.id.n != like->id.n || n->l.flock != like->flock ||
+		    n->l.domain != like->domain ||
 		    (by_handle ? n->l.handle != like->handle :
 		    n->l.owner != like->owner)) {
 			at = &n->next;
@@ -438,4 +445,55 @@ locks_drop_handle(struct locks *t, struct vfs_id id, uint64_t handle)
 	struct lock like = { .id = id, .handle = handle };
 
 	drop(t, &like, true);
+}
+
+/* The id of some lock of a domain; under the lock. */
+static bool
+any_of(struct locks *t, uint64_t domain, struct vfs_id *id)
+{
+	struct node *n;
+	unsigned i;
+
+	for (i = 0; i < BUCKETS; i++)
+		for (n = t->held[i]; n != NULL; n = n->next)
+			if (n->l.domain == domain) {
+				*id = n->l.id;
+				return true;
+			}
+	return false;
+}
+
+static void
+drop_all_of(struct locks *t, struct vfs_id id, uint64_t domain)
+{
+	struct node **at = bucket(t, id), *n;
+
+	while ((n = *at) != NULL) {
+		if (n->l.id.n != id.n || n->l.domain != domain) {
+			at = &n->next;
+			continue;
+		}
+		*at = n->next;
+		free(n);
+		t->count--;
+	}
+}
+
+void
+locks_drop_domain(struct locks *t, uint64_t domain)
+{
+	struct waiter *through;
+	struct vfs_id id;
+	bool more;
+
+	do {
+		through = NULL;
+		pthread_mutex_lock(&t->lock);
+		if ((more = any_of(t, domain, &id))) {
+			drop_all_of(t, id, domain);
+			through = let_through(t, id);
+		}
+		pthread_mutex_unlock(&t->lock);
+		tell(through);
+	} while (more);
 }

@@ -26,6 +26,8 @@ enum lock_type {
 struct lock {
 	struct vfs_id id;
 	uint64_t owner;
+	uint64_t domain;		/* whose owners: 0 the kernel's, else a
+					 * session's number */
 	uint64_t handle;		/* through which it was asked for */
 	uint64_t start, end;		/* end is the last byte */
 	enum lock_type type;
@@ -56,6 +58,8 @@ void locks_interrupt_all(struct locks *t);
 /* What owner has on id goes: its ranges, or its flock. */
 void locks_drop_owner(struct locks *t, struct vfs_id id, uint64_t owner,
     bool flock);
+/* All that owners of a domain have goes. */
+void locks_drop_domain(struct locks *t, uint64_t domain);
 /* All ranges that were asked for through a handle go (OFD locks). */
 void locks_drop_handle(struct locks *t, struct vfs_id id, uint64_t handle);
 

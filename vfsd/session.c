@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "locks.h"
 #include "session_in.h"
 
 /* Others that may connect: no way around names, no way to more. */
@@ -394,6 +395,8 @@ session_end(struct session *s, int err)
 		return;
 	session_hold(s);
 	tx_abort_all(s->ss->server, s->number);
+	if (s->locked)
+		locks_drop_domain(server_locks(s->ss->server), s->number);
 	handle_close_all(s);
 	pthread_mutex_lock(&s->lock);
 	if (err != -VFS_SESSION_CLOSED) {

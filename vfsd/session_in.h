@@ -8,6 +8,9 @@
  *   session_token.c	tokens, in the store and in memory
  *   session_list.c	who is there, for administrators
  *   session_open.c	operations that give and take handles
+ *   session_data.c	TRUNCATE, ACCESS, HASH, WAIT
+ *   session_batch.c	many small questions at once
+ *   session_lock.c	locks
  *   session_tx.c	transactions as messages
  */
 #ifndef VFSD_SESSION_IN_H
@@ -29,6 +32,7 @@ struct sessions {
 	uint32_t owner, owner_gid;
 	bool allow_other;
 	struct audit *audit;
+	_Atomic uint64_t waits;		/* for locks, ever: their keys */
 	_Atomic int64_t ahead;		/* tests: of the clock, in seconds */
 	pthread_mutex_t lock;		/* all below */
 	struct session *list;
@@ -78,6 +82,7 @@ struct session {
 	uint64_t token;			/* it came from; 0: an identity */
 	char transport[SESSION_TRANSPORT_MAX];
 
+	_Atomic bool locked;		/* it may have locks */
 	_Atomic int ended;		/* why; 0: it goes on */
 	pthread_mutex_t lock;		/* all below */
 	struct handle *handles;
@@ -153,6 +158,8 @@ int run_core(struct run *r, enum vfs_op op, const void *q, void *rep);
 int run_plain(struct run *r, enum vfs_op op, void *q, void *rep);
 /* A refusal: noted. */
 int run_denied(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing);
+/* Bytes of what was opened for it: the modes are not looked at again. */
+void run_opened(struct run *r, enum vfs_op op, const void *q);
 /* Is it there, for this session?  No right is asked for. */
 int session_see(struct session_call *k, const struct vfs_stat *q,
     struct vfs_stat_reply *rep);
@@ -176,6 +183,8 @@ uint32_t rights_bytes(enum vfs_op op, const void *q, unsigned n);
 typedef int session_fn(struct run *r, void *q, void *rep);
 session_fn session_walk, session_open_id, session_open, session_close_op,
     session_dup, session_create, session_tmpfile;
+session_fn session_truncate, session_access, session_hash, session_wait,
+    session_lock, session_lock_test, session_batch;
 session_fn session_tx;
 session_fn session_derive, session_grant, session_revoke, session_sessions;
 

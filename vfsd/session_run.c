@@ -170,6 +170,13 @@ all_opened(const struct run *r, enum vfs_op op, const void *q)
 	return r->n > 0;
 }
 
+void
+run_opened(struct run *r, enum vfs_op op, const void *q)
+{
+	if (all_opened(r, op, q))
+		r->env.no_modes = true;
+}
+
 /* What handles learn of a request that was done through them. */
 static void
 tell_handles(struct run *r, enum vfs_op op, int err)
@@ -191,8 +198,7 @@ run_plain(struct run *r, enum vfs_op op, void *q, void *rep)
 
 	if ((err = run_resolve(r, op, q)) < 0)
 		return err;
-	if (all_opened(r, op, q))
-		r->env.no_modes = true;
+	run_opened(r, op, q);
 	err = run_core(r, op, q, rep);
 	if (r->n > 0)
 		tell_handles(r, op, err);
@@ -285,6 +291,15 @@ static session_fn *const own_fns[VFS_OP_COUNT] = {
 	[VFS_OP_DUP] = session_dup,
 	[VFS_OP_CREATE] = session_create,
 	[VFS_OP_TMPFILE] = session_tmpfile,
+	[VFS_OP_LOOKUP_BATCH] = session_batch,
+	[VFS_OP_STAT_BATCH] = session_batch,
+	[VFS_OP_READ_BATCH] = session_batch,
+	[VFS_OP_TRUNCATE] = session_truncate,
+	[VFS_OP_ACCESS] = session_access,
+	[VFS_OP_HASH] = session_hash,
+	[VFS_OP_WAIT] = session_wait,
+	[VFS_OP_LOCK] = session_lock,
+	[VFS_OP_LOCK_TEST] = session_lock_test,
 	[VFS_OP_TX_EXEC] = session_tx,
 	[VFS_OP_TX_BEGIN] = session_tx,
 	[VFS_OP_TX_ADD] = session_tx,

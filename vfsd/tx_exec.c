@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "hash_file.h"
 #include "tx_in.h"
 
 #define TRIES_MAX	16u
@@ -255,6 +256,44 @@ settle(const struct exec *x)
 	return 0;
 }
 
+/*
+ * A hash is compared before, where reading takes time; the step itself only
+ * asks whether this is still the same version.
+ */
+static int
+hashes(const struct exec *x, struct tx_verdict *v)
+{
+	struct hash_result h;
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < x->q->npre; i++) {
+		struct vfs_tx_pre *p = &x->pre[i];
+
+		if (p->kind != VFS_PRE_HASH_IS)
+			continue;
+		v->op_index = i;
+		if (p->a > UINT32_MAX || hash_size((uint32_t)p->a) == 0 ||
+		    p->name.n != hash_size((uint32_t)p->a))
+			return -VFS_INVAL;
+		err = hash_file_as(x->s, x->env, p->id, (uint32_t)p->a, &h);
+		if (err == -VFS_NO_SUCH_ID)
+			h = (struct hash_result){ .n = 0 };
+		else if (err < 0)
+			return err;
+		if (h.n != p->name.n ||
+		    !hash_same(h.hash, p->name.p, h.n)) {
+			v->object = p->id;
+			v->detail = h.data_version;
+			return -VFS_PRECOND;
+		}
+		*p = (struct vfs_tx_pre){ .kind = VFS_PRE_ID_VERSION,
+			.id = p->id, .a = h.data_version };
+	}
+	v->op_index = 0;
+	return 0;
+}
+
 static int
 exec_decoded(const struct exec *x, struct tx_verdict *v)
 {
@@ -265,6 +304,8 @@ exec_decoded(const struct exec *x, struct tx_verdict *v)
 		    engine_sync(server_engine(x->s)) : 0;
 	if (err == 0)
 		err = settle(x);
+	if (err == 0)
+		err = hashes(x, v);
 	if (err == 0)
 		err = exec(x, v);
 	if (err < 0 && x->tx_id != NULL)

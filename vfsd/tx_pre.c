@@ -54,6 +54,7 @@ pre_name(struct txn *t, const struct vfs_tx_pre *p, struct tx_verdict *v)
 	return e.id.n == p->id2.n ? 0 : fails(v, p->id, p->name, e.id.n);
 }
 
+/* tx_exec.c has put ID_VERSION in its place. */
 static int
 pre_hash_is(struct txn *t, const struct vfs_tx_pre *p, struct tx_verdict *v)
 {

@@ -71,7 +71,8 @@ op_seek(struct txn *t, const struct vfs_seek *q, struct vfs_seek_reply *r)
 
 	if (!data && q->whence != VFS_SEEK_HOLE)
 		return -VFS_INVAL;
-	if ((err = content_file(t, q->id, &n)) < 0)
+	if ((err = content_file(t, q->id, &n)) < 0 ||
+	    (err = perm_check(t, &n, VFS_MAY_READ)) < 0)
 		return err;
 	if (q->off >= n.in.size)
 		return -VFS_NXIO;

@@ -185,4 +185,7 @@ int txn_fault(struct txn *t, int err, const char *file, int line,
 /* The engine behind a txn, for the data_ functions. */
 struct engine *txn_engine(struct txn *t);
 
+/* Somebody else asks from now on (one of several requests in one txn). */
+void txn_set_env(struct txn *t, const struct req_env *env);
+
 #endif
