@@ -185,7 +185,7 @@ tx_pre__names__are_compared(void **state)
 	assert_int_equal(under(r, (struct vfs_tx_pre){ VFS_PRE_NAME_ABSENT,
 	    ROOT, { 0 }, 0, 0, str("g") }), 0);
 	assert_err(under(r, (struct vfs_tx_pre){ VFS_PRE_HASH_IS, f, { 0 },
-	    1, 0, str("h") }), UNSUPPORTED);
+	    1, 0, str("h") }), INVAL);
 }
 
 static void
