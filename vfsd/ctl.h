@@ -40,6 +40,8 @@ int ctl_paths(const struct ctl_cmd *, int, char **);
 int ctl_changes(const struct ctl_cmd *, int, char **);
 int ctl_dump(const struct ctl_cmd *, int, char **);
 int ctl_why(const struct ctl_cmd *, int, char **);
+int ctl_publish(const struct ctl_cmd *, int, char **);
+
 int ctl_version(const struct ctl_cmd *, int, char **);
 
 /* Prints how cmd is called; the exit status for a wrong call. */

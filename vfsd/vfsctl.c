@@ -44,6 +44,15 @@ static const struct ctl_cmd cmds[] = {
 	{ "why", "PATH [TRACE]", "where errors came from",
 	    "    --pid=N     the last errors of a process\n",
 	    ctl_why, CTL_USAGE },
+	{ "publish", "SRC DST", "copy a directory in, in one step",
+	    "    --noreplace    DST must not exist (the default)\n"
+	    "    --replace      what is at DST goes away\n"
+	    "    --exchange     what is at DST becomes DST.old\n"
+	    "    --exchange=N   ... becomes N, in the same directory\n"
+	    "    --durable      on stable media before the command ends\n"
+	    "    -q             no progress\n"
+	    "DST: in a mount, or STORE:PATH.\n",
+	    ctl_publish, CTL_USAGE },
 	{ "version", "[PATH]", "of this program, and of a daemon", NULL,
 	    ctl_version, CTL_USAGE },
 };
