@@ -72,17 +72,22 @@ proto_hdr_encode(const struct proto_hdr *h, uint8_t p[PROTO_HDR])
 	wbuf_u32(&w, 0);
 }
 
-/* One extension: type, flags, length, bytes, zeroes up to 8. */
+/* One extension: type, flags, length, bytes, zeroes up to 8.  known is
+ * NULL for who knows none. */
 static void
-ext_skip(struct rbuf *b)
+ext_next(struct rbuf *b, struct proto_ext *known)
 {
 	size_t at = b->pos;
-	uint16_t flags;
-	uint32_t n;
+	uint16_t type = rbuf_u16(b), flags = rbuf_u16(b);
+	uint32_t n = rbuf_u32(b);
 
-	rbuf_u16(b);
-	flags = rbuf_u16(b);
-	n = rbuf_u32(b);
+	if (known != NULL && type == PROTO_X_TX) {
+		/* Once, critical, and a transaction. */
+		if (flags != EXT_CRITICAL || n != 8 || known->tx != 0 ||
+		    (known->tx = rbuf_u64(b)) == 0)
+			rbuf_fail(b, -VFS_MALFORMED, at);
+		return;
+	}
 	rbuf_bytes(b, n);
 	rbuf_align(b, 8);
 	if ((flags & ~EXT_CRITICAL) != 0)
@@ -92,18 +97,46 @@ ext_skip(struct rbuf *b)
 }
 
 int
-proto_body(const struct proto_hdr *h, const void *msg, struct rbuf *out)
+proto_body_ext(const struct proto_hdr *h, const void *msg, struct rbuf *out,
+    struct proto_ext *ext)
 {
-	size_t ext = (size_t)h->ext_len * 8, body = h->len - ext;
+	size_t body = h->len - (size_t)h->ext_len * 8;
 	struct rbuf b;
 
+	if (ext != NULL)
+		ext->tx = 0;
 	rbuf_init(&b, msg, h->len, body);
 	while (b.err == 0 && b.pos < b.len)
-		ext_skip(&b);
+		ext_next(&b, ext);
 	rbuf_init(out, msg, body, PROTO_HDR);
 	if (b.err != 0)
 		rbuf_fail(out, b.err, b.err_at);
 	return out->err;
+}
+
+int
+proto_body(const struct proto_hdr *h, const void *msg, struct rbuf *out)
+{
+	return proto_body_ext(h, msg, out, NULL);
+}
+
+int
+proto_ext_tx(struct proto_hdr *h, void *msg, size_t cap, uint64_t tx)
+{
+	struct wbuf w;
+
+	wbuf_init(&w, msg, cap, h->len, 16);
+	wbuf_u16(&w, PROTO_X_TX);
+	wbuf_u16(&w, EXT_CRITICAL);
+	wbuf_u32(&w, 8);
+	wbuf_u64(&w, tx);
+	if (w.err < 0)
+		return w.err;
+	h->len += 16;
+	h->ext_len = (uint16_t)(h->ext_len + 2);
+	h->flags |= PROTO_EXT;
+	proto_hdr_encode(h, msg);
+	return 0;
 }
 
 void

@@ -50,6 +50,15 @@ void proto_hdr_encode(const struct proto_hdr *h, uint8_t p[PROTO_HDR]);
  */
 int proto_body(const struct proto_hdr *h, const void *msg, struct rbuf *out);
 
+/* The same for who knows the extensions of this version. */
+struct proto_ext {
+	uint64_t tx;			/* PROTO_X_TX, or 0 */
+};
+int proto_body_ext(const struct proto_hdr *h, const void *msg,
+    struct rbuf *out, struct proto_ext *ext);
+/* Appends PROTO_X_TX to a whole message, and says so in its header. */
+int proto_ext_tx(struct proto_hdr *h, void *msg, size_t cap, uint64_t tx);
+
 /* What an error reply says beyond its status. */
 struct proto_error {
 	uint64_t detail;		/* MALFORMED: the byte's offset */

@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../vfsd/dispatch.h"
 #include "../vfsd/front/wire.h"
@@ -19,7 +20,9 @@ vfs_rig_start(struct vfs_rig *r)
 	struct wire_conf wc = { .changes = true };
 
 	must(server_new(&sc, &r->server) == 0);
+	must(sessions_new(r->server, getuid(), false, &r->sessions) == 0);
 	wc.server = r->server;
+	wc.sessions = r->sessions;
 	wc.store_dirfd = r->dir.dirfd;
 	must(wire_start(&wc, &r->wire) == 0);
 }
@@ -28,6 +31,7 @@ void
 vfs_rig_stop(struct vfs_rig *r)
 {
 	wire_stop(r->wire);
+	sessions_free(r->sessions);
 	server_free(r->server);
 	r->wire = NULL;
 	r->server = NULL;

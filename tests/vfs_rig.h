@@ -12,10 +12,12 @@
 #include "scratch.h"
 
 struct wire;
+struct sessions;
 
 struct vfs_rig {
 	struct fx *fx;
 	struct server *server;
+	struct sessions *sessions;
 	struct scratch dir;
 	struct wire *wire;
 	struct vfs *v;			/* connected to dir.path */

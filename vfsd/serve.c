@@ -279,11 +279,11 @@ start_wire(struct serve *s)
 {
 	struct listener *v[CONF_LISTEN_MAX];
 	struct wire_conf wc = {
-		.server = s->server, .store_dirfd = s->d->fd,
+		.server = s->server, .sessions = s->sessions,
+		.store_dirfd = s->d->fd,
 		.more = more_status, .more_arg = s,
 		.no_file = s->c->rdonly,	/* a socket would be a write */
 		.changes = true,
-		.others = s->c->allow_peers,
 		.listeners = v, .nlisteners = places_of(s, "", v),
 	};
 	int err;

@@ -29,6 +29,7 @@
 struct rig {
 	struct fx *fx;
 	struct server *server;
+	struct sessions *sessions;
 	struct scratch dir;
 	struct wire *wire;
 };
@@ -50,7 +51,10 @@ rig_open(void **state, bool changes)
 	sc.engine = r->fx->e;
 	assert_int_equal(server_new(&sc, &r->server), 0);
 	assert_int_equal(scratch_open(&r->dir), 0);
+	assert_int_equal(sessions_new(r->server, getuid(), false,
+	    &r->sessions), 0);
 	wc.server = r->server;
+	wc.sessions = r->sessions;
 	wc.store_dirfd = r->dir.dirfd;
 	assert_int_equal(wire_start(&wc, &r->wire), 0);
 	req_id = 0;
@@ -78,6 +82,7 @@ teardown(void **state)
 
 	wire_stop(r->wire);
 	assert_int_equal(fstatat(r->dir.dirfd, WIRE_SOCK, &st, 0), -1);
+	sessions_free(r->sessions);
 	server_free(r->server);
 	fx_close(r->fx);
 	scratch_close(&r->dir);

@@ -1,10 +1,14 @@
 /*
- * wire.h - VFP/1 on the store's unix socket
+ * wire.h - VFP/1 over every kind of link
  *
- * One thread serves STORE/sock: peers of the store's owner and root
- * only, bounded messages and connections, exactly one reply for each
- * request.  A second thread runs the checker when a peer asks for it.
- * Both exist from wire_start on, so a sandbox may forbid clone later.
+ * A few threads serve the store's own socket and the places of listen=.
+ * One polls, and runs what it reads itself as long as that cannot block;
+ * before it runs something that may, it hands the polling to another one.
+ * A checker runs in a thread of its own when a peer asks for it.  All of
+ * them exist from wire_start on, so a sandbox may forbid clone later.
+ *
+ * Each request gets exactly one reply, in any order; the only connections
+ * that end without are those that ended themselves, or were told why.
  *
  * Threads:   start and stop from one thread.
  * Failure:   0 or a negative vfs_err.
@@ -12,10 +16,13 @@
 #ifndef FRONT_WIRE_H
 #define FRONT_WIRE_H
 
-#include "../dispatch.h"
+#include "../session.h"
 
 #define WIRE_SOCK	"sock"		/* in the store's directory */
-#define WIRE_CONNS_MAX	64u		/* peers at once */
+#define WIRE_CONNS_MAX	256u		/* peers at once */
+#define WIRE_PLACES_MAX	8u		/* listeners beside WIRE_SOCK */
+#define WIRE_THREADS	6u
+#define WIRE_THREADS_MAX 32u
 
 /* Takes one (name, number) pair of STATUS. */
 typedef void wire_put(void *to, const char *name, uint64_t n);
@@ -25,18 +32,20 @@ struct listener;
 
 struct wire_conf {
 	struct server *server;
+	struct sessions *sessions;
 	int store_dirfd;		/* borrowed until wire_stop */
 	bool no_file;			/* the store is not written to: listen
 					 * under an abstract name (addr.h) */
 	bool changes;			/* peers may change the store: not
 					 * beside a mount, whose caches would
 					 * not hear of it */
-	bool others;			/* users but the owner and root too */
-	/* More places where peers come in; borrowed until wire_stop. */
+	/* More places where peers come in: the listeners, not the array,
+	 * are borrowed until wire_stop. */
 	struct listener *const *listeners;
 	unsigned nlisteners;
+	unsigned threads;		/* 3 or more; 0: WIRE_THREADS */
 	/* What the caller adds to STATUS (FUSE counters, mount options);
-	 * may be NULL.  Called from the wire's thread. */
+	 * may be NULL.  Called from the wire's threads. */
 	void (*more)(void *arg, wire_put *put, void *to);
 	void *more_arg;
 };
@@ -45,7 +54,8 @@ struct wire_conf {
  * store's lock) and starts the threads. */
 int wire_start(const struct wire_conf *conf, struct wire **out);
 
-/* Ends connections and threads, removes the socket; NULL is fine. */
+/* Ends connections, which are told so, and threads; removes the socket;
+ * NULL is fine. */
 void wire_stop(struct wire *w);
 
 #endif

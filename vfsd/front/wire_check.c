@@ -113,7 +113,7 @@ copy_findings(struct wire_check *k, uint64_t after, struct vfs_check_reply *r)
 		size_t last = b.pos;
 
 		proto_finding_next(&b, &f);
-		if (b.pos - from > WIRE_LIST_MAX) {
+		if (b.pos - from > r->findings.cap) {
 			b.pos = last;
 			break;
 		}

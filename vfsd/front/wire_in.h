@@ -1,41 +1,140 @@
 /*
  * wire_in.h - what the files of the wire front share
  *
- * All of it belongs to the wire's thread, except struct wire_check,
- * whose lock guards it.
+ *   wire.c		start and end; the threads and who polls
+ *   wire_poll.c	the poller's: peers come, speak, fall silent, go
+ *   wire_conn.c	one connection: sending, notifications, its end
+ *   wire_admit.c	a request arrives: credits, sessions, its place
+ *   wire_queue.c	which request is next; the control lane; cancelling
+ *   wire_ops.c		one request: decode, run, encode
+ *   wire_own.c		what the daemon and the connection answer
+ *   wire_sess.c	sessions of a connection, staging
+ *   wire_check.c	the checker on request
+ *   wire_status.c	counters
+ *
+ * One lock, w->lock, guards everything that says so; it is never held
+ * while something runs, is sent, or waits.  Each connection's send_lock
+ * guards the sending side of its link; it is taken first or alone.
  */
 #ifndef FRONT_WIRE_IN_H
 #define FRONT_WIRE_IN_H
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "../../protocol/codec.h"
+#include "../engine/engine.h"
+#include "link.h"
+#include "listen.h"
 #include "wire.h"
 
 #define WIRE_OUT_MAX	(2u << 20)	/* bytes a peer may leave unread */
-#define WIRE_STALL_MS	10000		/* for the rest of a message */
-#define WIRE_CREDITS	64u
-#define WIRE_GROUPS_MAX	64u
+#define WIRE_STALL_MS	10000u		/* for the rest of a message; for
+					 * reading any of what waits */
+#define WIRE_HELLO_MS	1000u		/* where a token is needed */
+#define WIRE_CREDITS	64u		/* at first; CREDIT asks for more */
+#define WIRE_BYTES	(2u * VFS_MSG_MAX)	/* of unanswered requests */
+#define WIRE_STRIKES	2u		/* NO_CREDIT in a row; then the end */
+#define WIRE_DONE_KEPT	64u		/* answered requests that CANCEL knows */
+#define WIRE_SPARE	2u		/* threads that no ordinary request
+					 * gets: the poller, the lane's */
+#define WIRE_QUICK_READ	65536u		/* bytes that are read while polling */
 #define WIRE_LIST_MAX	65536u		/* bytes of entries in one reply */
-#define WIRE_ROOMS	2u		/* most BUFs of one reply */
 #define WIRE_FINDINGS_MAX 10000u	/* kept of one check */
+#define WIRE_PRIOS	8u
+#define WIRE_SESSIONS	(1 + VFS_SESSIONS_MAX)	/* of one connection */
 
-/* One peer. */
-struct wire_conn {
-	int fd;				/* -1: free */
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
-	uint32_t groups[WIRE_GROUPS_MAX], ngroups;
-	uint32_t max_msg;		/* what it takes, from HELLO */
+/* Where a request is run. */
+enum wire_class {
+	WIRE_INLINE,			/* by the poller, as it is read */
+	WIRE_LANE,			/* control that may block */
+	WIRE_QUICK,			/* does not block: the poller may */
+	WIRE_WORK,			/* may block */
+	WIRE_WAIT,			/* waits for somebody else */
+};
+
+/* What STAGE has brought; counted, so that a request keeps what was there
+ * when it arrived.  refs: w->lock.  The bytes are the poller's to write
+ * while it has the only one. */
+struct wire_stage {
+	unsigned refs;
+	size_t n, cap;
+	uint8_t p[];
+};
+
+struct wire_conn;
+
+/* A session of a connection.  w->lock, but where it says otherwise. */
+struct wire_sess {
+	struct wire_conn *c;
+	bool used;			/* the first one always is */
+	uint32_t number;		/* of the header */
+	struct session *s;		/* NULL: none yet, or no more */
+	int none;			/* what requests get then */
 	uint64_t last_req;
-	uint64_t serial;		/* of the connection, from 1 */
-	uint64_t since_ms;		/* the message under way began */
-	bool ending;			/* send what is left, then close */
-	uint8_t *in, *out;
-	size_t in_cap, in_n;
-	size_t out_cap, out_at, out_n;
+	unsigned reqs;			/* unanswered: the slot is not free */
+	unsigned ordinary;		/* of these; and their bytes */
+	uint64_t bytes;
+	struct session_limits limits;
+	struct wire_stage *stage;
+	uint64_t done[WIRE_DONE_KEPT];
+	unsigned done_at;
+	_Atomic int ended;		/* an error: tell the peer; any thread */
+};
+
+/* A request from its arrival to its reply, or work of our own (h.req_id
+ * is 0 then: no reply). */
+struct wire_req {
+	TAILQ_ENTRY(wire_req) in_queue, in_conn;
+	struct wire_conn *c;
+	struct wire_sess *ws;
+	struct session *s;		/* held; NULL if there is none */
+	struct proto_hdr h;
+	enum vfs_op op;
+	enum wire_class class;
+	bool queued;
+	int early;			/* refused as it arrived: the error */
+	uint64_t early_detail;
+	uint8_t *msg;
+	int fd;				/* came with it, or -1 */
+	struct wire_stage *stage;
+	uint64_t since_ms, deadline_ms;	/* 0: none */
+	_Atomic int stop;		/* -VFS_CANCELLED, -VFS_SESSION_CLOSED */
+	uint16_t more_credits;		/* that the reply grants */
+	int (*job)(struct wire_req *q);	/* of our own */
+};
+TAILQ_HEAD(wire_queue, wire_req);
+
+/* One peer.  Memory is kept and used again, never freed before the end:
+ * somebody may still tell that a session ended. */
+struct wire_conn {
+	struct wire *w;
+	struct link *link;		/* NULL: closed, or free */
+	pthread_mutex_t send_lock;
+	/* send_lock: */
+	uint32_t events[LINK_FDS_MAX];	/* that are polled for */
+	/* The poller's: */
+	uint64_t born_ms, partial_ms, unsent_ms, tick_ms;
+	size_t unsent_seen;
+	bool was_partial;
+	/* w->lock: */
+	bool used;
+	bool hello;
+	uint32_t pid;
+	_Atomic uint32_t max_msg;	/* that the peer takes */
+	uint32_t next_session;
+	unsigned granted, ordinary, lane, strikes;
+	unsigned attach_failed;
+	uint64_t bytes;
+	unsigned busy;			/* threads that are sending */
+	struct wire_queue reqs;		/* unanswered, and jobs */
+	struct wire_sess sess[WIRE_SESSIONS];
+	/* Written under w->lock or by the poller, read by all: */
+	_Atomic bool eof;		/* the peer sends no more */
+	_Atomic bool ending;		/* told farewell: closed when sent */
+	_Atomic bool gone;		/* nothing is sent any more */
 };
 
 /* The checker on request: one run at a time. */
@@ -52,41 +151,186 @@ struct wire_check {
 	struct proto_list list;		/* the findings, up to a bound */
 };
 
-struct wire {
-	struct wire_conf conf;
-	struct engine_status *status;	/* scratch of STATUS and HELLO */
-	int listen_fd, wake_fd;
+/* A thread, and what it works with. */
+struct wire_work {
+	struct wire *w;
 	pthread_t thread;
 	bool started;
-	uid_t owner;
-	struct wire_conn conns[WIRE_CONNS_MAX];
-	uint64_t trace;
-	uint64_t peers;			/* ever */
-	uint64_t served, refused, bad;	/* requests, peers, messages */
+	unsigned streak;		/* requests run since it polled */
 	uint8_t *msg;			/* a reply, VFS_MSG_MAX */
-	uint8_t *room;			/* what a reply's BUFs lend */
+	uint8_t *room;			/* what a second BUF lends */
 	unsigned lent;
-	uint8_t *list;			/* what its sink lends */
+	uint8_t *list;			/* what a SINK lends */
 	struct proto_list entries;
-	struct wire_check check;
+	struct engine_status *status;	/* scratch of STATUS and HELLO */
 };
 
-/* wire_ops.c: answers the message; what to send is in w->msg, its length
- * the result. */
-size_t wire_serve(struct wire *w, struct wire_conn *c,
-    const struct proto_hdr *h, const uint8_t *msg);
+struct wire_counts {
+	_Atomic uint64_t peers, refused;	/* ever; turned away */
+	_Atomic uint64_t served, bad;		/* requests; broken headers */
+	_Atomic uint64_t no_credit, cancelled, late;
+	_Atomic uint64_t polls, handovers, wakes;
+	_Atomic uint64_t notes;			/* notifications */
+};
 
-/* Whose a connection's transactions are; never 0, never used again. */
-static inline uint64_t
-wire_owner(const struct wire_conn *c)
-{
-	return c->serial;
-}
+struct wire {
+	struct wire_conf conf;
+	uid_t owner;
+	int epoll_fd, wake_fd;
+	struct listener store;		/* WIRE_SOCK */
+	struct listener *places[WIRE_PLACES_MAX + 1];	/* that one first */
+	unsigned nplaces, nthreads;
+	bool bound;			/* WIRE_SOCK is ours to remove */
+	_Atomic uint64_t trace;
+	_Atomic bool revoked;		/* some wire_sess has ended */
+	_Atomic bool reap;		/* a connection may be over */
+	struct wire_counts n;
+	struct wire_check check;
+	struct wire_work work[WIRE_THREADS_MAX];
 
-/* wire_status.c */
-void wire_status(struct wire *w, struct proto_list *l);
+	/* The poller's. */
+	uint64_t scan_ms;		/* look at all connections then */
+	bool deaf;			/* no peers are taken until then */
 
-/* wire_check.c */
+	pthread_mutex_t lock;		/* all below */
+	pthread_cond_t wake;
+	bool quit;
+	struct wire_work *poller;	/* NULL: whoever comes */
+	unsigned idle;			/* threads that wait, and were not */
+	unsigned tickets;		/* ... woken by these */
+	unsigned ordinary, waiting;	/* requests being run: not the lane's;
+					 * and of class WAIT */
+	unsigned queued;
+	struct wire_queue lane, prio[WIRE_PRIOS];
+	int weight[WIRE_PRIOS];		/* of the share among 0 to 5 */
+	bool strict_turn;		/* not an aged one again */
+	uint64_t deadline_ms;		/* the first of those queued, or less */
+	struct wire_conn *conns[WIRE_CONNS_MAX];
+};
+
+uint64_t wire_now_ms(void);
+/* Wakes the poller. */
+void wire_poke(struct wire *w);
+
+/* --- wire.c ---------------------------------------------------------- */
+
+/* w->lock held: one that waits looks again. */
+void wire_wake(struct wire *w);
+/* Everything but sockets and threads; for fuzzers too. */
+int wire_init(struct wire *w, const struct wire_conf *conf);
+void wire_fini(struct wire *w);
+/* Runs what is queued, without threads; for fuzzers. */
+void wire_drain(struct wire_work *k);
+int wire_work_init(struct wire *w, struct wire_work *k);
+void wire_work_fini(struct wire_work *k);
+
+/* --- wire_poll.c: the poller only --------------------------------------- */
+
+/* Waits for something to happen, or only looks. */
+void wire_poll(struct wire_work *k, bool wait);
+/* A peer; takes the link whatever happens. */
+void wire_adopt(struct wire_work *k, struct link *l);
+/* Its descriptors have events (EPOLL*). */
+void wire_ready(struct wire_work *k, struct wire_conn *c, uint32_t events);
+/* Frees what is over. */
+void wire_reap(struct wire *w);
+int wire_watch_places(struct wire *w);
+
+/* --- wire_conn.c -------------------------------------------------------- */
+
+/* Sends a whole message, from any thread without a lock; false: nobody
+ * is there any more. */
+bool wire_send(struct wire_conn *c, const void *msg, size_t n);
+void wire_note(struct wire_conn *c, unsigned op, uint32_t session,
+    const uint32_t word[4]);
+/* A peer that cannot be served any more is told why, and closed. */
+void wire_farewell(struct wire_conn *c, int err);
+/* Waits for what the link waits for; send_lock is held. */
+void wire_interest(struct wire_conn *c);
+/* May its requests be run, its messages be read? */
+bool wire_clogged(const struct wire_conn *c);
+/* w->lock held: nothing is sent any more, requests are dropped. */
+void wire_conn_end(struct wire_conn *c);
+/* w->lock held: is it free to be used again? */
+bool wire_conn_over(const struct wire_conn *c);
+
+/* --- wire_admit.c: the poller only -------------------------------------- */
+
+/* One message; takes it. */
+void wire_arrive(struct wire_work *k, struct wire_conn *c, uint8_t *msg,
+    size_t n);
+
+/* --- wire_queue.c: w->lock held ------------------------------------------ */
+
+void wire_enqueue(struct wire *w, struct wire_req *q);
+/* What k runs next, taken off; NULL: nothing that it may. */
+struct wire_req *wire_pick(struct wire *w, struct wire_work *k);
+/* It is answered: what it held is given back; the caller frees it. */
+void wire_settle(struct wire_req *q);
+void wire_req_free(struct wire_req *q);
+/* Taken out of the queue before it ran; false: it runs, or ran. */
+bool wire_unqueue(struct wire *w, struct wire_req *q);
+/* Work of our own, on the lane. */
+int wire_job(struct wire_conn *c, struct wire_sess *ws, struct session *s,
+    int (*job)(struct wire_req *));
+
+/* --- wire_ops.c: no lock ------------------------------------------------- */
+
+/* Runs and answers; frees q. */
+void wire_run(struct wire_work *k, struct wire_req *q);
+/* Answers with an error instead. */
+void wire_refuse(struct wire_work *k, struct wire_req *q, int err,
+    uint64_t detail);
+/* The reply, in k->msg; its length. */
+size_t wire_serve(struct wire_work *k, struct wire_req *q);
+/* 0, or why the request shall have no effect. */
+int wire_asked(void *req);
+/* How and where an operation is run. */
+enum wire_class wire_class_of(enum vfs_op op, const struct proto_hdr *h,
+    const uint8_t *msg);
+bool wire_is_control(enum vfs_op op);
+
+/* --- wire_own.c ------------------------------------------------------------ */
+
+/* One request being run. */
+struct wire_call {
+	struct wire_work *k;
+	struct wire *w;
+	struct wire_req *q;
+	struct req_env env;
+	struct session_call sc;
+};
+typedef int wire_own_fn(struct wire_call *, const void *q, void *r);
+/* NULL: the session's. */
+wire_own_fn *wire_own(enum vfs_op op);
+
+/* --- wire_sess.c ------------------------------------------------------------ */
+
+/* w->lock held. */
+struct wire_sess *wire_sess_find(struct wire_conn *c, uint32_t number);
+/* Session 0, by the transport's identity. */
+int wire_sess_first(struct wire_conn *c);
+/* w->lock held: requests that run are asked to stop, those that have not
+ * begun are moved to drop, for SESSION_CLOSED; but neither except nor one
+ * that closes the session itself. */
+void wire_sess_end(struct wire_sess *ws, const struct wire_req *except,
+    struct wire_queue *drop);
+/* w->lock held: a DETACH has arrived. */
+void wire_sess_detach(struct wire_req *q, struct wire_queue *drop);
+/* Answers all of drop. */
+void wire_refuse_all(struct wire_work *k, struct wire_queue *drop, int err);
+/* w->lock held. */
+void wire_stage_drop(struct wire_stage *st);
+/* Tells peers of sessions that have ended; the poller only. */
+void wire_tell_ended(struct wire *w);
+wire_own_fn wire_own_attach, wire_own_detach, wire_own_stage;
+const void *wire_far_get(void *req, unsigned kind, unsigned grant,
+    uint64_t off, uint32_t n);
+
+/* --- the rest ------------------------------------------------------------- */
+
+void wire_status(struct wire_work *k, struct proto_list *l);
+
 int wire_check_start(struct wire_check *k, struct engine *e);
 void wire_check_stop(struct wire_check *k);
 int wire_check_ask(struct wire_check *k, const struct vfs_check *q,

@@ -1,16 +1,12 @@
 /*
- * One message in, one reply out.  Operations with a mode go to the
- * dispatcher; the few that speak of the daemon itself are answered here.
+ * wire_ops.c - one request in, one reply out
  */
 #include <string.h>
 #include <time.h>
 
-#include "../engine/engine.h"
-#include "../why.h"
 #include "wire_in.h"
-#include "wire_tx.h"
 
-#define OP_INTERNAL	0x3f00u		/* numbers from here: never a peer's */
+#define OP_TX		0x0500u		/* numbers of transactions */
 
 enum { FROM_NONE, FROM_READ, FROM_WRITE };
 
@@ -20,15 +16,77 @@ static const uint8_t modes[VFS_OP_COUNT] = {
 #undef OP
 };
 
-/* --- room for what an operation fills in ---------------------------- */
+/* --- where an operation is run ------------------------------------------- */
 
-static struct vfs_buf
-lend_room(struct wire *w)
+bool
+wire_is_control(enum vfs_op op)
 {
-	unsigned k = w->lent++ % WIRE_ROOMS;
+	return op == VFS_OP_HELLO || op == VFS_OP_PING ||
+	    op == VFS_OP_CANCEL || op == VFS_OP_CLOSE ||
+	    op == VFS_OP_CREDIT || op == VFS_OP_DETACH ||
+	    op == VFS_OP_TX_STATUS || op == VFS_OP_TX_ABORT;
+}
 
-	return (struct vfs_buf){ w->room + (size_t)k * VFS_IO_MAX,
-		VFS_IO_MAX, 0 };
+/* What ops.def does not tell: its modes say what the core does. */
+static const uint8_t classes[VFS_OP_COUNT] = {
+#define C(N, c) [VFS_OP_##N] = WIRE_##c + 1
+	C(HELLO, INLINE), C(PING, INLINE), C(CANCEL, INLINE),
+	C(CREDIT, INLINE), C(STAGE, INLINE),
+	C(CLOSE, LANE), C(DETACH, LANE), C(TX_STATUS, LANE),
+	C(TX_ABORT, LANE),
+	C(ATTACH, QUICK), C(STATUS, QUICK), C(WHY, QUICK), C(WALK, QUICK),
+	C(OPEN_ID, QUICK), C(DUP, QUICK), C(LOCK_TEST, QUICK),
+	C(JOURNAL_POS, QUICK), C(WAIT, WAIT),
+#undef C
+};
+
+/* Some depend on what is asked. */
+static enum wire_class
+by_request(enum vfs_op op, const struct proto_hdr *h, const uint8_t *msg)
+{
+	union proto_req q;
+	struct rbuf b;
+
+	if (proto_body(h, msg, &b) < 0 || proto_request_decode(op, &b, &q) < 0)
+		return WIRE_QUICK;	/* an error is quick */
+	if (op == VFS_OP_READ)
+		return q.read.count > WIRE_QUICK_READ ? WIRE_WORK : WIRE_QUICK;
+	if (op == VFS_OP_LOCK)
+		return (q.lock.flags & VFS_LOCK_WAIT) != 0 ? WIRE_WAIT :
+		    WIRE_WORK;
+	return (q.open.flags & ~(VFS_OPEN_READ | VFS_OPEN_EXEC)) != 0 ?
+	    WIRE_WORK : WIRE_QUICK;
+}
+
+enum wire_class
+wire_class_of(enum vfs_op op, const struct proto_hdr *h, const uint8_t *msg)
+{
+	if (classes[op] != 0)
+		return (enum wire_class)(classes[op] - 1);
+	if ((h->flags & PROTO_EXT) != 0)
+		return WIRE_WORK;	/* those of a transaction take turns */
+	if (op == VFS_OP_READ || op == VFS_OP_LOCK || op == VFS_OP_OPEN)
+		return by_request(op, h, msg);
+	return modes[op] == FROM_READ ? WIRE_QUICK : WIRE_WORK;
+}
+
+/* --- room for what an operation fills in ---------------------------------- */
+
+/*
+ * The first goes where the reply will have it, so its bytes need not be
+ * moved; it is as long as the peer takes.
+ */
+static struct vfs_buf
+lend_room(struct wire_call *k)
+{
+	size_t at = PROTO_HDR + proto_form_fixed(proto_ops[k->q->op].rep);
+	size_t cap = (k->sc.room - at) & ~(size_t)7;
+
+	if (k->sc.room < at || k->k->lent++ > 0)
+		return (struct vfs_buf){ k->k->room, cap < VFS_IO_MAX &&
+			k->sc.room >= at ? cap : 0, 0 };
+	return (struct vfs_buf){ k->k->msg + at,
+		cap < VFS_IO_MAX ? cap : VFS_IO_MAX, 0 };
 }
 
 #define REQ(...)
@@ -40,330 +98,182 @@ lend_room(struct wire *w)
 #define ATTR(f)
 #define NAME(f)
 #define BYTES(f)
-#define BUF(f)		r->f = lend_room(w);
-#define SINK(f)		r->f = proto_list_sink(&w->entries);
+#define BUF(f)		r->f = lend_room(k);
+#define SINK(f)		r->f = proto_list_sink(&k->k->entries);
 #define OP(n, N, name, mode, lock, req, rep) \
 	static void \
-	lend_##name(struct wire *w, void *p) \
+	lend_##name(struct wire_call *k, void *p) \
 	{ \
 		struct vfs_##name##_reply *r = p; \
-		(void)w, (void)r; \
+		(void)k, (void)r; \
 		rep \
 	}
 #include "../../protocol/ops.def"
 #undef OP
 
-static void (*const lend[VFS_OP_COUNT])(struct wire *, void *) = {
+static void (*const lend[VFS_OP_COUNT])(struct wire_call *, void *) = {
 #define OP(n, N, name, mode, lock, req, rep) [VFS_OP_##N] = lend_##name,
 #include "../../protocol/ops.def"
 #undef OP
 };
 
-/* --- what the daemon itself answers --------------------------------- */
-
-struct call {
-	struct wire *w;
-	struct wire_conn *c;
-	const struct req_env *env;
-	struct proto_error e;
-};
-
-typedef int own_fn(struct call *, const void *q, void *r);
-
-static int
-own_hello(struct call *k, const void *qp, void *rp)
+static void
+lend_all(struct wire_call *k, union proto_rep *r)
 {
-	static const char who[] = "vfsd " VFSD_VERSION;
-	const struct vfs_hello *q = qp;
-	struct vfs_hello_reply *r = rp;
-	struct engine_status *st = k->w->status;
+	size_t cap = k->sc.room > PROTO_MSG_MIN / 4 ?
+	    k->sc.room - PROTO_MSG_MIN / 4 : 0;
 
-	if (q->magic != PROTO_MAGIC || q->version_min > PROTO_VERSION ||
-	    q->version_max < PROTO_VERSION)
-		return -VFS_VERSION;
-	if (q->max_msg < PROTO_MSG_MIN || q->client.n > 32)
-		return -VFS_INVAL;
-	k->c->max_msg = q->max_msg < VFS_MSG_MAX ? q->max_msg : VFS_MSG_MAX;
-	engine_status(server_engine(k->w->conf.server), st);
-	*r = (struct vfs_hello_reply){
-		.version = PROTO_VERSION, .max_msg = VFS_MSG_MAX,
-		.credits = WIRE_CREDITS, .max_bytes = WIRE_OUT_MAX,
-		.max_name = VFS_NAME_MAX, .write_atomic_max = VFS_IO_MAX,
-		.max_tx_ops = VFS_TX_OPS_MAX,
-		.max_tx_bytes = engine_commit_max(server_engine(
-		    k->w->conf.server)),
-		.opens = st->opens, .commit_seq = st->seq.n,
-		.next_id = st->next_id, .now = k->env->now,
-		.uuid = { k->w->room, sizeof st->uuid, sizeof st->uuid },
-		.server = { (void *)(uintptr_t)who, sizeof who - 1,
-			sizeof who - 1 },
-	};
-	memcpy(k->w->room, st->uuid, sizeof st->uuid);
-	return 0;
+	k->k->entries = (struct proto_list){ .p = k->k->list,
+		.cap = cap < WIRE_LIST_MAX ? cap : WIRE_LIST_MAX,
+		.dirs = k->q->op == VFS_OP_PATHS_OF };
+	k->k->lent = 0;
+	memset(r, 0, sizeof *r);
+	lend[k->q->op](k, r);
 }
 
-static int
-own_ping(struct call *k, const void *qp, void *rp)
-{
-	const struct vfs_ping *q = qp;
+/* --- one request ------------------------------------------------------------ */
 
-	(void)k;
-	((struct vfs_ping_reply *)rp)->cookie = q->cookie;
-	return 0;
-}
-
-static int
-own_status(struct call *k, const void *qp, void *rp)
-{
-	const struct vfs_status *q = qp;
-	struct vfs_status_reply *r = rp;
-	struct proto_list l = { .p = k->w->room, .cap = VFS_IO_MAX };
-
-	if (q->flags != 0)
-		return -VFS_INVAL;
-	wire_status(k->w, &l);
-	r->pairs.n = l.n;
-	return 0;
-}
-
-static int
-own_check(struct call *k, const void *q, void *rp)
-{
-	return wire_check_ask(&k->w->check, q, rp);
-}
-
+/* Changes have to wait until the front that mounts can tell the kernel of
+ * them (its caches know no timeout); reads and SYNC are for everybody. */
 static bool
-tell_fault(struct proto_list *l, const struct fault_rec *rec)
+changes(enum vfs_op op)
 {
-	struct proto_fault f = { .trace_id = rec->trace_id,
-		.when = rec->when, .line = (uint32_t)rec->line,
-		.err = (uint32_t)-rec->err,
-		.file = { rec->file, strlen(rec->file) },
-		.text = { rec->text, strlen(rec->text) } };
-
-	return proto_fault_put(l, &f);
+	return modes[op] == FROM_WRITE || op == VFS_OP_TRUNCATE ||
+	    op == VFS_OP_TREE_PUBLISH || op == VFS_OP_TREE_REMOVE ||
+	    op == VFS_OP_TREE_CLONE ||
+	    (proto_ops[op].number & 0x3f00u) == OP_TX;
 }
 
-static bool
-tell_error(struct proto_list *l, const struct why_rec *rec)
+int
+wire_asked(void *req)
 {
-	const char *text = vfs_err_text(rec->err);
-	struct proto_fault f = { .trace_id = rec->trace_id,
-		.when = rec->when, .pid = rec->pid, .id = rec->id,
-		.op = proto_ops[rec->op].number,
-		.err = (uint32_t)-rec->err, .text = { text, strlen(text) } };
+	struct wire_req *q = req;
 
-	return proto_fault_put(l, &f);
+	if (q->stop != 0)
+		return -VFS_CANCELLED;
+	return q->deadline_ms != 0 && wire_now_ms() >= q->deadline_ms ?
+	    -VFS_DEADLINE : 0;
 }
-
-/* What requests were told, and where that was born if it was a surprise. */
-static int
-own_why(struct call *k, const void *qp, void *rp)
-{
-	struct server *s = k->w->conf.server;
-	struct fault_rec faults[64];
-	struct why_rec recs[64];
-	const struct vfs_why *q = qp;
-	struct vfs_why_reply *r = rp;
-	struct proto_list l = { .p = k->w->room, .cap = VFS_IO_MAX };
-	size_t i, j, n, m = 0;
-
-	n = why_find(server_why(s), q->trace_id, q->pid, recs, 64);
-	for (i = 0; i < n; i++) {
-		tell_error(&l, &recs[i]);
-		if (q->pid == 0 || recs[i].trace_id == 0)
-			continue;
-		m = engine_faults(server_engine(s), recs[i].trace_id, faults,
-		    64);
-		for (j = 0; j < m; j++)
-			tell_fault(&l, &faults[j]);
-	}
-	if (q->pid == 0) {
-		m = engine_faults(server_engine(s), q->trace_id, faults, 64);
-		for (j = 0; j < m; j++)
-			tell_fault(&l, &faults[j]);
-	}
-	r->faults.n = l.n;
-	return l.count == 0 && (q->trace_id != 0 || q->pid != 0) ?
-	    -VFS_NOENT : 0;
-}
-
-/* The next name of a path; false at its end. */
-static bool
-next_name(struct vfs_slice *path, struct vfs_slice *name)
-{
-	const char *slash;
-
-	if (path->n == 0)
-		return false;
-	slash = memchr(path->p, '/', path->n);
-	name->p = path->p;
-	name->n = slash != NULL ? (size_t)(slash - (const char *)path->p)
-	    : path->n;
-	path->p = (const char *)path->p + name->n + (slash != NULL);
-	path->n -= name->n + (slash != NULL);
-	return true;
-}
-
-/* Names one after the other; op_index says where it ended. */
-static int
-own_walk(struct call *k, const void *qp, void *rp)
-{
-	const struct vfs_walk *q = qp;
-	struct vfs_walk_reply *r = rp;
-	struct vfs_stat at = { .id = q->dir };
-	struct vfs_stat_reply st;
-	struct vfs_lookup lq = { .dir = q->dir };
-	struct vfs_lookup_reply lr;
-	struct vfs_slice path = q->path;
-	int err;
-
-	err = dispatch(k->w->conf.server, VFS_OP_STAT, k->env, &at, &st);
-	r->attr = st.attr;
-	for (r->walked = 0; err == 0 && next_name(&path, &lq.name);
-	    r->walked++) {
-		k->e.op_index = r->walked;
-		if (r->walked == VFS_WALK_MAX)
-			return -VFS_TOO_BIG;
-		if ((err = proto_name_check(lq.name)) < 0)
-			break;
-		err = dispatch(k->w->conf.server, VFS_OP_LOOKUP, k->env, &lq,
-		    &lr);
-		if (err == 0) {
-			r->attr = lr.attr;
-			lq.dir = lr.attr.id;
-		}
-	}
-	return err;
-}
-
-static own_fn *const own[VFS_OP_COUNT] = {
-	[VFS_OP_HELLO] = own_hello,
-	[VFS_OP_PING] = own_ping,
-	[VFS_OP_STATUS] = own_status,
-	[VFS_OP_CHECK] = own_check,
-	[VFS_OP_WHY] = own_why,
-	[VFS_OP_WALK] = own_walk,
-};
-
-/* --- transactions --------------------------------------------------- */
-
-#define OP_TX		0x0500u		/* their numbers */
-#define REPLY_FIXED	512u		/* of a reply, beyond its results */
-
-static bool
-is_tx(enum vfs_op op)
-{
-	return (proto_ops[op].number & 0x3f00u) == OP_TX;
-}
-
-/* Results are cut to what the peer takes. */
-static int
-own_tx(struct call *k, enum vfs_op op, const void *q, union proto_rep *r)
-{
-	struct wire_tx x = { .server = k->w->conf.server, .env = k->env,
-		.owner = wire_owner(k->c) };
-	size_t room = k->c->max_msg > REPLY_FIXED ?
-	    k->c->max_msg - REPLY_FIXED : 0;
-	struct vfs_buf *cut[] = { &r->tx_exec.results, &r->tx_add.results,
-		&r->tx_commit.results, &r->tx_status.results };
-	static const enum vfs_op has[] = { VFS_OP_TX_EXEC, VFS_OP_TX_ADD,
-		VFS_OP_TX_COMMIT, VFS_OP_TX_STATUS };
-	unsigned i;
-
-	for (i = 0; i < sizeof has / sizeof has[0]; i++)
-		if (op == has[i] && cut[i]->cap > room)
-			cut[i]->cap = room;
-	return wire_tx_serve(&x, op, q, r, &k->e);
-}
-
-/* --- one message ---------------------------------------------------- */
 
 static void
-peer_env(struct wire *w, const struct wire_conn *c, struct req_env *env)
+call_init(struct wire_call *k, struct wire_work *w, struct wire_req *q)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	*env = (struct req_env){
+	*k = (struct wire_call){ .k = w, .w = w->w, .q = q };
+	k->env = (struct req_env){
 		.now = { ts.tv_sec, (uint32_t)ts.tv_nsec },
-		.uid = c->uid, .gid = c->gid, .pid = (uint32_t)c->pid,
-		.groups = c->groups, .ngroups = c->ngroups,
-		.privileged = c->uid == 0, .trace_id = ++w->trace,
+		.pid = q->c->pid, .trace_id = ++w->w->trace,
 	};
-}
-
-/*
- * Changes have to wait until the front that mounts can tell the kernel of
- * them (its caches know no timeout); reads and SYNC are for everybody.
- */
-static bool
-offered(const struct wire *w, enum vfs_op op)
-{
-	return w->conf.changes ||
-	    (modes[op] != FROM_WRITE && !is_tx(op));
+	k->sc = (struct session_call){ .s = q->s, .env = &k->env,
+		.room = q->c->max_msg, .stop = wire_asked, .stop_arg = q };
+	k->sc.e.trace_id = k->env.trace_id;
 }
 
 static int
-run(struct call *k, enum vfs_op op, struct rbuf *body, union proto_rep *r)
+decode(struct wire_call *k, union proto_req *r, struct proto_ext *ext)
 {
+	struct proto_far far = { wire_far_get, k->q };
+	struct rbuf b;
+	int err;
+
+	if ((err = proto_body_ext(&k->q->h, k->q->msg, &b, ext)) == 0) {
+		b.far = &far;
+		err = proto_request_decode(k->q->op, &b, r);
+	}
+	if (err < 0)
+		k->sc.e.detail = b.err_at;
+	return err;
+}
+
+static int
+run(struct wire_call *k, union proto_rep *r)
+{
+	wire_own_fn *own = wire_own(k->q->op);
+	struct proto_ext ext;
 	union proto_req q;
 	int err;
 
-	if (!offered(k->w, op))
-		return -VFS_UNSUPPORTED;
-	if ((err = proto_request_decode(op, body, &q)) < 0) {
-		k->e.detail = body->err_at;
+	if ((err = wire_asked(k->q)) < 0)
 		return err;
-	}
-	k->w->entries = (struct proto_list){ .p = k->w->list,
-		.cap = WIRE_LIST_MAX, .dirs = op == VFS_OP_PATHS_OF };
-	memset(r, 0, sizeof *r);
-	k->w->lent = 0;
-	lend[op](k->w, r);
-	if (own[op] != NULL)
-		return own[op](k, &q, r);
-	if (is_tx(op))
-		return own_tx(k, op, &q, r);
-	return dispatch(k->w->conf.server, op, k->env, &q, r);
+	if (!k->w->conf.changes && changes(k->q->op))
+		return -VFS_UNSUPPORTED;
+	if ((err = decode(k, &q, &ext)) < 0)
+		return err;
+	lend_all(k, r);
+	k->sc.tx = ext.tx;
+	if (own != NULL)
+		return ext.tx != 0 ? -VFS_UNSUPPORTED : own(k, &q, r);
+	return session_run(&k->sc, k->q->op, &q, r);
 }
 
 static size_t
-failed(struct call *k, struct proto_hdr h, int err)
+failed(struct wire_call *k, struct proto_hdr h, int err)
 {
-	if (proto_failed_encode(&k->e, err, &h, k->w->msg, VFS_MSG_MAX) < 0)
+	if (err == -VFS_CANCELLED && k->q->stop == -VFS_SESSION_CLOSED)
+		err = -VFS_SESSION_CLOSED;
+	if (err == -VFS_DEADLINE)
+		k->w->n.late++;
+	if (proto_failed_encode(&k->sc.e, err, &h, k->k->msg,
+	    VFS_MSG_MAX) < 0)
 		return 0;
 	return h.len;
 }
 
-size_t
-wire_serve(struct wire *w, struct wire_conn *c, const struct proto_hdr *h,
-    const uint8_t *msg)
+static struct proto_hdr
+reply_hdr(const struct wire_req *q)
 {
-	enum vfs_op op = proto_op_find(h->op);
-	struct proto_hdr reply = { .op = h->op, .req_id = h->req_id,
-		.session = h->session, .credits = 1 };
-	struct req_env env;
-	struct call k = { .w = w, .c = c, .env = &env };
+	return (struct proto_hdr){ .op = q->h.op, .req_id = q->h.req_id,
+		.session = q->h.session, .credits = q->early == 0 &&
+		!wire_is_control(q->op) ? 1 : 0 };
+}
+
+size_t
+wire_serve(struct wire_work *k, struct wire_req *q)
+{
+	struct proto_hdr h = reply_hdr(q);
+	struct wire_call call;
 	union proto_rep r;
-	struct rbuf body;
 	int err;
 
-	peer_env(w, c, &env);
-	k.e.trace_id = env.trace_id;
-	if (h->req_id <= c->last_req) {	/* strictly increasing */
-		k.e.detail = 8;
-		return failed(&k, reply, -VFS_MALFORMED);
-	}
-	c->last_req = h->req_id;
-	if (op == VFS_OP_NONE || h->op >= OP_INTERNAL)
-		return failed(&k, reply, -VFS_UNKNOWN_OP);
-	if ((err = proto_body(h, msg, &body)) < 0) {
-		k.e.detail = body.err_at;
-		return failed(&k, reply, err);
-	}
-	if ((err = run(&k, op, &body, &r)) < 0)
-		return failed(&k, reply, err);
-	err = proto_reply_encode(op, &r, &reply, w->msg, c->max_msg);
-	return err < 0 ? failed(&k, reply, err) : reply.len;
+	call_init(&call, k, q);
+	if ((err = run(&call, &r)) < 0)
+		return failed(&call, h, err);
+	h.credits = (uint16_t)(h.credits + q->more_credits);
+	err = proto_reply_encode(q->op, &r, &h, k->msg, q->c->max_msg);
+	return err < 0 ? failed(&call, reply_hdr(q), err) : h.len;
+}
+
+/* --- its answer -------------------------------------------------------------- */
+
+/* What it held is given back first: the peer may use it at once. */
+static void
+answer(struct wire_work *k, struct wire_req *q, size_t n)
+{
+	struct wire *w = k->w;
+	struct wire_conn *c = q->c;
+
+	pthread_mutex_lock(&w->lock);
+	wire_settle(q);
+	pthread_mutex_unlock(&w->lock);
+	w->n.served++;
+	wire_send(c, k->msg, n);
+	wire_req_free(q);
+}
+
+void
+wire_run(struct wire_work *k, struct wire_req *q)
+{
+	answer(k, q, wire_serve(k, q));
+}
+
+void
+wire_refuse(struct wire_work *k, struct wire_req *q, int err, uint64_t detail)
+{
+	struct wire_call call;
+
+	call_init(&call, k, q);
+	call.sc.e.detail = detail;
+	answer(k, q, failed(&call, reply_hdr(q), err));
 }

@@ -109,27 +109,90 @@ operations(struct server *s, struct proto_list *l)
 	}
 }
 
+/* Who is there, by transport. */
 static void
-wire(const struct wire *w, struct proto_list *l)
+peers(struct wire *w, struct proto_list *l)
 {
-	uint64_t n = 0;
-	size_t i;
+	const struct link_ops *ops[WIRE_CONNS_MAX];
+	uint64_t n[WIRE_CONNS_MAX] = { 0 }, all = 0, sessions = 0;
+	unsigned nops = 0, i, j;
+	char name[64];
 
-	for (i = 0; i < WIRE_CONNS_MAX; i++)
-		n += w->conns[i].fd >= 0;
-	number(l, "wire.peers", n);
-	number(l, "wire.served", w->served);
-	number(l, "wire.refused", w->refused);
-	number(l, "wire.malformed", w->bad);
+	pthread_mutex_lock(&w->lock);
+	for (i = 0; i < WIRE_CONNS_MAX; i++) {
+		const struct wire_conn *c = w->conns[i];
+
+		if (c == NULL || !c->used || c->link == NULL)
+			continue;
+		for (j = 0; j < nops && ops[j] != c->link->ops; j++)
+			;
+		if (j == nops)
+			ops[nops++] = c->link->ops;
+		n[j]++;
+		all++;
+		for (j = 0; j < WIRE_SESSIONS; j++)
+			sessions += c->sess[j].s != NULL;
+	}
+	pthread_mutex_unlock(&w->lock);
+	number(l, "wire.peers", all);
+	for (j = 0; j < nops; j++) {
+		snprintf(name, sizeof name, "wire.peers.%s", ops[j]->name);
+		number(l, name, n[j]);
+	}
+	number(l, "wire.sessions", sessions);
+}
+
+static void
+load(struct wire *w, struct proto_list *l)
+{
+	unsigned queued, ordinary, waiting;
+
+	pthread_mutex_lock(&w->lock);
+	queued = w->queued;
+	ordinary = w->ordinary;
+	waiting = w->waiting;
+	pthread_mutex_unlock(&w->lock);
+	number(l, "wire.threads", w->nthreads);
+	number(l, "wire.queued", queued);
+	number(l, "wire.running", ordinary);
+	number(l, "wire.waiting", waiting);
+}
+
+static void
+wire(struct wire *w, struct proto_list *l)
+{
+	const struct wire_counts *n = &w->n;
+	char name[32];
+	unsigned i;
+
+	for (i = 0; i < w->nplaces; i++) {
+		snprintf(name, sizeof name, "wire.listen.%u", i);
+		text(l, name, w->places[i]->shown);
+	}
+	peers(w, l);
+	load(w, l);
+	number(l, "wire.peers_ever", n->peers);
+	number(l, "wire.served", n->served);
+	number(l, "wire.refused", n->refused);
+	number(l, "wire.malformed", n->bad);
+	number(l, "wire.no_credit", n->no_credit);
+	number(l, "wire.cancelled", n->cancelled);
+	number(l, "wire.late", n->late);
+	number(l, "wire.notes", n->notes);
+	number(l, "wire.polls", n->polls);
+	number(l, "wire.handovers", n->handovers);
+	number(l, "wire.wakes", n->wakes);
 }
 
 void
-wire_status(struct wire *w, struct proto_list *l)
+wire_status(struct wire_work *k, struct proto_list *l)
 {
-	engine_status(server_engine(w->conf.server), w->status);
+	struct wire *w = k->w;
+
+	engine_status(server_engine(w->conf.server), k->status);
 	text(l, "version", VFSD_VERSION);
-	store(w->status, l);
-	engine(w->status, l);
+	store(k->status, l);
+	engine(k->status, l);
 	operations(w->conf.server, l);
 	wire(w, l);
 	if (w->conf.more != NULL)
