@@ -129,6 +129,14 @@ $(B)/plants/%/power: $(B)/obj/tests/crash/power.o $(call obj,$(RIG)) $(ARCHIVES)
 	@$(CC) $(ALL_LDFLAGS) $(WRAP:%=-Wl,--wrap=%) -o $@ $< $(@D)/*.o \
 	    $(call obj,$(RIG)) $(LINK_A) -l:liblmdb.a -lxxhash -lmd
 
+# The daemon with one broken, for tests/e2e.
+$(B)/plants/%/vfsd: $(call obj,vfsd/main.c) $(ARCHIVES)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@for f in $$(grep -rlE '#ifn?def $*$$' vfsd backends --include='*.c'); do \
+		$(CC) $(ALL_CFLAGS) -D$* -c -o $(@D)/$$(basename $$f .c).o $$f || exit 1; \
+	done
+	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(@D)/*.o $(LINK_A) $(LIBS)
+
 # Repeat a random crash workload exactly: make replay SEED=...
 replay: $(B)/tests/crash/power
 	@SEED=$(SEED) $(B)/tests/crash/power

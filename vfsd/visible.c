@@ -250,6 +250,9 @@ visible_txn_commit(struct visible_commit *c, struct txn *t,
 		txn_each_key(t, touched, c);
 		if ((err = c->err) == 0)
 			err = mark(c);
+#ifdef PLANT_VISIBLE_TELL_AFTER
+		c->tries = VISIBLE_TRIES;
+#endif
 		if (err == 0 && know(c) > 0 && c->tries < VISIBLE_TRIES)
 			err = VISIBLE_TELL;
 	}
@@ -300,6 +303,10 @@ tell_all(struct visible_commit *c)
 	struct visible_thing *x;
 	size_t i;
 
+#ifdef PLANT_VISIBLE_NO_TELL
+	for (i = 0; i < c->n; i++)
+		c->things[i].is |= TOLD;
+#endif
 	for (i = 0; i < c->n; i++) {
 		x = &c->things[i];
 		if ((x->is & (IS_NAME | TOLD)) == 0)
@@ -349,6 +356,9 @@ tell_after(struct visible_commit *c)
 		atomic_fetch_add(&v->count.late, 1);
 		tell_all(c);
 	}
+#ifdef PLANT_VISIBLE_KEEP_PAGES
+	return;
+#endif
 	for (i = 0; i < c->n; i++) {
 		x = &c->things[i];
 		if (x->is & (HAS_PAGES | HAS_ACL) &&

@@ -1,0 +1,440 @@
+/*
+ * Commits that the kernel is told of, without a kernel: an ear that notes
+ * what it is told, in which order, and what the state was then.
+ */
+#include "../../vfsd/visible.h"
+#include "../tx_rig.h"
+#include "../cm.h"
+
+#define FILE_MODE	0100644u
+#define DIR_MODE	0040755u
+#define SAID_MAX	64u
+#define NOBODY_S	0u		/* the thread that stands for a worker */
+
+enum said_what { OBJECT, PAGES, NAME };
+
+struct said {
+	enum said_what what;
+	struct vfs_id id;
+	char name[32];
+	uint32_t mode;			/* of watched, as others see it */
+	bool kept;			/* could replies about it be kept? */
+};
+
+struct ear {
+	struct rig *r;
+	struct visible *v;
+	struct said said[SAID_MAX];
+	size_t n, names;
+	struct vfs_id watched;
+	unsigned absent;		/* say so often that it is not there */
+	unsigned moves;			/* renames to come, at names */
+	void (*then)(struct ear *e);	/* once, at the first thing told */
+};
+
+static struct said *
+note(struct ear *e, enum said_what what, struct vfs_id id)
+{
+	static struct said spare;
+	struct said *s = e->n < SAID_MAX ? &e->said[e->n] : &spare;
+	void (*then)(struct ear *) = e->then;
+	struct vfs_attr a = { 0 };
+
+	e->n++;
+	e->then = NULL;
+	if (then != NULL)
+		then(e);
+	if (e->watched.n != 0)
+		(void)do_stat(e->r, 0, e->watched, &a);
+	*s = (struct said){ .what = what, .id = id, .mode = a.mode & 07777 };
+	return s;
+}
+
+static int
+on_object(void *arg, struct vfs_id id, bool pages)
+{
+	struct ear *e = arg;
+
+	note(e, pages ? PAGES : OBJECT, id)->kept = visible_keeps(e->v, id);
+	if (e->absent > 0) {
+		e->absent--;
+		return -VFS_NOENT;
+	}
+	return 0;
+}
+
+static void
+on_name(void *arg, struct vfs_id dir, struct vfs_slice name)
+{
+	struct ear *e = arg;
+	struct said *s = note(e, NAME, dir);
+
+	e->names++;
+	snprintf(s->name, sizeof s->name, "%.*s", (int)name.n,
+	    (const char *)name.p);
+	s->kept = visible_keeps_name(e->v, dir, name);
+	if (e->moves > 0) {
+		e->moves--;
+		visible_moves(e->v, dir, name);
+	}
+}
+
+static int
+setup(void **state)
+{
+	struct ear *e = calloc(1, sizeof *e);
+	struct visible_ear ear = { on_object, on_name, e };
+
+	e->r = rig_open(96u << 20);
+	e->v = server_visible(e->r->s);
+	e->r->fx->env.kernel_checked = false;
+	visible_listen(e->v, &ear);
+	*state = e;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct ear *e = *state;
+	struct visible_counts n;
+
+	visible_listen(e->v, NULL);
+	visible_counts(e->v, &n);
+	assert_int_equal(n.marks, 0);
+	rig_close(e->r);
+	free(e);
+	return 0;
+}
+
+static struct vfs_id
+file(struct ear *e, const char *name)
+{
+	struct vfs_id id;
+
+	assert_int_equal(do_create(e->r, 0, ROOT, name, FILE_MODE, &id), 0);
+	e->n = e->names = 0;
+	return id;
+}
+
+/* Told of that, with this state and its mark on. */
+static void
+assert_said(const struct ear *e, size_t i, enum said_what what,
+    struct vfs_id id, const char *name)
+{
+	assert_true(i < e->n);
+	assert_int_equal(e->said[i].what, what);
+	assert_int_equal(e->said[i].id.n, id.n);
+	if (name != NULL)
+		assert_string_equal(e->said[i].name, name);
+	assert_false(e->said[i].kept);
+}
+
+/* --- when, and in which order ----------------------------------------------- */
+
+static void
+visible__attributes_of_a_held_file__told_before_they_change(void **state)
+{
+	struct ear *e = *state;
+
+	e->watched = file(e, "f");
+	visible_hold(e->v, e->watched, 1);
+	assert_int_equal(do_chmod(e->r, 0, e->watched, 0600), 0);
+	assert_int_equal(e->n, 1);
+	assert_said(e, 0, OBJECT, e->watched, NULL);
+	assert_int_equal(e->said[0].mode, 0644);
+	assert_true(visible_keeps(e->v, e->watched));
+	visible_drop(e->v, e->watched, 1);
+}
+
+static void
+visible__content__told_before_and_pages_after(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_attr a;
+
+	e->watched = file(e, "f");
+	visible_hold(e->v, e->watched, 1);
+	assert_int_equal(do_write(e->r, 0, e->watched, 0, "hello", 5), 0);
+	assert_int_equal(e->n, 2);
+	assert_said(e, 0, OBJECT, e->watched, NULL);
+	assert_said(e, 1, PAGES, e->watched, NULL);
+	assert_int_equal(do_stat(e->r, 0, e->watched, &a), 0);
+	assert_int_equal(a.size, 5);
+}
+
+static void
+visible__replaced_name__objects_first_then_the_names(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f"), g = file(e, "g");
+
+	visible_hold(e->v, f, 1);
+	visible_hold(e->v, g, 1);
+	e->watched = ROOT;
+	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
+	assert_int_equal(e->n, 5);
+	assert_said(e, 0, OBJECT, ROOT, NULL);
+	assert_said(e, 1, OBJECT, f, NULL);
+	assert_said(e, 2, OBJECT, g, NULL);
+	assert_said(e, 3, NAME, ROOT, "f");
+	assert_said(e, 4, NAME, ROOT, "g");
+}
+
+static void
+visible__the_kernels_own_change__is_not_told(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f");
+
+	visible_hold(e->v, f, 1);
+	e->r->fx->env.kernel_checked = true;
+	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
+	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
+	assert_int_equal(e->n, 0);
+}
+
+/* --- only what the kernel holds ----------------------------------------------- */
+
+static void
+visible__many_creates_in_a_strange_directory__tell_nothing(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id d, f;
+	char name[32];
+	int i;
+
+	assert_int_equal(do_create(e->r, 0, ROOT, "d", DIR_MODE, &d), 0);
+	visible_hold(e->v, file(e, "other"), 1);
+	rig_new(e->r);
+	for (i = 0; i < 10000; i++) {
+		snprintf(name, sizeof name, "f%d", i);
+		rig_create(e->r, d, name, FILE_MODE);
+	}
+	assert_int_equal(rig_exec(e->r, 0), 0);
+	assert_int_equal(do_lookup(e->r, 0, d, "f9999", &f), 0);
+	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
+	assert_int_equal(do_write(e->r, 0, f, 0, "x", 1), 0);
+	assert_int_equal(e->n, 0);
+}
+
+static void
+visible__transaction__each_thing_is_told_once(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f"), g = file(e, "g"), h = file(e, "h");
+	uint64_t tx = rig_begin(e->r);
+
+	visible_hold(e->v, f, 1);
+	visible_hold(e->v, h, 1);
+	e->watched = f;
+	assert_int_equal(do_chmod(e->r, tx, f, 0600), 0);
+	assert_int_equal(do_chmod(e->r, tx, f, 0640), 0);
+	assert_int_equal(do_chmod(e->r, tx, g, 0600), 0);
+	assert_int_equal(do_unlink(e->r, tx, ROOT, "g"), 0);
+	assert_int_equal(e->n, 0);
+	assert_int_equal(rig_commit(e->r, tx), 0);
+	assert_int_equal(e->n, 3);
+	assert_said(e, 0, OBJECT, ROOT, NULL);
+	assert_said(e, 1, OBJECT, f, NULL);
+	assert_said(e, 2, NAME, ROOT, "g");
+	assert_int_equal(e->said[2].mode, 0644);
+}
+
+static void
+visible__transaction_that_fails__is_unmarked(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f");
+	uint64_t tx = rig_begin(e->r);
+
+	visible_hold(e->v, f, 1);
+	assert_int_equal(do_chmod(e->r, tx, f, 0600), 0);
+	assert_int_equal(do_unlink(e->r, 0, ROOT, "f"), 0);
+	e->n = 0;
+	assert_err(rig_commit(e->r, tx), CONFLICT);
+	assert_int_equal(e->n, 0);
+	assert_true(visible_keeps(e->v, f));
+}
+
+/* --- races ----------------------------------------------------------------------- */
+
+static void
+visible__request_that_began_before__keeps_nothing_of_it(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f"), g = file(e, "g");
+
+	visible_hold(e->v, f, 1);
+	visible_enter(e->v, NOBODY_S);	/* and has read the old state */
+	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "h"), 0);
+	assert_false(visible_keeps(e->v, f));
+	assert_false(visible_keeps_name(e->v, ROOT, ((struct vfs_slice){ "f", sizeof "f" - 1 })));
+	assert_false(visible_keeps_name(e->v, ROOT, ((struct vfs_slice){ "h", sizeof "h" - 1 })));
+	assert_true(visible_keeps(e->v, g));
+	assert_true(visible_keeps_name(e->v, ROOT, ((struct vfs_slice){ "g", sizeof "g" - 1 })));
+	visible_leave(e->v, NOBODY_S);
+	visible_enter(e->v, NOBODY_S);
+	assert_true(visible_keeps(e->v, f));
+	assert_true(visible_keeps_name(e->v, ROOT, ((struct vfs_slice){ "h", sizeof "h" - 1 })));
+	visible_leave(e->v, NOBODY_S);
+}
+
+static void
+visible__kernel_renames_meanwhile__all_is_told_again(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f");
+	struct visible_counts n;
+
+	visible_hold(e->v, f, 1);
+	e->moves = 2;
+	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
+	visible_counts(e->v, &n);
+	assert_int_equal(n.again, 1);
+	assert_int_equal(e->names, 4);
+	assert_int_equal(n.late, 0);
+}
+
+static void
+visible__kernel_renames_without_end__it_is_told_after_as_well(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f"), g;
+	struct visible_counts n;
+
+	visible_hold(e->v, f, 1);
+	e->moves = UINT32_MAX;
+	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
+	visible_counts(e->v, &n);
+	assert_int_equal(n.late, 1);
+	assert_int_equal(n.again, VISIBLE_TRIES - 1);
+	assert_int_equal(do_lookup(e->r, 0, ROOT, "g", &g), 0);
+}
+
+static void
+visible__object_on_its_way_in__is_told_when_it_is_there(void **state)
+{
+	struct ear *e = *state;
+
+	e->watched = file(e, "f");
+	visible_hold(e->v, e->watched, 1);
+	e->absent = 3;
+	assert_int_equal(do_chmod(e->r, 0, e->watched, 0600), 0);
+	assert_int_equal(e->n, 4);
+	assert_int_equal(e->said[3].mode, 0644);
+}
+
+static void
+drop_watched(struct ear *e)
+{
+	visible_drop(e->v, e->watched, 1);
+}
+
+static void
+visible__object_on_its_way_out__is_waited_for_no_longer(void **state)
+{
+	struct ear *e = *state;
+
+	e->watched = file(e, "f");
+	visible_hold(e->v, e->watched, 1);
+	e->absent = UINT32_MAX;
+	e->then = drop_watched;
+	assert_int_equal(do_chmod(e->r, 0, e->watched, 0600), 0);
+	assert_int_equal(e->n, 1);
+}
+
+static void
+make_more(struct ear *e)
+{
+	/* By another: what the commit touches is more than it was. */
+	struct req_env env = e->r->fx->env;
+
+	e->r->fx->env.kernel_checked = true;
+	assert_int_equal(do_create(e->r, 0, ROOT, "g", FILE_MODE, NULL), 0);
+	e->r->fx->env = env;
+}
+
+static void
+visible__touches_more_the_second_time__that_is_told_too(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f"), g;
+
+	visible_hold(e->v, f, 1);
+	e->then = make_more;
+	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
+	assert_int_equal(do_lookup(e->r, 0, ROOT, "g", &g), 0);
+	assert_int_equal(g.n, f.n);	/* it replaced what came between */
+	assert_int_equal(e->n, 4);	/* which the kernel does not hold */
+}
+
+/* --- bounds ------------------------------------------------------------------------ */
+
+static struct vfs_id bystander;		/* of see_all */
+
+static void
+see_all(struct ear *e)
+{
+	assert_false(visible_keeps(e->v, bystander));
+	assert_false(visible_keeps_name(e->v, ROOT, ((struct vfs_slice){ "nothing", sizeof "nothing" - 1 })));
+}
+
+static void
+visible__more_than_is_marked_one_by_one__all_is_marked(void **state)
+{
+	struct ear *e = *state;
+	char name[32];
+	unsigned i;
+
+	bystander = file(e, "f");
+	rig_new(e->r);
+	for (i = 0; i <= VISIBLE_MARKS / 2; i++) {
+		snprintf(name, sizeof name, "f%u", i);
+		rig_create(e->r, ROOT, name, FILE_MODE);
+	}
+	e->then = see_all;
+	assert_int_equal(rig_exec(e->r, 0), 0);
+	assert_null(e->then);
+	assert_int_equal(e->names, VISIBLE_MARKS / 2 + 1);
+	assert_true(visible_keeps(e->v, bystander));
+}
+
+static void
+visible__nobody_listens__nothing_is_asked_of_it(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f");
+
+	visible_listen(e->v, NULL);
+	visible_hold(e->v, f, 1);
+	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
+	assert_int_equal(e->n, 0);
+}
+
+#define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(visible__attributes_of_a_held_file__told_before_they_change),
+		TEST(visible__content__told_before_and_pages_after),
+		TEST(visible__replaced_name__objects_first_then_the_names),
+		TEST(visible__the_kernels_own_change__is_not_told),
+		TEST(visible__many_creates_in_a_strange_directory__tell_nothing),
+		TEST(visible__transaction__each_thing_is_told_once),
+		TEST(visible__transaction_that_fails__is_unmarked),
+		TEST(visible__request_that_began_before__keeps_nothing_of_it),
+		TEST(visible__kernel_renames_meanwhile__all_is_told_again),
+		TEST(visible__kernel_renames_without_end__it_is_told_after_as_well),
+		TEST(visible__object_on_its_way_in__is_told_when_it_is_there),
+		TEST(visible__object_on_its_way_out__is_waited_for_no_longer),
+		TEST(visible__touches_more_the_second_time__that_is_told_too),
+		TEST(visible__more_than_is_marked_one_by_one__all_is_marked),
+		TEST(visible__nobody_listens__nothing_is_asked_of_it),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
