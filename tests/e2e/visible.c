@@ -3,7 +3,7 @@
  * committed there is seen here when the reply is in
  *
  *	probe visible rounds STORE MOUNT N
- *	probe visible readers STORE MOUNT MS THREADS
+ *	probe visible readers STORE MOUNT MS THREADS [apart]
  *	probe visible open STORE MOUNT MS
  */
 #include <errno.h>
@@ -293,6 +293,8 @@ visible_rounds(struct both *b, unsigned long n)
 int
 visible_main(int argc, char **argv)
 {
+	const char *dir = getenv("VISIBLE_DIR");
+	char name[64];
 	struct both b;
 	int rc = 2;
 
@@ -301,12 +303,16 @@ visible_main(int argc, char **argv)
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	both_open(&b, argv[2], argv[3], argv[1]);
+	/* A directory of its own for each run, unless there is one. */
+	snprintf(name, sizeof name, "%s%d", argv[1], (int)getpid());
+	if (dir != NULL)
+		snprintf(name, sizeof name, "%s", dir);
+	both_open(&b, argv[2], argv[3], name);
 	if (strcmp(argv[1], "rounds") == 0)
 		rc = visible_rounds(&b, strtoul(argv[4], NULL, 0));
 	if (strcmp(argv[1], "readers") == 0 && argc > 5)
 		rc = visible_readers(&b, (unsigned)atoi(argv[4]),
-		    (unsigned)atoi(argv[5]));
+		    (unsigned)atoi(argv[5]), argc > 6);
 	if (strcmp(argv[1], "open") == 0)
 		rc = visible_open(&b, (unsigned)atoi(argv[4]));
 	both_close(&b);

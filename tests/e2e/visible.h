@@ -24,7 +24,9 @@ void wire_setattr(struct both *b, struct vfs_id id, uint32_t valid,
 uint64_t clock_ns(void);
 
 int visible_rounds(struct both *b, unsigned long n);
-int visible_readers(struct both *b, unsigned ms, unsigned threads);
+/* apart: commits go where no reader looks, to compare times. */
+int visible_readers(struct both *b, unsigned ms, unsigned threads,
+    bool apart);
 int visible_open(struct both *b, unsigned ms);
 
 #endif

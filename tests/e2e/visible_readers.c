@@ -40,6 +40,7 @@ struct run {
 	struct both *b;
 	int fd[CHANGED];		/* open since before */
 	struct vfs_id changed[CHANGED], stage;
+	struct vfs_id target;		/* of commits: watched, or apart */
 	_Atomic uint64_t seen, committed;
 	_Atomic bool stop;
 	_Atomic uint64_t n[KINDS], bad[KINDS], stalls, stall_max, own;
@@ -290,7 +291,7 @@ stage(struct run *r, uint64_t gen, bool first)
 {
 	struct vfp *c = &r->b->c;
 	char name[32], text[TEXT + 1];
-	struct vfs_create cq = { .dir = first ? r->b->dir : r->stage,
+	struct vfs_create cq = { .dir = first ? r->target : r->stage,
 	    .mode = S_IFREG | 0644, .flags = VFS_CREATE_EXCL };
 	struct vfs_write wq = { .data = { text, TEXT } };
 	struct vfs_setattr sq = { .valid = VFS_SET_MTIME,
@@ -317,7 +318,7 @@ commit(struct run *r, uint64_t gen)
 {
 	struct vfp *c = &r->b->c;
 	char name[32], text[TEXT + 1];
-	struct vfs_rename rq = { .dir = r->stage, .dir2 = r->b->dir };
+	struct vfs_rename rq = { .dir = r->stage, .dir2 = r->target };
 	struct vfs_write wq = { .data = { text, TEXT } };
 	struct vfs_setattr sq = { .valid = VFS_SET_MTIME,
 	    .mtime = { BASE + (int64_t)gen, 0 } };
@@ -336,7 +337,7 @@ commit(struct run *r, uint64_t gen)
 		vfp_add(c, VFS_OP_WRITE, &wq);
 		vfp_add(c, VFS_OP_SETATTR, &sq);
 	}
-	rq.dir = r->b->dir;
+	rq.dir = r->target;
 	rq.name = vfp_str(gen % 2 == 0 ? "p1" : "p0");
 	rq.name2 = vfp_str(gen % 2 == 0 ? "p0" : "p1");
 	vfp_add(c, VFS_OP_RENAME, &rq);
@@ -344,7 +345,8 @@ commit(struct run *r, uint64_t gen)
 		printf("# commit: %s\n", vfs_err_text(err));
 		die("commit");
 	}
-	atomic_store(&r->committed, gen);
+	if (r->target.n == r->b->dir.n)
+		atomic_store(&r->committed, gen);
 }
 
 /* A request is counted when its reply is out already. */
@@ -388,16 +390,16 @@ untouched(struct run *r)
 /* --- all together ----------------------------------------------------------------- */
 
 static void
-prepare(struct run *r)
+prepare(struct run *r, bool apart)
 {
-	static const struct vfs_id root = { VFS_ID_ROOT };
 	struct both *b = r->b;
 	struct vfs_attr a;
 	struct stat st;
 	char name[16];
 	unsigned i;
 
-	r->stage = vfp_create(&b->c, root, "stage", S_IFDIR | 0755);
+	r->stage = vfp_create(&b->c, b->dir, "x-stage", S_IFDIR | 0755);
+	r->target = b->dir;
 	stage(r, 0, true);
 	vfp_create(&b->c, b->dir, "p0", S_IFREG | 0644);
 	for (i = 0; i < STILL; i++) {
@@ -405,10 +407,15 @@ prepare(struct run *r)
 		vfp_create(&b->c, b->dir, name, S_IFREG | 0644);
 		fstatat(b->dfd, name, &st, 0);
 	}
+	if (apart) {
+		r->target = vfp_create(&b->c, b->dir, "x-apart", S_IFDIR | 0755);
+		stage(r, 0, true);
+		vfp_create(&b->c, r->target, "p0", S_IFREG | 0644);
+	}
 	for (i = 0; i < CHANGED; i++) {
 		snprintf(name, sizeof name, "a%u", i);
 		if ((r->fd[i] = openat(b->dfd, name, O_RDWR)) < 0 ||
-		    vfp_lookup(&b->c, b->dir, name, &a) < 0)
+		    vfp_lookup(&b->c, r->target, name, &a) < 0)
 			die(name);
 		r->changed[i] = a.id;
 	}
@@ -437,7 +444,7 @@ report(struct run *r, uint64_t commits, uint64_t asked)
 }
 
 int
-visible_readers(struct both *b, unsigned ms, unsigned threads)
+visible_readers(struct both *b, unsigned ms, unsigned threads, bool apart)
 {
 	uint64_t end = clock_ns() + ms * 1000000ull, gen = 0, asked = 0;
 	struct run *r = calloc(1, sizeof *r);
@@ -452,7 +459,7 @@ visible_readers(struct both *b, unsigned ms, unsigned threads)
 	pthread_rwlockattr_setkind_np(&fair,
 	    PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&r->pause, &fair);
-	prepare(r);
+	prepare(r, apart);
 	for (i = 0; i <= threads; i++)
 		pthread_create(&t[i], NULL, i == 0 ? writer : reader, r);
 	while (clock_ns() < end) {
