@@ -4,6 +4,7 @@
  *
  *	probe visible rounds STORE MOUNT N
  *	probe visible readers STORE MOUNT MS THREADS [apart]
+ *	probe visible trees STORE MOUNT MS THREADS
  *	probe visible open STORE MOUNT MS
  */
 #include <errno.h>
@@ -313,6 +314,9 @@ visible_main(int argc, char **argv)
 	if (strcmp(argv[1], "readers") == 0 && argc > 5)
 		rc = visible_readers(&b, (unsigned)atoi(argv[4]),
 		    (unsigned)atoi(argv[5]), argc > 6);
+	if (strcmp(argv[1], "trees") == 0 && argc > 5)
+		rc = visible_trees(&b, (unsigned)atoi(argv[4]),
+		    (unsigned)atoi(argv[5]));
 	if (strcmp(argv[1], "open") == 0)
 		rc = visible_open(&b, (unsigned)atoi(argv[4]));
 	both_close(&b);

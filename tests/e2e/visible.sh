@@ -54,6 +54,9 @@ else
 	skip "a filesystem mounted inside is still there" "needs root"
 fi
 
+run "directories that are exchanged whole" 60 \
+    trees "$store" "$mnt" $((ms / 2)) 4
+
 # No stat waits for 10 ms, but those that this machine lets wait anyhow:
 # it is compared with commits where nobody looks, and only what comes again
 # and again counts.
@@ -71,9 +74,19 @@ while [ "${times:-99}" -gt 0 ] && [ $tries -lt 3 ]; do
 done
 is "no stat stalls for 10 ms (worst: $worst us)" "$times" 0
 
-run "64 open transactions" $((tx_ms / 1000 * 4 + 60)) \
-    open "$store" "$mnt" "$tx_ms"
-sed 's/^/# /' "$work/out"
+# 64 open transactions are not felt; as above, only what comes again counts.
+felt=1 tries=0
+while [ $felt = 1 ] && [ $tries -lt 3 ]; do
+	tries=$((tries + 1))
+	timeout $((tx_ms / 1000 * 4 + 60)) "$probe" visible open "$store" \
+	    "$mnt" "$tx_ms" >"$work/out" 2>&1
+	echo "# p99 in 100 ns: $(grep p99 "$work/out" | tr '\n' ' ')"
+	[ "$(said open_stat_p99)" -le $((2 * $(said before_stat_p99) + 100)) ] &&
+	    [ "$(said open_create_p99)" -le \
+	    $((2 * $(said before_create_p99) + 500)) ] && felt=0
+done
+is "64 open transactions are not felt" $felt 0
+is "and their commits are seen" "$(said wrong)" 0
 check "unmount" unmount_store
 check "the store is clean" store_is_clean
 finish
