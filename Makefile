@@ -171,8 +171,8 @@ check: deps-check
 	@tests/check.sh
 
 # Measured side by side with the peers; see tests/bench/run.sh.
-BENCH := $(B)/bin/work $(B)/bin/loop $(B)/bin/engine
-$(B)/bin/engine: $(ARCHIVES)
+BENCH := $(B)/bin/work $(B)/bin/loop $(B)/bin/engine $(B)/bin/journal
+$(B)/bin/engine $(B)/bin/journal: $(ARCHIVES)
 $(BENCH): $(B)/bin/%: $(B)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(filter %.a,$^) $(filter %.a,$^) $(LIBS)

@@ -7,7 +7,7 @@
 /* One thread's countdown; a test has one. */
 static _Thread_local struct {
 	bool armed, fired, forever;
-	unsigned left;
+	unsigned left, calls;
 	int err;
 	const char *what;
 } countdown;
@@ -18,6 +18,7 @@ fault_arm(unsigned n, int err)
 	countdown.armed = true;
 	countdown.fired = countdown.forever = false;
 	countdown.left = n;
+	countdown.calls = 0;
 	countdown.err = err;
 	countdown.what = "nothing";
 }
@@ -36,6 +37,12 @@ fault_disarm(void)
 	return countdown.fired;
 }
 
+unsigned
+fault_calls(void)
+{
+	return countdown.calls;
+}
+
 const char *
 fault_what(void)
 {
@@ -50,6 +57,7 @@ hit(const char *what)
 		return 0;
 	if (countdown.left > 0) {
 		countdown.left--;
+		countdown.calls++;
 		return 0;
 	}
 	if (!countdown.fired)

@@ -28,6 +28,9 @@ void fault_arm(unsigned n, int err);
 /* From the n-th call on everything fails. */
 void fault_arm_forever(unsigned n, int err);
 
+/* Calls since it was armed, as long as nothing has failed. */
+unsigned fault_calls(void);
+
 /* Stop; true if something failed. */
 bool fault_disarm(void);
 

@@ -293,6 +293,74 @@ journal__many_records__come_in_pages_of_the_limit(void **state)
 	free(page);
 }
 
+/* Memory requests of reading n records that are in the table. */
+static unsigned
+requests(struct fx *fx, unsigned n, struct vfs_id subtree)
+{
+	static uint8_t page[1u << 20];
+	struct vfs_journal_read q = { .max = n, .subtree = subtree };
+	struct vfs_journal_read_reply r = {
+		.records = { page, sizeof page, 0 } };
+
+	fault_arm(1u << 30, -VFS_IO);
+	assert_err(fx_op_journal_read(fx, &q, &r), OK);
+	assert_false(fault_disarm());
+	assert_int_equal(r.n, n);
+	return fault_calls();
+}
+
+static void
+journal__more_records__ask_for_no_more_memory(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_id root = { 0 }, dir;
+	char path[32];
+	unsigned i;
+
+	assert_err(fx_mkdir(fx, "/d", 0755), OK);
+	dir = fx_id(fx, "/d");
+	for (i = 0; i < 5000; i++) {
+		sprintf(path, "/d/%u", i);
+		assert_err(fx_create(fx, path, 0644), OK);
+	}
+	assert_int_equal(requests(fx, 10, root), requests(fx, 4900, root));
+	assert_int_equal(requests(fx, 10, dir), requests(fx, 4900, dir));
+}
+
+/* Each call of the backends while records are trimmed fails once. */
+static void
+journal__any_fault_while_trimming__leaves_no_gap(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t oldest;
+	unsigned n;
+	int err;
+
+	files(fx, 0, 50);
+	assert_err(fx_mkdir(fx, "/d", 0755), OK);
+	assert_err(fx_rename(fx, "/d", "/e", 0), OK);
+	files(fx, 50, 50);
+	assert_err(engine_checkpoint(fx->e), OK);
+	fx->conf.journal_bytes_max = pos(fx).bytes;
+	fx->quiet = true;
+	for (n = 0; n < 60; n++) {
+		fx->conf.journal_bytes_max -= 100;
+		fx_restart(fx);
+		fault_arm(n, -VFS_IO);
+		(void)engine_checkpoint(fx->e);
+		err = fault_disarm();
+		fx_reopen(fx);
+		oldest = pos(fx).oldest;
+		assert_err(good(fx, oldest, oldest != 0 ? UINT32_MAX : 0),
+		    OK);
+		assert_int_equal(fx_check(fx), 0);
+		if (!err)
+			break;
+	}
+	assert_true(n > 3 && n < 60);
+	assert_true(pos(fx).oldest > 0);
+}
+
 static void
 journal__bad_request__is_refused(void **state)
 {
@@ -423,6 +491,8 @@ main(void)
 		FX_TEST(journal__cursor_that_nobody_was_given__is_expired),
 		FX_TEST(journal__cursor_in_a_jumped_range__is_expired),
 		FX_TEST(journal__many_records__come_in_pages_of_the_limit),
+		FX_TEST(journal__more_records__ask_for_no_more_memory),
+		FX_TEST(journal__any_fault_while_trimming__leaves_no_gap),
 		FX_TEST(journal__bad_request__is_refused),
 		FX_TEST(journal__pattern__names_of_then_and_objects_of_now),
 		cmocka_unit_test(glob__table__matches_as_said),

@@ -17,6 +17,7 @@ struct entry {
 struct object {
 	uint64_t id;			/* 0: nobody */
 	uint32_t last;			/* its newest entry; NONE */
+	uint32_t content;		/* the one that is not about names */
 	bool born;			/* its CREATE is of this page */
 };
 
@@ -95,8 +96,8 @@ leads_to(const struct proto_change *r, struct vfs_id dir,
 	}
 }
 
-/* The record of o that gave it the name that x takes away; NULL. */
-static struct entry *
+/* The record of o that gave it the name that x takes away; NONE. */
+static uint32_t
 source_of(struct collapse *c, const struct object *o,
     const struct proto_change *x)
 {
@@ -106,8 +107,23 @@ source_of(struct collapse *c, const struct object *o,
 	    i = c->v[i].before, looks++)
 		if (!c->v[i].dead &&
 		    leads_to(&c->v[i].x, x->parent, x->name))
-			return &c->v[i];
-	return NULL;
+			return i;
+	return NONE;
+}
+
+/* Out of the object's list, too, if that does not take long. */
+static void
+drop(struct collapse *c, struct object *o, uint32_t i)
+{
+	uint32_t *at = &o->last, looks = 0;
+
+	c->v[i].dead = true;
+	if (o->content == i)
+		o->content = NONE;
+	while (*at != i && *at != NONE && looks++ < LOOKS_MAX)
+		at = &c->v[*at].before;
+	if (*at == i)
+		*at = c->v[i].before;
 }
 
 static uint32_t
@@ -129,12 +145,20 @@ versions(struct proto_change *r, const struct proto_change *x)
 	r->meta_version = x->meta_version;
 }
 
+/* A name is where it was: what is left to tell is that it has changed,
+ * and another record of the object tells that, too. */
 static void
-become_meta(struct proto_change *r)
+become_meta(struct collapse *c, struct object *o, uint32_t i)
 {
+	struct proto_change *r = &c->v[i].x;
+
 	r->kind = PROTO_CHANGE_META;
 	r->parent = r->parent2 = (struct vfs_id){ 0 };
 	r->name = r->name2 = (struct vfs_slice){ NULL, 0 };
+	if (o->last != i || c->v[i].before != NONE)
+		drop(c, o, i);
+	else
+		o->content = i;
 }
 
 static bool
@@ -174,21 +198,23 @@ static bool
 fold_unlink(struct collapse *c, struct object *o,
     const struct proto_change *x)
 {
-	struct entry *e = source_of(c, o, x);
+	uint32_t i = source_of(c, o, x);
+	struct proto_change *r;
 
-	if (e == NULL)
+	if (i == NONE)
 		return false;
-	switch (e->x.kind) {
+	r = &c->v[i].x;
+	switch (r->kind) {
 	case PROTO_CHANGE_CREATE:
-		e->dead = true;		/* other names have their LINK */
+		drop(c, o, i);		/* other names have their LINK */
 		break;
 	case PROTO_CHANGE_LINK:
-		become_meta(&e->x);
+		become_meta(c, o, i);
 		break;
 	default:
-		e->x.kind = PROTO_CHANGE_UNLINK;
-		e->x.parent2.n = 0;
-		e->x.name2 = (struct vfs_slice){ NULL, 0 };
+		r->kind = PROTO_CHANGE_UNLINK;
+		r->parent2.n = 0;
+		r->name2 = (struct vfs_slice){ NULL, 0 };
 		break;
 	}
 	return true;
@@ -198,12 +224,12 @@ static bool
 fold_rename(struct collapse *c, struct object *o,
     const struct proto_change *x)
 {
-	struct entry *e = source_of(c, o, x);
+	uint32_t i = source_of(c, o, x);
 	struct proto_change *r;
 
-	if (e == NULL)
+	if (i == NONE)
 		return false;
-	r = &e->x;
+	r = &c->v[i].x;
 	if (r->kind == PROTO_CHANGE_CREATE || r->kind == PROTO_CHANGE_LINK) {
 		r->parent = x->parent2;
 		r->name = x->name2;
@@ -213,7 +239,7 @@ fold_rename(struct collapse *c, struct object *o,
 	r->parent2 = x->parent2;
 	r->name2 = x->name2;
 	if (r->parent.n == r->parent2.n && same(r->name, r->name2))
-		become_meta(r);
+		become_meta(c, o, i);
 	return true;
 }
 
@@ -272,8 +298,12 @@ append(struct collapse *c, struct object *o, const struct proto_change *x)
 		c->v = v;
 		c->cap = cap;
 	}
+	if (!is_content(x->kind) && o->content != NONE)
+		drop(c, o, o->content);	/* x has the versions */
 	c->v[c->n] = (struct entry){ .x = *x, .before = o->last };
 	o->last = (uint32_t)c->n++;
+	if (is_content(x->kind))
+		o->content = o->last;
 	if (x->kind == PROTO_CHANGE_CREATE)
 		o->born = true;
 	if (is_barrier(x->kind))
@@ -293,7 +323,8 @@ collapse_add(struct collapse *c, const struct proto_change *x)
 		return -VFS_TOO_BIG;
 	c->room -= room;
 	if (o->id == 0)
-		*o = (struct object){ .id = x->id.n, .last = NONE };
+		*o = (struct object){ .id = x->id.n, .last = NONE,
+		    .content = NONE };
 	if (!fold(c, o, x))
 		return append(c, o, x);
 	if ((i = last_alive(c, o)) != NONE)

@@ -2,14 +2,14 @@
  * collapse.h - a page of change records as one difference
  *
  * What an object went through within the page becomes what it came to:
- *   - changes of content and attributes go into the record that the page
- *     already has of the object, which gets the newest versions; among
+ *   - changes of content and attributes go into a record of the object's
+ *     names, if the page has one, which has the newest versions; among
  *     themselves DATA stands before XATTR before META;
  *   - a name that was made and then moved was made where it ended up; one
  *     that moved twice moved once; one that moved and went, went from
  *     where it was;
  *   - what was made and went is not there at all.
- * A record stands where its first change did, and has that position.
+ * A record stands where the first change in it did, and has that position.
  * Whoever keeps (directory, name) -> id, and takes a name away only if it
  * still stands for the record's object, gets the same tree.  Versions of
  * directories, which follow from names, are not told.

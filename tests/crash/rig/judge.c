@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../../../vfsd/core/check.h"
+#include "../../../vfsd/core/core.h"
 #include "life.h"
 #include "real.h"
 
@@ -267,6 +268,55 @@ deep(struct life *l, struct engine **e, int at, char text[200])
 	return ok;
 }
 
+/* 0: it is good, and nothing is behind it; 1: something is. */
+static int
+read_from(struct engine *e, uint64_t seq, uint32_t idx)
+{
+	struct vfs_journal_read q = { .seq = seq, .idx = idx, .max = 1 };
+	uint8_t room[1024];
+	struct vfs_journal_read_reply r = {
+		.records = { room, sizeof(room), 0 } };
+	struct txn *t;
+	int err;
+
+	if ((err = txn_begin(e, TXN_READ, &walk_env, &t)) < 0)
+		return err;
+	err = op_journal_read(t, &q, &r);
+	txn_abort(t);
+	return err < 0 ? err : r.n > 0;
+}
+
+static bool
+taken_back(struct engine *e, struct journal_pos cur)
+{
+	return read_from(e, cur.seq, cur.idx) == -VFS_CURSOR_EXPIRED &&
+	    read_from(e, cur.seq, UINT32_MAX) == -VFS_CURSOR_EXPIRED;
+}
+
+/*
+ * A cursor never sees another history than the one that it was given in:
+ * that of the moment is where the journal ends, and what a cut took back
+ * was never there.  (What lies between is among the rows.)
+ */
+static bool
+cursors_hold(struct life *l, struct engine *e, int at, char text[200])
+{
+	struct journal_pos cur = l->at[at].cur, end = l->at[l->n].cur;
+	int got = read_from(e, cur.seq, cur.idx);
+
+	if (got != 0)
+		snprintf(text, 200, "cursor %llu.%u: %s",
+		    (unsigned long long)cur.seq, cur.idx,
+		    got > 0 ? "more records" : vfs_err_text(got));
+	else if (end.seq != cur.seq && !taken_back(e, end))
+		snprintf(text, 200, "cursor %llu of a lost future is good",
+		    (unsigned long long)end.seq);
+	else if (l->lost.seq != 0 && !taken_back(e, l->lost))
+		snprintf(text, 200, "cursor %llu of a lost past is good",
+		    (unsigned long long)l->lost.seq);
+	return !text[0];
+}
+
 static int
 moment_find(struct life *l, uint64_t pub)
 {
@@ -329,6 +379,8 @@ judge_image(struct life *l, const struct pick *k)
 		judged_wrong(l, k, "a state that never was", "");
 	else if (at < l->lo)
 		judged_wrong(l, k, "a durable operation is lost", "");
+	else if (!cursors_hold(l, e, at, text))
+		judged_wrong(l, k, "journal", text);
 	else if (!new_numbers(l, e, text))
 		judged_wrong(l, k, "numbers", text);
 	else if (l->deep_every > 0 && l->judged++ %

@@ -71,6 +71,7 @@ moment_add(struct life *l, const struct walk *w)
 	l->n++;
 	l->at[l->n].pub = w->pub;
 	l->at[l->n].full = w->full;
+	l->at[l->n].cur = w->last;
 	l->at[l->n].known = false;
 	return true;
 }
@@ -305,6 +306,8 @@ power_cut(struct life *l)
 	l->live->dead = false;
 	disk_cut(l->live, &k);
 	then = l->at[j];
+	if (l->at[l->n].cur.seq != then.cur.seq)
+		l->lost = l->at[l->n].cur;
 	l->at[j].known = false;
 	moments_clear(l);
 	l->n = 0;
@@ -637,6 +640,7 @@ life_create(struct life *l)
 		return life_fail(l, "walking an empty store");
 	l->at[0].pub = w.pub;
 	l->at[0].full = w.full;
+	l->at[0].cur = w.last;
 	{
 		struct server_conf sc = { .engine = l->e };
 
@@ -693,6 +697,7 @@ life_begin(struct life *l, const struct image *image, uint64_t seed)
 	l->why[0] = 0;
 	l->rng.s = seed;
 	l->id_max = l->seq_max = 0;
+	l->lost.seq = 0;
 	l->boot = 2;
 	l->judged = 0;
 	memset(&l->last, 0, sizeof(l->last));
@@ -705,6 +710,7 @@ life_begin(struct life *l, const struct image *image, uint64_t seed)
 	l->n = 0;
 	l->at[0].pub = w.pub;
 	l->at[0].full = w.full;
+	l->at[0].cur = w.last;
 	{
 		struct server_conf sc = { .engine = l->e,
 		    .sync_all = l->sync_all };

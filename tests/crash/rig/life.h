@@ -11,6 +11,7 @@
 #ifndef CRASH_LIFE_H
 #define CRASH_LIFE_H
 
+#include "../../../vfsd/core/record.h"
 #include "../../../vfsd/dispatch.h"
 #include "disk.h"
 #include "enum.h"
@@ -21,6 +22,7 @@
 
 struct moment {
 	uint64_t pub, full;
+	struct journal_pos cur;	/* where its journal ends */
 	bool known;		/* m is the model of this moment */
 	struct model m;
 };
@@ -93,6 +95,8 @@ struct life {
 	struct moment *at;
 	int n, lo, acked;	/* latest, durable, acknowledged moment */
 	uint64_t id_max, seq_max;	/* given, lost futures included */
+	struct journal_pos lost;	/* the newest cursor that a cut took
+					 * back; seq 0: none */
 	uint64_t seq_last;		/* of the last commit */
 	unsigned appends;	/* log records since the operation began */
 	bool dirty;		/* ... and since the last moment */

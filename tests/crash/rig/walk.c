@@ -114,6 +114,16 @@ extent(struct txn *t, const struct row_parts *k, struct vfs_slice val,
 	return 0;
 }
 
+/* Records of a commit count from 0, without a gap. */
+static void
+record(struct walk *w, const struct row_parts *k)
+{
+	if (k->b != (k->a == w->last.seq ? w->last.idx + 1ull : 0) &&
+	    w->last.seq != 0)
+		bad(w, "a change record is missing before this", k->a, k->b);
+	w->last = (struct journal_pos){ k->a, (uint32_t)k->b };
+}
+
 static int
 row(struct txn *t, struct vfs_slice key, struct vfs_slice val, bool bytes,
     struct walk *w)
@@ -143,6 +153,8 @@ row(struct txn *t, struct vfs_slice key, struct vfs_slice val, bool bytes,
 			return err;
 		refer(w, k.a + 1 - s.nblocks, s.nblocks, 0, s.refs);
 	}
+	if (k.kind == ROW_JOURNAL)
+		record(w, &k);
 	w->full = h;
 	if (!ROW_IS_VOLATILE(k.kind))
 		w->pub = h;

@@ -14,6 +14,7 @@ struct walk {
 	uint64_t pub;		/* digest of the rows that survive a cut */
 	uint64_t full;		/* and of drafts */
 	uint32_t rows, drafts, orphans, names;
+	struct journal_pos last;	/* the newest change record */
 	uint64_t blocks;	/* different blocks that rows refer to */
 	char bad[200];		/* empty: nothing wrong was seen */
 };

@@ -1,0 +1,117 @@
+#!/bin/bash
+# vfsctl changes: who keeps only a cursor has the tree, whatever made the
+# changes, through kill -9; and he is told when his cursor is too old.
+. "$(dirname "$0")/lib.sh"
+need python3 git tar
+[ "$plain" ] && { skip "changes" "no journal in a plain directory"; finish; }
+export HOME=$work GIT_CONFIG_NOSYSTEM=1
+git config --global user.name t
+git config --global user.email t@example.org
+git config --global init.defaultBranch main
+git config --global --add safe.directory '*'
+py() { python3 "$here/changes.py" "$@"; }
+
+# All that is new, from the cursor kept in STATE.
+catch_up() {	# STATE [options]
+	local state=$work/$1 at
+	shift
+	at=$(py "$state" cursor) &&
+	    "$vfsctl" changes --json --since "$at" "$@" "$mnt" \
+	    >"$work/lines" && py "$state" apply <"$work/lines"
+}
+found() {
+	(cd "$mnt" && find . -mindepth 1 -printf '%P %y %i %n\n' |
+	    LC_ALL=C sort)
+}
+same() {	# STATE [options]
+	catch_up "$@" && py "$work/$1" tree | LC_ALL=C sort >"$work/mirror" &&
+	    found >"$work/found" && diff "$work/mirror" "$work/found"
+}
+as_mirrored() {	# NAME: both consumers
+	check "$1: the mirror is the tree" same all
+	check "$1: a collapsed one, too" same fold --collapse
+}
+
+mount_store || { check "mount" false; finish; }
+as_mirrored "an empty store"
+
+use_tools() {
+	cd "$mnt" && mkdir -p src/a src/b "odd $(printf '\377\n')" &&
+	    seq 300 | (cd src/a && xargs touch) &&
+	    tar cf - src | (mkdir copy && tar xf - -C copy) &&
+	    git init -q repo && (cd repo && cp -r ../src . && git add -A &&
+	    git commit -qm one && git mv src/a src/z && git commit -qm two &&
+	    git gc -q) && git clone -q repo clone && mv copy/src/b moved &&
+	    ln src/a/1 linked && ln -s nowhere soft && mkfifo fifo &&
+	    mv -T src/a src/renamed && rm -rf copy && cd /
+}
+check "tar, git, mv, ln, rm -rf" use_tools
+as_mirrored "after real tools"
+
+# kill -9 while files come and go; what was acknowledged is in the journal.
+check "more of it under way" true
+(cd "$mnt" && while cp -r repo "w$RANDOM" && mv w* "m$RANDOM" &&
+    rm -rf m[0-4]*; do :; done) >/dev/null 2>&1 &
+busy=$!
+sleep 0.7
+py "$work/all" cursor >"$work/before"
+catch_up all >/dev/null
+check "kill -9" kill_daemon
+kill "$busy" 2>/dev/null
+wait "$busy" 2>/dev/null
+umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt"
+check "mount again" mount_store
+as_mirrored "after kill -9"
+check "an orderly restart" remount
+echo x >"$mnt/later"
+as_mirrored "after a restart"
+
+# A subtree's reader sees what enters and leaves.
+mkdir "$mnt/in" "$mnt/out"
+at=$("$vfsctl" changes --json "$mnt" | sed 's/.*"cursor":"\(.*\)".*/\1/')
+mv "$mnt/moved" "$mnt/in/came"
+touch "$mnt/out/unseen" "$mnt/in/seen"
+mv "$mnt/in/came" "$mnt/out/went"
+mv "$mnt/in/seen" "$mnt/out/seen"
+told=$("$vfsctl" changes --since="$at" --subtree="$mnt/in" "$mnt" |
+    awk '/^[0-9]/ { printf "%s ", $2 }')
+is "a subtree's changes" "$told" "entered create meta left left "
+told=$("$vfsctl" changes --since="$at" --name 'un*' --kind create,unlink \
+    "$mnt" | awk '/^[0-9]/ { print $2, $NF }')
+is "by name and kind" "$told" "create $mnt/out/unseen"
+
+# --follow tells of what happens, and ends with Ctrl-C.
+"$vfsctl" changes --follow --kind create "$mnt" >"$work/follow" &
+follower=$!
+for ((i = 0; i < 100; i++)); do
+	[ -s "$work/follow" ] && break
+	sleep 0.05
+done
+touch "$mnt/followed"
+for ((i = 0; i < 100; i++)); do
+	grep -q "/followed$" "$work/follow" && break
+	sleep 0.05
+done
+check "--follow tells of it" grep -q "create .*/followed$" "$work/follow"
+kill -INT "$follower"
+check "Ctrl-C ends it well" wait "$follower"
+
+# A journal of one megabyte, and more than that in it.
+at=$(py "$work/all" cursor)
+check "a small journal" remount -o journal=1M
+many() {
+	cd "$mnt" && mkdir many && (cd many && seq 9000 | xargs touch) &&
+	    rm -rf many && cd / && remount -o journal=1M
+}
+check "more than it holds" many
+"$vfsctl" changes --since "$at" "$mnt" >"$work/expired" 2>&1
+is "the old cursor has expired" "$?" 3
+check "and that is said" grep -q "has expired" "$work/expired"
+at=$("$vfsctl" status "$mnt" | awk '/^journal.bytes / { print $2 }')
+at_most "bytes that are kept" "$at" 1048576
+"$vfsctl" changes --since oldest "$mnt" >"$log"
+is "the rest can be read" "$?" 0
+refuse "a size that is none" "$vfsd" -o journal=12 "$store" "$mnt"
+check "unmount" unmount_store
+check "the store is clean" store_is_clean
+finish
