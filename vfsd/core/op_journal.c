@@ -94,6 +94,10 @@ start(struct scan *s, const struct journal_info *info,
 	err = seek(s, want.seq, all ? 0 : want.idx, at, j);
 	if (err < 0 && err != -VFS_NOENT)
 		return err;
+#ifdef PLANT_CURSOR_BY_NUMBER
+	if (want.seq > info->floor.seq && want.seq <= info->opened)
+		return seek(s, want.seq, (uint64_t)want.idx + 1, at, j);
+#endif
 	if (!is_known(info, want) && (err < 0 || at->seq != want.seq ||
 	    (!all && at->idx != want.idx)))
 		return -VFS_CURSOR_EXPIRED;

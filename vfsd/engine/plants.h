@@ -16,6 +16,8 @@
  *   PLANT_REISSUE_SEQ		marks.c: leases of seq are forgotten
  *   PLANT_REISSUE_ID		marks.c: leases of ids are forgotten
  *   PLANT_TRIM_LIVE_DRAFT	checkpoint.c: live drafts are not logged again
+ *   PLANT_CURSOR_BY_NUMBER	core: a cursor is good if its number is not
+ *				too small or too large
  */
 #ifndef ENGINE_PLANTS_H
 #define ENGINE_PLANTS_H
