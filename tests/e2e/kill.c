@@ -8,6 +8,10 @@
  * compared with the ledger; of the operation in flight both outcomes are
  * right, of a write in flight any mixture of old and new bytes.  In every
  * second round a file stays open with writes that nobody has flushed.
+ *
+ * With KILL_ITSELF set the daemon's own wrapper kills it, at a system call
+ * of its choice, perhaps before it serves; the timer is for calls that do
+ * not come.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,6 +36,7 @@
 #define NAMES	12
 #define BYTES	20000		/* largest file */
 #define FUSE_MAGIC 0x65735546
+#define STARTS_MAX	20u	/* daemons in a row that die before they serve */
 
 /* What a name stands for. */
 struct file {
@@ -62,14 +67,18 @@ struct rig {
 	struct file now[NAMES], next[NAMES];	/* without, with the last op */
 	uint64_t ops, kinds[WHATS];
 	double slowest;		/* start after a kill, seconds */
+	bool itself;		/* KILL_ITSELF */
+	unsigned timer, early;	/* killed by the timer; before they served */
 };
 
 static pid_t victim;		/* for the signal handler */
+static volatile sig_atomic_t timer_fired;
 
 static void
 on_timer(int sig)
 {
 	(void)sig;
+	timer_fired = 1;
 	kill(-victim, SIGKILL);
 }
 
@@ -96,8 +105,9 @@ answers(struct rig *r)
 	return statfs(r->mnt, &s) == 0 && s.f_type == FUSE_MAGIC;
 }
 
-static void
-start(struct rig *r)
+/* A daemon that ends is not waited for: false. */
+static bool
+start_once(struct rig *r)
 {
 	double from = now_s();
 
@@ -111,10 +121,8 @@ start(struct rig *r)
 	}
 	setpgid(r->pid, r->pid);
 	while (!answers(r)) {
-		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
-			printf("not ok - the daemon did not start again\n");
-			exit(1);
-		}
+		if (waitpid(r->pid, NULL, WNOHANG) == r->pid)
+			return false;
 		if (now_s() - from > 60) {
 			printf("not ok - no mount after a minute\n");
 			exit(1);
@@ -123,6 +131,31 @@ start(struct rig *r)
 	}
 	if (now_s() - from > r->slowest)
 		r->slowest = now_s() - from;
+	return true;
+}
+
+static void
+reap_all(struct rig *r)
+{
+	kill(-r->pid, SIGKILL);
+	/* its server has the store until it is gone */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+static void
+start(struct rig *r)
+{
+	unsigned tries;
+
+	for (tries = 0; !start_once(r); tries++) {
+		if (!r->itself || tries == STARTS_MAX) {
+			printf("not ok - the daemon did not start again\n");
+			exit(1);
+		}
+		r->early++;
+		reap_all(r);
+	}
 }
 
 static const char *
@@ -346,10 +379,12 @@ compare_all(struct rig *r, const struct file *f, const struct file *g,
 	return NULL;
 }
 
-/* The tree after a crash: without or with the operation in flight. */
-static void
+/* The tree after a crash: without or with the operation in flight.  What
+ * is wrong with it, or NULL. */
+static const char *
 verify(struct rig *r, const struct op *o)
 {
+	static char text[300];
 	bool bytes = o->what == WRITE || o->what == APPEND;
 	unsigned a, b;
 	const char *w1, *w2;
@@ -371,22 +406,21 @@ verify(struct rig *r, const struct op *o)
 		w1 = compare_all(r, r->now, r->next, true, &a);
 	}
 	if (w1 != NULL && w2 != NULL) {
-		printf("not ok - after op %ju (%d on f%u): f%u %s; "
-		    "or else f%u %s\n", (uintmax_t)r->ops, o->what, o->a, a,
-		    w1, b, w2);
-		exit(1);
+		snprintf(text, sizeof text, "f%u %s; or else f%u %s", a, w1,
+		    b, w2);
+		return text;
 	}
 	if ((d = opendir(r->mnt)) == NULL)
-		die(r->mnt);
+		return "the root cannot be read";
 	while ((e = readdir(d)) != NULL) {
 		if (!is_name(r, e->d_name)) {
-			printf("not ok - what is %s?\n", e->d_name);
-			exit(1);
+			snprintf(text, sizeof text, "what is %s?", e->d_name);
+			closedir(d);
+			return text;
 		}
 	}
 	closedir(d);
-	unlink(path(r, 99, ".tmp"));
-	errno = 0;
+	return NULL;
 }
 
 /* The ledger takes the state on disk where both were right. */
@@ -407,8 +441,11 @@ adopt(struct rig *r)
 		f->mode = st.st_mode & 07777;
 		if (getxattr(path(r, i, ""), "user.note", &f->note, 1) < 0)
 			f->note = 0;
-		if ((fd = open(path(r, i, ""), O_RDONLY)) < 0)
+		if ((fd = open(path(r, i, ""), O_RDONLY)) < 0) {
+			if (r->itself)
+				return;		/* it has died */
 			die("adopt");
+		}
 		f->size = read(fd, f->data, BYTES);
 		close(fd);
 	}
@@ -437,10 +474,7 @@ await_death(struct rig *r, const struct op *o)
 
 	for (i = 0; i < 500; i++) {
 		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
-			kill(-r->pid, SIGKILL);
-			/* its server has the store until it is gone */
-			while (waitpid(-1, NULL, 0) > 0)
-				;
+			reap_all(r);
 			return;
 		}
 		usleep(10000);
@@ -450,14 +484,64 @@ await_death(struct rig *r, const struct op *o)
 	exit(1);
 }
 
+/* Has it died?  An error may come before its parent knows. */
+static bool
+died(struct rig *r, bool wrong)
+{
+	int i;
+
+	if (!r->itself || (!wrong && answers(r)))
+		return false;
+	for (i = 0; i < 300; i++) {
+		if (waitpid(r->pid, NULL, WNOHANG) == r->pid) {
+			reap_all(r);
+			return true;
+		}
+		usleep(10000);
+	}
+	return false;
+}
+
+/* Start, compare, go on from there; a daemon that kills itself may do so
+ * under our eyes, and then we have seen nothing. */
+static void
+look(struct rig *r, const struct op *o)
+{
+	struct file was;
+	const char *why;
+
+	memcpy(&was, &r->now[o->a], sizeof was);
+	do {
+		memcpy(&r->now[o->a], &was, sizeof was);
+		start(r);
+		why = verify(r, o);
+	} while (died(r, why != NULL));
+	if (why != NULL) {
+		printf("not ok - after op %ju (%d on f%u): %s\n",
+		    (uintmax_t)r->ops, o->what, o->a, why);
+		exit(1);
+	}
+	unlink(path(r, 99, ".tmp"));
+	adopt(r);
+	while (died(r, false)) {
+		start(r);
+		unlink(path(r, 99, ".tmp"));
+		adopt(r);
+	}
+	errno = 0;
+}
+
 static void
 round_run(struct rig *r, bool draft)
 {
 	struct itimerval t = { .it_value.tv_usec = 20000 + draw(r, 150000) };
 	struct op o;
 
+	if (r->itself)
+		t.it_value = (struct timeval){ .tv_usec = 500000 };
 	if (draft)
 		hold_one(r);
+	timer_fired = 0;
 	victim = r->pid;
 	setitimer(ITIMER_REAL, &t, NULL);
 	for (;;) {
@@ -473,12 +557,11 @@ round_run(struct rig *r, bool draft)
 	await_death(r, &o);
 	memset(&t, 0, sizeof t);
 	setitimer(ITIMER_REAL, &t, NULL);
+	r->timer += timer_fired != 0;
 	if (r->held >= 0)
 		close(r->held);
 	r->held = -1;
-	start(r);
-	verify(r, &o);
-	adopt(r);
+	look(r, &o);
 }
 
 /* ROUNDS SEED STORE MNT DAEMON ARGS... */
@@ -500,18 +583,24 @@ kill_main(int argc, char **argv)
 	r.mnt = argv[4];
 	r.daemon = argv + 5;
 	r.held = -1;
+	r.itself = getenv("KILL_ITSELF") != NULL;
 	umask(0);
 	sigaction(SIGALRM, &sa, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	start(&r);
-	adopt(&r);
+	do {
+		start(&r);
+		adopt(&r);
+	} while (died(&r, false));
 	r.slowest = 0;
 	for (i = 0; i < rounds; i++)
 		round_run(&r, i % 2);
 	printf("# %d rounds, seed %s: %ju acknowledged operations kept, "
 	    "slowest start %.2f s\n", rounds, argv[2], (uintmax_t)r.ops,
 	    r.slowest);
-	kill(r.pid, SIGTERM);
+	if (r.itself)
+		printf("# %u daemons died before they served, %u by the "
+		    "timer\n", r.early, r.timer);
+	kill(-r.pid, SIGTERM);	/* strace would ignore it */
 	waitpid(r.pid, NULL, 0);
 	return 0;
 }
