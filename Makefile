@@ -150,7 +150,12 @@ PROBE := $(B)/bin/probe
 $(PROBE): $(call obj,$(wildcard tests/e2e/*.c)) $(B)/lib/libprotocol.a
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^
-tests: $(POSIX) $(PROBE)
+# Programs of clients: each file of tests/client is one.
+CLIENTS := $(patsubst tests/client/%.c,$(B)/bin/%,$(wildcard tests/client/*.c))
+$(CLIENTS): $(B)/bin/%: $(B)/obj/tests/client/%.o $(LIBVFS_A)
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^
+tests: $(POSIX) $(PROBE) $(CLIENTS)
 oracle: $(POSIX)
 	@tests/oracle.sh $(B)/bin
 conformance: all
