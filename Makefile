@@ -17,7 +17,7 @@ SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wno-maybe-uninitialized
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
 
-LIBS := -llmdb -lxxhash -lmd
+LIBS := -llmdb -lxxhash -luring -lmd
 
 # Sources: what a folder holds belongs to that folder's archive, so a new
 # file needs no line here.

@@ -55,6 +55,8 @@ static const struct option_row table[] = {
 	  "vfsd keeps them, for all ways into the store" },
 	{ "direct", K_SET, AT(direct), 0,
 	  "no page cache: each write(2) arrives whole" },
+	{ "uring", K_SET, AT(uring), 0,
+	  "requests by io_uring, where root has enabled fuse's" },
 	{ "relatime", K_SET, AT(atime), 0,
 	  "atime at the first open after a change (default)" },
 	{ "noatime", K_ATIME, AT(atime), MS_NOATIME, "never" },

@@ -28,6 +28,7 @@ struct conf {
 	bool sync_all;			/* durability=sync */
 	bool shared_locks;		/* locks=shared */
 	bool direct;
+	bool uring;
 	bool atime;
 	bool require_sandbox, no_sandbox;
 	uint64_t journal_max;		/* bytes; 0: the default */

@@ -170,6 +170,8 @@ static const int allowed_calls[] = {
 	SYS_epoll_pwait, SYS_eventfd2, SYS_pipe2,
 	SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_accept4,
 	SYS_accept, SYS_listen, SYS_bind, SYS_connect, SYS_shutdown,
+	/* Rings are made before, and restricted to the commands of FUSE. */
+	SYS_io_uring_enter,
 	SYS_getsockopt, SYS_setsockopt, SYS_getsockname, SYS_getpeername,
 #ifdef __x86_64__
 	SYS_poll, SYS_epoll_wait, SYS_open, SYS_stat, SYS_lstat, SYS_unlink,

@@ -42,6 +42,7 @@ struct serve {
 	int sigfd;
 	int ready_fd, ended_fd;		/* eventfds, for the front */
 	int null;			/* opened before the sandbox */
+	unsigned ring_queues;		/* as null; 0 without option uring */
 	_Atomic int init_err;
 	struct engine *engine;
 	struct server *server;
@@ -227,6 +228,7 @@ more_status(void *arg, wire_put *put, void *to)
 	put(to, "fuse.minor", st.minor);
 	put(to, "fuse.flags", st.flags);
 	put(to, "fuse.threads", st.threads);
+	put(to, "fuse.rings", st.rings);
 	put(to, "fuse.handles", st.handles);
 	put(to, "fuse.malformed", st.malformed);
 	put(to, "fuse.unknown", st.unknown);
@@ -250,6 +252,7 @@ start_fuse(struct serve *s, const int *fds, unsigned nfds)
 	struct fuse_front_conf fc = {
 		.server = s->server, .fds = fds, .nfds = nfds, .pin = true,
 		.store = s->c->store, .direct = s->c->direct,
+		.ring_queues = s->ring_queues,
 		.shared_locks = s->c->shared_locks,
 		.atime = s->c->atime && !s->c->rdonly,
 		.ready = on_ready, .ended = on_ended, .arg = s,
@@ -410,6 +413,8 @@ start(struct serve *s)
 	s->ready_fd = eventfd(0, EFD_CLOEXEC);
 	s->ended_fd = eventfd(0, EFD_CLOEXEC);
 	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (s->c->uring)
+		s->ring_queues = fuse_ring_queues();
 	if (s->sigfd < 0 || s->ready_fd < 0 || s->ended_fd < 0 || s->null < 0)
 		return failed(s, "cannot start: %s", strerror(errno));
 	if (s->places->n > 0 && users_read("/etc/passwd", "/etc/group",

@@ -5,12 +5,13 @@
 #	make bench [DIR=where] [ROUNDS=3] [FILES=2000] [BIG=1024] [ONLY="host vfsd"]
 #
 # Prints medians over the rounds, vfsd's ratio to each of the others, and
-# which of the goals hold.  Needs root for the peers that do.
+# which of the goals hold.  Needs root for the peers that do; vfsd-uring is
+# vfsd -o uring, where root has enabled that.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "$1" && pwd)
 rounds=${ROUNDS:-3} files=${FILES:-2000} big=${BIG:-1024}
-peers=${ONLY:-host loop vfsd bindfs fuse-overlayfs fuse2fs gocryptfs ntfs-3g}
+peers=${ONLY:-host loop vfsd vfsd-uring bindfs fuse-overlayfs fuse2fs gocryptfs ntfs-3g}
 top=$(mktemp -d "${DIR:-.}/bench.XXXXXX") || exit 1
 top=$(cd "$top" && pwd)
 results=$top/results
@@ -49,6 +50,12 @@ up() {
 	vfsd)	"$bin/vfsd" -f "$top/back/store" "$top/mnt" & pid=$!
 		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
 		return 1 ;;
+	vfsd-uring)
+		grep -qs Y /sys/module/fuse/parameters/enable_uring || {
+			echo "fuse.enable_uring is off" >&2; return 1; }
+		"$bin/vfsd" -f -o uring "$top/back/store" "$top/mnt" & pid=$!
+		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
+		return 1 ;;
 	bindfs)	bindfs "$top/back" "$top/mnt" ;;
 	fuse-overlayfs)
 		mkdir "$top/back/l" "$top/back/u" "$top/back/w"
@@ -65,7 +72,7 @@ up() {
 measure() {
 	local big_here=$big
 	case $1 in loop) big_here=0 ;; esac
-	command -v "$1" >/dev/null || [ -x "$bin/$1" ] || [ "$1" = host ] ||
+	command -v "$1" >/dev/null || [ -x "$bin/${1%-uring}" ] || [ "$1" = host ] ||
 	    { missing "$1" "not installed"; return; }
 	up "$1" 2>"$top/err" || { missing "$1" "$(tail -n 1 "$top/err")"; down; return; }
 	mkdir -p "$top/mnt/w"

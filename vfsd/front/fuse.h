@@ -26,6 +26,9 @@ struct fuse_front_conf {
 	bool pin;			/* thread i to the i-th CPU we may use */
 	const char *store;		/* its path, for ADDR_XATTR */
 	bool direct;			/* every write(2) arrives whole */
+	unsigned ring_queues;		/* fuse_ring_queues: by io_uring, where
+					 * that can be; 0: no.  Not with shared
+					 * locks */
 	bool shared_locks;		/* fcntl and flock locks are kept here */
 	bool atime;			/* opens for reading may set atime */
 	/* Called once, by a thread of the front, when INIT was answered;
@@ -42,6 +45,10 @@ int fuse_front_start(const struct fuse_front_conf *conf,
 /* Ends the threads even if the kernel would go on, answers what still
  * waits, and frees everything; NULL is fine. */
 void fuse_front_stop(struct fuse_front *f);
+
+/* A queue for each CPU that there may ever be: the kernel waits for those
+ * that are missing.  0: not known.  Before the sandbox closes. */
+unsigned fuse_ring_queues(void);
 
 /* How many threads, so how many descriptors, this machine wants. */
 unsigned fuse_front_threads(void);

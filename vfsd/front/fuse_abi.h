@@ -49,6 +49,7 @@ enum fuse_opcode {
 #define FUSE_INIT_EXT			(1ull << 30)
 #define FUSE_HAS_EXPIRE_ONLY		(1ull << 35)
 #define FUSE_DIRECT_IO_ALLOW_MMAP	(1ull << 36)
+#define FUSE_OVER_IO_URING		(1ull << 41)
 
 /* OPEN, CREATE, OPENDIR: flags of the reply */
 #define FOPEN_DIRECT_IO			(1u << 0)

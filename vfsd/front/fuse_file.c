@@ -258,10 +258,17 @@ synced(void *arg, int err)
 static int
 sync_id(struct freq *q, struct vfs_id id, uint32_t flags)
 {
-	struct freq_later *l = freq_later(q);
+	struct freq_later *l;
 	int err;
 
-	if (l == NULL)
+	if (q->w->ring != NULL) {	/* its thread answers, or nobody */
+		err = dispatch_sync(q->f->conf.server, &q->env, id, flags,
+		    NULL, NULL);
+		if (err == 0)
+			freq_reply(q, NULL, 0);
+		return err;
+	}
+	if ((l = freq_later(q)) == NULL)
 		return -VFS_NOMEM;
 	err = dispatch_sync(q->f->conf.server, &q->env, id, flags, synced, l);
 	if (err == 1)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuse_req.h"
+#include "fuse_uring.h"
 
 /* What we use where the kernel has it.  Not here on purpose:
  * WRITEBACK_CACHE (sizes and times would be the kernel's),
@@ -51,6 +51,8 @@ flags_wanted(const struct fuse_front *f, const struct fuse_init_in *in)
 		have |= (uint64_t)in->flags2 << 32;
 	if (f->conf.shared_locks)
 		want |= WANT_SHARED_LOCKS;
+	if (f->rings != NULL)
+		want |= FUSE_OVER_IO_URING;
 	return have & want;
 }
 
@@ -86,6 +88,8 @@ fuse_do_init(struct freq *q)
 	atomic_store(&f->flags, use);
 	if (!freq_reply(q, &r, sizeof r))
 		return 0;
+	if (use & FUSE_OVER_IO_URING)
+		fuse_rings_go(f);
 	tell_ready(f, 0);
 	return 0;
 }

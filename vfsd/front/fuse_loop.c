@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fuse_req.h"
+#include "fuse_uring.h"
 
 struct fuse_row {
 	const char *name;
@@ -84,8 +84,8 @@ fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n)
 		freq_count(&q);
 }
 
-static void
-pin(int cpu)
+void
+fuse_pin(int cpu)
 {
 	cpu_set_t set;
 
@@ -103,7 +103,7 @@ worker_main(void *arg)
 	ssize_t n;
 
 	if (w->cpu >= 0)
-		pin(w->cpu);
+		fuse_pin(w->cpu);
 	while (!atomic_load(&f->stopping)) {
 		n = read(w->fd, w->in, FUSE_BUF);
 		if (n > 0) {
@@ -116,9 +116,15 @@ worker_main(void *arg)
 			continue;
 		break;			/* ENODEV: unmounted */
 	}
+	fuse_worker_ended(f);
+	return NULL;
+}
+
+void
+fuse_worker_ended(struct fuse_front *f)
+{
 	if (atomic_fetch_sub(&f->alive, 1) == 1 && f->conf.ended != NULL)
 		f->conf.ended(f->conf.arg);
-	return NULL;
 }
 
 static void
@@ -210,6 +216,8 @@ workers_start(struct fuse_front *f)
 		if (f->conf.pin && i < ncpu)
 			f->worker[i]->cpu = cpu[i];
 	}
+	if (f->conf.ring_queues > 0 && f->locks == NULL)	/* a lock answers later */
+		fuse_rings_start(f);
 	atomic_store(&f->alive, f->nworkers);
 	for (i = 0; i < f->nworkers; i++) {
 		if (pthread_create(&f->worker[i]->thread, NULL, worker_main,
@@ -250,8 +258,8 @@ out:
 
 /* A thread between its look at stopping and its read misses a signal, so
  * it gets them until it is gone. */
-static void
-worker_join(struct fuse_worker *w)
+void
+fuse_worker_join(struct fuse_worker *w)
 {
 	struct timespec until;
 
@@ -279,10 +287,11 @@ fuse_front_stop(struct fuse_front *f)
 	atomic_store(&f->stopping, true);
 	locks_interrupt_all(f->locks);
 	for (i = 0; i < f->nworkers; i++)
-		worker_join(f->worker[i]);
+		fuse_worker_join(f->worker[i]);
 	locks_interrupt_all(f->locks);	/* they may have begun to wait */
 	while (atomic_load(&f->later) > 0)
 		usleep(1000);		/* flushes under way end by themselves */
+	fuse_rings_stop(f);
 	for (i = 0; i < f->nworkers; i++)
 		worker_free(f->worker[i]);
 	fuse_handles_free(f->handles);
@@ -302,21 +311,31 @@ add_up(struct fuse_count *to, struct counter *c)
 		to->ns_max = max;
 }
 
+static void
+add_worker(void *arg, struct fuse_worker *w)
+{
+	struct fuse_stats *out = arg;
+	unsigned i;
+
+	for (i = 0; i < FUSE_OP_COUNT; i++)
+		add_up(&out->op[i], &w->count[i]);
+	out->unknown += atomic_load(&w->unknown);
+	out->malformed += atomic_load(&w->malformed);
+}
+
 void
 fuse_front_stats(struct fuse_front *f, struct fuse_stats *out)
 {
-	unsigned i, j;
+	unsigned i;
 
 	*out = (struct fuse_stats){
 		.handles = fuse_handles_open(f->handles),
 		.minor = atomic_load(&f->minor),
 		.flags = atomic_load(&f->flags),
 		.threads = f->nworkers,
+		.rings = fuse_rings_serving(f),
 	};
-	for (i = 0; i < f->nworkers; i++) {
-		for (j = 0; j < FUSE_OP_COUNT; j++)
-			add_up(&out->op[j], &f->worker[i]->count[j]);
-		out->unknown += atomic_load(&f->worker[i]->unknown);
-		out->malformed += atomic_load(&f->worker[i]->malformed);
-	}
+	for (i = 0; i < f->nworkers; i++)
+		add_worker(out, f->worker[i]);
+	fuse_rings_each(f, add_worker, out);
 }

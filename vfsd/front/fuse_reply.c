@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "fuse_req.h"
+#include "fuse_uring.h"
 
 uint64_t
 fuse_now_ns(void)
@@ -20,20 +20,25 @@ fuse_now_ns(void)
 
 /* false: the request is gone (interrupted, or the session ended). */
 static bool
-put(int fd, uint64_t unique, int os, const struct iovec *body, int nbody)
+put(struct fuse_worker *w, uint64_t unique, int os, const struct iovec *body,
+    int nbody)
 {
 	struct fuse_out_header h = { .error = -os, .unique = unique };
 	struct iovec v[3];
 	size_t len = sizeof h;
 	int i;
 
+	if (w->ring != NULL) {		/* whoever waits there, waits */
+		fuse_ring_put(w->ring, unique, os, body, nbody);
+		return true;
+	}
 	v[0] = (struct iovec){ &h, sizeof h };
 	for (i = 0; i < nbody; i++) {
 		v[i + 1] = body[i];
 		len += body[i].iov_len;
 	}
 	h.len = (uint32_t)len;
-	return writev(fd, v, nbody + 1) == (ssize_t)len;
+	return writev(w->fd, v, nbody + 1) == (ssize_t)len;
 }
 
 bool
@@ -44,7 +49,7 @@ freq_reply2(struct freq *q, const void *p, size_t n,
 		{ (void *)(uintptr_t)p, n }, { (void *)(uintptr_t)p2, n2 }
 	};
 
-	return put(q->w->fd, q->h->unique, 0, v, n2 > 0 ? 2 : n > 0 ? 1 : 0);
+	return put(q->w, q->h->unique, 0, v, n2 > 0 ? 2 : n > 0 ? 1 : 0);
 }
 
 bool
@@ -57,7 +62,7 @@ int
 freq_errno(struct freq *q, int os)
 {
 	q->err = os;
-	put(q->w->fd, q->h->unique, os, NULL, 0);
+	put(q->w, q->h->unique, os, NULL, 0);
 	return 0;
 }
 
@@ -101,7 +106,7 @@ freq_done(struct freq_later *l, int os)
 {
 	struct fuse_front *f = l->w->f;
 
-	put(l->w->fd, l->unique, os, NULL, 0);
+	put(l->w, l->unique, os, NULL, 0);
 	count(&l->w->count[l->opcode], fuse_now_ns() - l->t0_ns, os != 0);
 	free(l);
 	atomic_fetch_sub(&f->later, 1);

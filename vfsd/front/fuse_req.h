@@ -25,8 +25,12 @@ struct counter {
 	_Atomic uint64_t calls, errors, ns_total, ns_max;
 };
 
+struct fuse_ring;			/* fuse_uring.h */
+struct fuse_rings;
+
 struct fuse_worker {
 	struct fuse_front *f;
+	struct fuse_ring *ring;		/* NULL: it reads /dev/fuse */
 	unsigned n;
 	int fd;
 	int cpu;			/* -1: not pinned */
@@ -57,6 +61,7 @@ struct fuse_front {
 	_Atomic unsigned later;		/* replies that a callback owes */
 	struct fuse_worker *worker[FUSE_THREADS_MAX];
 	unsigned nworkers;
+	struct fuse_rings *rings;	/* NULL: none */
 };
 
 struct freq {
@@ -78,6 +83,11 @@ struct freq_later {
 	uint64_t unique, t0_ns;
 	uint32_t opcode;
 };
+
+/* fuse_loop.c, for threads of either kind */
+void fuse_pin(int cpu);
+void fuse_worker_ended(struct fuse_front *f);
+void fuse_worker_join(struct fuse_worker *w);
 
 /* One message.  Whatever its bytes are, it ends in at most one reply. */
 void fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n);

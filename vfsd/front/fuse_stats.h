@@ -23,6 +23,7 @@ struct fuse_stats {
 	uint32_t minor;			/* of the protocol, as negotiated */
 	uint64_t flags;			/* INIT flags in use */
 	unsigned threads;
+	unsigned rings;			/* threads on io_uring */
 };
 
 /* "LOOKUP"; NULL if there is no such opcode. */
