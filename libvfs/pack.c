@@ -246,6 +246,23 @@ vfs_pack_rename(struct vfs_pack *p, const struct vfs_move *m)
 	vfs_pack_op(p, VFS_OP_RENAME, &q);
 }
 
+void
+vfs_pack_publish(struct vfs_pack *p, const struct vfs_move *m)
+{
+	struct vfs_tree_publish q = { m->dir, m->dir2, m->expect, m->expect2,
+		m->flags, lv_str(m->name), lv_str(m->name2) };
+
+	vfs_pack_op(p, VFS_OP_TREE_PUBLISH, &q);
+}
+
+void
+vfs_pack_remove_tree(struct vfs_pack *p, struct vfs_id dir, const char *name)
+{
+	struct vfs_tree_remove q = { .dir = dir, .name = lv_str(name) };
+
+	vfs_pack_op(p, VFS_OP_TREE_REMOVE, &q);
+}
+
 /* --- preconditions ------------------------------------------------------------- */
 
 static void

@@ -112,7 +112,8 @@ void vfs_pack_end(struct vfs_pack *p);
 #define VFS_RESULT(k)	(1ull << 63 | (k))
 
 /* Any of CREATE LINK UNLINK RENAME TMPFILE SETATTR WRITE ALLOCATE
- * COPY_RANGE XATTR_SET XATTR_REMOVE, LOOKUP and STAT. */
+ * COPY_RANGE XATTR_SET XATTR_REMOVE TREE_PUBLISH TREE_REMOVE, LOOKUP and
+ * STAT. */
 struct vfs_id vfs_pack_op(struct vfs_pack *p, enum vfs_op op, const void *q);
 
 struct vfs_id vfs_pack_mkdir(struct vfs_pack *p, struct vfs_id dir,
@@ -127,6 +128,10 @@ void vfs_pack_write(struct vfs_pack *p, struct vfs_id id, uint64_t off,
 void vfs_pack_unlink(struct vfs_pack *p, struct vfs_id dir, const char *name,
     uint32_t flags);
 void vfs_pack_rename(struct vfs_pack *p, const struct vfs_move *m);
+/* As vfs_tree_publish and vfs_tree_remove. */
+void vfs_pack_publish(struct vfs_pack *p, const struct vfs_move *m);
+void vfs_pack_remove_tree(struct vfs_pack *p, struct vfs_id dir,
+    const char *name);
 
 /*
  * What has to be so, or nothing happens: -VFS_PRECOND, with op_index the

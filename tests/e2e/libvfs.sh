@@ -1,0 +1,136 @@
+#!/bin/bash
+# libvfs as a stranger meets it: installed, found by pkg-config, used from
+# C and C++; every example of the manual and the example program run.
+. "$(dirname "$0")/lib.sh"
+plain=
+need pkg-config gcc
+src=$here/../..
+dest=$work/dest
+check "make install" make -s -C "$src" install DESTDIR="$dest" PREFIX=/usr \
+    B="$build" || finish
+export PKG_CONFIG_PATH=$dest/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dest
+export LD_LIBRARY_PATH=$dest/usr/lib
+flags=$(pkg-config --cflags --libs vfs) || flags=
+check "pkg-config knows vfs" test -n "$flags"
+check "soname" sh -c "readelf -d '$dest/usr/lib/libvfs.so.1' |
+    grep -q 'SONAME.*libvfs.so.1'"
+is "only vfs_ is exported" "$(nm -D --defined-only \
+    "$dest/usr/lib/libvfs.so.1" | awk '$2 != "A" { print $3 }' |
+    grep -v '^vfs_')" ""
+is "needs nothing but libc" "$(readelf -d "$dest/usr/lib/libvfs.so.1" |
+    grep NEEDED | grep -vE 'libc\.so|lib[a-z]*san\.so')" ""
+
+mkdir -p "$work/out"
+cd "$work/out" || exit 1
+
+# Anyone who reads what a function does has to find all of them.
+is "every function has a synopsis" "$(nm -D --defined-only \
+    "$dest/usr/lib/libvfs.so.1" | awk '$2 == "T" { print $3 }' |
+    sed 's/@.*//' | grep -v '^vfs_err_' | sort -u | while read -r f; do
+	grep -qE "^\.Fn $f( |$)" "$src"/man/vfs*.3 || echo "$f"
+    done)" ""
+
+# --- it compiles: warnings, standards, C++
+printf '#include <vfs/vfs.h>\nint main(void) { return 0; }\n' >one.c
+cp one.c one.cc
+# shellcheck disable=SC2086
+{
+check "headers in strict C11" gcc -std=c11 -Wall -Wextra -Wpedantic -Werror \
+    -Wstrict-prototypes -o one one.c $flags
+if command -v g++ >/dev/null; then
+	cat >two.cc <<'CC'
+#include <vfs/vfs.h>
+#include <cstdio>
+int
+main(int argc, char **argv)
+{
+	struct vfs *v;
+	struct vfs_attr a;
+	struct vfs_read q = { { 1 }, 0, 0, 0, 0 };
+	if (argc < 2 || vfs_connect(argv[1], nullptr, &v) < 0)
+		return 1;
+	int err = vfs_stat(v, nullptr, vfs_root(v), &a);
+	std::printf("%s %llu\n", vfs_strerror(err), (unsigned long long)a.id.n);
+	vfs_disconnect(v);
+	return err < 0 || q.id.n != 1;
+}
+CC
+	check "headers in C++" g++ -std=c++17 -Wall -Wextra -Werror -o two \
+	    two.cc $flags
+else
+	skip "headers in C++" "no g++ here"
+fi
+check "the example program" gcc -std=c11 -Wall -Wextra -Werror -o vfsmake \
+    "$src/libvfs/examples/vfsmake.c" $flags
+check "it links statically" gcc -o static one.c \
+    "$dest/usr/lib/libvfs.a" $flags
+}
+
+# --- every example of the manual: code between .Bd -literal and .Ed
+examples() {	# PAGE: writes PAGE-N.c
+	awk -v base="$(basename "$1" .3)" '
+	    /^\.Sh EXAMPLES/ { on = 1 }
+	    /^\.Sh / && !/EXAMPLES/ { on = 0 }
+	    on && /^\.Bd -literal/ { f = base "-" ++n ".c"; next }
+	    /^\.Ed/ { if (f) close(f); f = "" }
+	    f { gsub(/\\e/, "\\"); gsub(/\\-/, "-"); print >f }' "$1"
+}
+for page in "$src"/man/vfs.3 "$src"/man/vfs_*.3; do
+	examples "$page"
+	name=$(basename "$page" .3)
+	check "${name}__has_examples" test -s "$name-1.c"
+done
+for c in vfs*-[0-9].c; do
+	# shellcheck disable=SC2086
+	check "${c%.c}__compiles" gcc -std=c11 -Wall -Wextra -Werror \
+	    -o "${c%.c}" "$c" $flags
+done
+
+# --- against a daemon: without a mount, and beside one
+run_all() {	# HOW WHERE
+	local c
+	for c in vfs*-[0-9].c; do
+		check "${c%.c}__runs_$1" timeout 30 "./${c%.c}" "$2"
+	done
+	[ -x two ] && check "two__runs_$1" ./two "$2"
+}
+"$vfsd" -f -o listen="unix:$work/sock" "$store" 2>>"$work/daemon.log" &
+daemon=$!
+for _ in {1..500}; do
+	[ -S "$work/sock" ] && break
+	sleep 0.02
+done
+check "served_without_a_mount" test -S "$work/sock" || finish
+run_all by_socket "unix:$work/sock"
+run_all by_store "$store"
+kill "$daemon"
+wait "$daemon"
+daemon=
+check "mount" mount_store || finish
+run_all by_mount "$mnt"
+
+# --- the example program: once, again, after a change
+mkdir -p "$mnt/src/sub"
+echo 'one < two' >"$mnt/src/a.txt"
+echo 'three' >"$mnt/src/sub/b.txt"
+echo 'not text' >"$mnt/src/c.bin"
+is "vfsmake__first" "$(./vfsmake "$mnt" src www 2>&1)" "2 pages"
+is "vfsmake__output" "$(cat "$mnt/www/a.html")" \
+    "$(printf '<pre>\none &#60; two\n</pre>')"
+is "vfsmake__subdirectory" "$(ls "$mnt/www/sub")" "b.html"
+is "vfsmake__again" "$(./vfsmake "$mnt" src www 2>&1)" "nothing has changed"
+echo 'elsewhere' >"$mnt/other.txt"
+is "vfsmake__a_change_elsewhere" "$(./vfsmake "$mnt" src www 2>&1)" \
+    "nothing has changed"
+echo 'four' >"$mnt/src/sub/d.txt"
+rm "$mnt/src/a.txt"
+is "vfsmake__after_a_change" "$(./vfsmake "$mnt" src www 2>&1)" "2 pages"
+is "vfsmake__old_output_is_gone" "$(cd "$mnt/www" && find . -type f | sort |
+    tr '\n' ' ')" "./sub/b.html ./sub/d.html "
+is "vfsmake__leaves_nothing_behind" "$(ls -A "$mnt")" \
+    "$(cd "$mnt" && ls -A | grep -v '\.new$')"
+refuse "vfsmake__without_a_source" ./vfsmake "$mnt" nosuch www
+cd "$work" || exit 1
+check "unmount" unmount_store
+check "store_is_clean" store_is_clean
+finish
