@@ -18,12 +18,13 @@
 #include "fuzz.h"
 
 #define REQS_MAX	512u
+#define MSG_MAX		32768u
 
 static struct peer {
 	const uint8_t *in;		/* what it says */
 	size_t n;
 	uint8_t how;
-	uint8_t now[VFS_MSG_MAX];	/* let through, not yet received */
+	uint8_t now[MSG_MAX];	/* let through, not yet received */
 	size_t now_n, now_at;
 	unsigned sent, served;		/* requests, replies */
 	struct proto_hdr reqs[REQS_MAX];
@@ -44,7 +45,7 @@ let_through(void)
 
 	if (peer.n == 0)
 		return;
-	if (proto_hdr_decode(peer.in, peer.n, VFS_MSG_MAX, &h) == 0 &&
+	if (proto_hdr_decode(peer.in, peer.n, MSG_MAX, &h) == 0 &&
 	    h.len <= peer.n)
 		n = h.len;
 	if (n > sizeof peer.now - peer.now_n)
@@ -277,6 +278,7 @@ static void (*const calls[])(struct vfs *) = { names, dirs, content, attrs,
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
+	struct vfs_conf conf = { .max_msg = MSG_MAX };
 	struct vfs *v;
 	uint8_t *copy;
 	size_t i;
@@ -290,7 +292,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	peer.how = copy[0];
 	peer.now_n = peer.now_at = peer.skip = peer.head_n = 0;
 	peer.sent = peer.served = 0;
-	if (vfs_connect_fd(open("/dev/null", O_RDWR | O_CLOEXEC), NULL,
+	if (vfs_connect_fd(open("/dev/null", O_RDWR | O_CLOEXEC), &conf,
 	    &v) == 0) {
 		for (i = 0; i < CALLS; i++)
 			calls[(copy[1] + i) % CALLS](v);

@@ -17,7 +17,7 @@ vfs_open(struct vfs *v, struct vfs_tx *tx, struct vfs_id id, uint32_t flags,
 
 	if (err < 0)
 		return err;
-	handle->n = r.handle;
+	handle->n = r.handle != 0 ? r.handle : id.n;	/* in a tx */
 	if (attr != NULL)
 		*attr = r.attr;
 	return 0;
@@ -73,6 +73,8 @@ close_some(struct vfs *v, const struct vfs_id *handles, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
+		if ((handles[i].n & VFS_HANDLE) == 0)
+			continue;	/* an id: nothing is open */
 		if ((h = lv_handle_find(v, handles[i].n)) == NULL)
 			err = lv_fail(v, -VFS_BAD_HANDLE);
 		else if (h->real != 0 && v->lost == 0)

@@ -86,7 +86,7 @@ make(struct vfs *v, struct vfs_tx *tx, const struct vfs_create *q,
 	if (attr != NULL)
 		*attr = r.attr;
 	if (handle != NULL)
-		handle->n = r.handle;
+		handle->n = r.handle != 0 ? r.handle : r.attr.id.n;
 	return 0;
 }
 
