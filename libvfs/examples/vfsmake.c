@@ -93,14 +93,27 @@ page_name(const char *name, char *out)
 	return true;
 }
 
+static char *
+put(char *to, const char *text)
+{
+	size_t n = strlen(text);
+
+	memcpy(to, text, n);
+	return to + n;
+}
+
 static size_t
 escape(char *to, const char *from, size_t n)
 {
 	char *p = to;
 
 	for (; n > 0; n--, from++)
-		if (*from == '<' || *from == '>' || *from == '&')
-			p += sprintf(p, "&#%d;", *from);
+		if (*from == '<')
+			p = put(p, "&lt;");
+		else if (*from == '>')
+			p = put(p, "&gt;");
+		else if (*from == '&')
+			p = put(p, "&amp;");
 		else
 			*p++ = *from;
 	return (size_t)(p - to);

@@ -116,7 +116,7 @@ echo 'three' >"$mnt/src/sub/b.txt"
 echo 'not text' >"$mnt/src/c.bin"
 is "vfsmake__first" "$(./vfsmake "$mnt" src www 2>&1)" "2 pages"
 is "vfsmake__output" "$(cat "$mnt/www/a.html")" \
-    "$(printf '<pre>\none &#60; two\n</pre>')"
+    "$(printf '<pre>\none &lt; two\n</pre>')"
 is "vfsmake__subdirectory" "$(ls "$mnt/www/sub")" "b.html"
 is "vfsmake__again" "$(./vfsmake "$mnt" src www 2>&1)" "nothing has changed"
 echo 'elsewhere' >"$mnt/other.txt"
