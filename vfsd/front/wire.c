@@ -64,13 +64,17 @@ rest(struct wire *w)
 static void
 run_job(struct wire *w, struct wire_req *q)
 {
+	bool chore = q->chore != NULL;
+
 	q->job(q);
-	pthread_mutex_lock(&w->lock);
-	wire_settle(q);
-	w->reap = true;
-	pthread_mutex_unlock(&w->lock);
+	if (!chore) {
+		pthread_mutex_lock(&w->lock);
+		wire_settle(q);
+		pthread_mutex_unlock(&w->lock);
+		w->reap = true;
+		wire_poke(w);
+	}
 	wire_req_free(q);
-	wire_poke(w);
 }
 
 /* Called and returns with w->lock held. */
@@ -82,7 +86,7 @@ run_one(struct wire_work *k, struct wire_req *q)
 
 	if (w->poller == k && q->class != WIRE_QUICK) {
 		w->poller = NULL;	/* wire_pick saw an idle one */
-		w->n.handovers++;
+		w->n.handovers += q->job == NULL;
 		wire_wake(w);
 	}
 	w->ordinary += !lane;

@@ -133,11 +133,11 @@ wire_farewell(struct wire_conn *c, int err)
 
 /* --- its end --------------------------------------------------------------- */
 
-static int
+static void
 close_session(struct wire_req *q)
 {
+	wire_watch_end(q->ws);
 	session_close(q->s);
-	return 0;
 }
 
 /* Nobody is there to be answered: what has not begun is dropped, what

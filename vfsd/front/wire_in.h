@@ -9,6 +9,7 @@
  *   wire_ops.c		one request: decode, run, encode
  *   wire_own.c		what the daemon and the connection answer
  *   wire_sess.c	sessions of a connection, staging
+ *   wire_watch.c	WATCH and N_CHANGED
  *   wire_check.c	the checker on request
  *   wire_status.c	counters
  *
@@ -26,6 +27,8 @@
 
 #include "../../protocol/codec.h"
 #include "../engine/engine.h"
+#include "../watch.h"
+#include "grant.h"
 #include "link.h"
 #include "listen.h"
 #include "wire.h"
@@ -44,6 +47,7 @@
 #define WIRE_LIST_MAX	65536u		/* bytes of entries in one reply */
 #define WIRE_FINDINGS_MAX 10000u	/* kept of one check */
 #define WIRE_PRIOS	8u
+#define WIRE_WATCHES	16u		/* of one session */
 #define WIRE_SESSIONS	(1 + VFS_SESSIONS_MAX)	/* of one connection */
 
 /* Where a request is run. */
@@ -65,6 +69,18 @@ struct wire_stage {
 };
 
 struct wire_conn;
+struct wire_sess;
+
+/* A watch of a session; its memory outlives it.  w->lock, but fired. */
+struct wire_watch {
+	struct wire_sess *ws;
+	bool used;
+	uint64_t number;		/* 0: it comes, or goes */
+	struct vfs_id subtree;
+	uint64_t seq;			/* the peer has read up to here */
+	uint32_t idx;
+	_Atomic bool fired;		/* rests until it is armed again */
+};
 
 /* A session of a connection.  w->lock, but where it says otherwise. */
 struct wire_sess {
@@ -81,7 +97,11 @@ struct wire_sess {
 	struct wire_stage *stage;
 	uint64_t done[WIRE_DONE_KEPT];
 	unsigned done_at;
-	_Atomic int ended;		/* an error: tell the peer; any thread */
+	struct wire_watch watches[WIRE_WATCHES];
+	/* Any thread: */
+	_Atomic int ended;		/* an error: tell the peer */
+	_Atomic uint64_t changed;	/* a commit: tell the peer */
+	_Atomic bool told;		/* of one that it has not read yet */
 };
 
 /* A request from its arrival to its reply, or work of our own (h.req_id
@@ -95,6 +115,7 @@ struct wire_req {
 	enum vfs_op op;
 	enum wire_class class;
 	bool queued;
+	struct wire *chore;		/* a job without a connection */
 	int early;			/* refused as it arrived: the error */
 	uint64_t early_detail;
 	uint8_t *msg;
@@ -103,7 +124,7 @@ struct wire_req {
 	uint64_t since_ms, deadline_ms;	/* 0: none */
 	_Atomic int stop;		/* -VFS_CANCELLED, -VFS_SESSION_CLOSED */
 	uint16_t more_credits;		/* that the reply grants */
-	int (*job)(struct wire_req *q);	/* of our own */
+	void (*job)(struct wire_req *q);	/* of our own */
 };
 TAILQ_HEAD(wire_queue, wire_req);
 
@@ -129,6 +150,7 @@ struct wire_conn {
 	unsigned attach_failed;
 	uint64_t bytes;
 	unsigned busy;			/* threads that are sending */
+	struct grants grants;		/* has a lock of its own */
 	struct wire_queue reqs;		/* unanswered, and jobs */
 	struct wire_sess sess[WIRE_SESSIONS];
 	/* Written under w->lock or by the poller, read by all: */
@@ -182,7 +204,7 @@ struct wire {
 	unsigned nplaces, nthreads;
 	bool bound;			/* WIRE_SOCK is ours to remove */
 	_Atomic uint64_t trace;
-	_Atomic bool revoked;		/* some wire_sess has ended */
+	_Atomic bool tell;		/* some wire_sess has ended, changed */
 	_Atomic bool reap;		/* a connection may be over */
 	struct wire_counts n;
 	struct wire_check check;
@@ -191,6 +213,7 @@ struct wire {
 	/* The poller's. */
 	uint64_t scan_ms;		/* look at all connections then */
 	bool deaf;			/* no peers are taken until then */
+	_Atomic bool chore;		/* is queued, or runs */
 
 	pthread_mutex_t lock;		/* all below */
 	pthread_cond_t wake;
@@ -272,7 +295,7 @@ void wire_req_free(struct wire_req *q);
 bool wire_unqueue(struct wire *w, struct wire_req *q);
 /* Work of our own, on the lane. */
 int wire_job(struct wire_conn *c, struct wire_sess *ws, struct session *s,
-    int (*job)(struct wire_req *));
+    void (*job)(struct wire_req *));
 
 /* --- wire_ops.c: no lock ------------------------------------------------- */
 
@@ -299,6 +322,7 @@ struct wire_call {
 	struct wire_req *q;
 	struct req_env env;
 	struct session_call sc;
+	struct grant_copies copies;
 };
 typedef int wire_own_fn(struct wire_call *, const void *q, void *r);
 /* NULL: the session's. */
@@ -321,11 +345,21 @@ void wire_sess_detach(struct wire_req *q, struct wire_queue *drop);
 void wire_refuse_all(struct wire_work *k, struct wire_queue *drop, int err);
 /* w->lock held. */
 void wire_stage_drop(struct wire_stage *st);
-/* Tells peers of sessions that have ended; the poller only. */
-void wire_tell_ended(struct wire *w);
+/* Tells peers of sessions that have ended, or have something to read; the
+ * poller only. */
+void wire_tell(struct wire *w);
 wire_own_fn wire_own_attach, wire_own_detach, wire_own_stage;
-const void *wire_far_get(void *req, unsigned kind, unsigned grant,
+const void *wire_far_get(void *call, unsigned kind, unsigned grant,
     uint64_t off, uint32_t n);
+
+/* --- wire_watch.c ------------------------------------------------------------ */
+
+wire_own_fn wire_own_watch, wire_own_unwatch;
+/* No lock: all of a session that has ended, or ends. */
+void wire_watch_end(struct wire_sess *ws);
+/* JOURNAL_READ was answered with r. */
+void wire_watch_read(struct wire_call *k, const struct vfs_journal_read *q,
+    const struct vfs_journal_read_reply *r);
 
 /* --- the rest ------------------------------------------------------------- */
 

@@ -36,7 +36,8 @@ static const uint8_t classes[VFS_OP_COUNT] = {
 	C(TX_ABORT, LANE),
 	C(ATTACH, QUICK), C(STATUS, QUICK), C(WHY, QUICK), C(WALK, QUICK),
 	C(OPEN_ID, QUICK), C(DUP, QUICK), C(LOCK_TEST, QUICK),
-	C(JOURNAL_POS, QUICK), C(WAIT, WAIT),
+	C(JOURNAL_POS, QUICK), C(WAIT, WAIT), C(GRANT_MAP, QUICK),
+	C(GRANT_UNMAP, QUICK), C(JOURNAL_READ, WORK),
 #undef C
 };
 
@@ -169,12 +170,13 @@ call_init(struct wire_call *k, struct wire_work *w, struct wire_req *q)
 	k->sc = (struct session_call){ .s = q->s, .env = &k->env,
 		.room = q->c->max_msg, .stop = wire_asked, .stop_arg = q };
 	k->sc.e.trace_id = k->env.trace_id;
+	k->copies.g = &q->c->grants;
 }
 
 static int
 decode(struct wire_call *k, union proto_req *r, struct proto_ext *ext)
 {
-	struct proto_far far = { wire_far_get, k->q };
+	struct proto_far far = { wire_far_get, k };
 	struct rbuf b;
 	int err;
 
@@ -185,6 +187,40 @@ decode(struct wire_call *k, union proto_req *r, struct proto_ext *ext)
 	if (err < 0)
 		k->sc.e.detail = b.err_at;
 	return err;
+}
+
+/* The bytes go where the peer said, not into the message. */
+static int
+read_granted(struct wire_call *k, struct vfs_read *q, union proto_rep *r)
+{
+	struct grants *g = &k->q->c->grants;
+	uint32_t grant = q->grant;
+	uint64_t off = q->grant_off;
+	int err;
+
+	if (q->count > VFS_IO_MAX)
+		return -VFS_TOO_BIG;
+	if ((err = grants_room(g, grant, off, q->count)) < 0)
+		return err;
+	q->grant = 0;
+	q->grant_off = 0;
+	k->sc.room = VFS_MSG_MAX;
+	lend_all(k, r);
+	if ((err = session_run(&k->sc, VFS_OP_READ, q, r)) < 0)
+		return err;
+	err = grants_put(g, grant, off, r->read.data.p, r->read.data.n);
+	r->read.data.n = 0;
+	return err;
+}
+
+static void
+journal_was_read(struct wire_call *k, const struct vfs_journal_read *q,
+    const struct vfs_journal_read_reply *r, int err)
+{
+	if (err == 0)
+		wire_watch_read(k, q, r);
+	if (err == -VFS_CURSOR_EXPIRED)
+		k->sc.e.detail = r->oldest;
 }
 
 static int
@@ -201,11 +237,18 @@ run(struct wire_call *k, union proto_rep *r)
 		return -VFS_UNSUPPORTED;
 	if ((err = decode(k, &q, &ext)) < 0)
 		return err;
-	lend_all(k, r);
 	k->sc.tx = ext.tx;
-	if (own != NULL)
+	if (own != NULL) {
+		lend_all(k, r);
 		return ext.tx != 0 ? -VFS_UNSUPPORTED : own(k, &q, r);
-	return session_run(&k->sc, k->q->op, &q, r);
+	}
+	if (k->q->op == VFS_OP_READ && q.read.grant != 0)
+		return read_granted(k, &q.read, r);
+	lend_all(k, r);
+	err = session_run(&k->sc, k->q->op, &q, r);
+	if (k->q->op == VFS_OP_JOURNAL_READ)
+		journal_was_read(k, &q.journal_read, &r->journal_read, err);
+	return err;
 }
 
 static size_t
@@ -238,7 +281,9 @@ wire_serve(struct wire_work *k, struct wire_req *q)
 	int err;
 
 	call_init(&call, k, q);
-	if ((err = run(&call, &r)) < 0)
+	err = run(&call, &r);
+	grant_copies_free(&call.copies);
+	if (err < 0)
 		return failed(&call, h, err);
 	h.credits = (uint16_t)(h.credits + q->more_credits);
 	err = proto_reply_encode(q->op, &r, &h, k->msg, q->c->max_msg);

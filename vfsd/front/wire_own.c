@@ -12,6 +12,8 @@ tell_store(struct wire_call *k, struct vfs_hello_reply *r)
 {
 	struct engine *e = server_engine(k->w->conf.server);
 	struct engine_status *st = k->k->status;
+	struct vfs_journal_pos pq = { 0 };
+	struct vfs_journal_pos_reply pr;
 
 	engine_status(e, st);
 	memcpy(k->k->room, st->uuid, sizeof st->uuid);
@@ -20,6 +22,9 @@ tell_store(struct wire_call *k, struct vfs_hello_reply *r)
 	r->max_tx_bytes = engine_commit_max(e);
 	if (k->q->s == NULL)
 		return;
+	if (dispatch(k->w->conf.server, VFS_OP_JOURNAL_POS, &k->env, &pq,
+	    &pr) == 0)
+		r->journal_oldest = pr.oldest;
 	r->opens = st->opens;
 	r->commit_seq = st->seq.n;
 	r->next_id = st->next_id;
@@ -230,12 +235,20 @@ own_why(struct wire_call *k, const void *qp, void *rp)
 	    -VFS_NOENT : 0;
 }
 
-/* Not here (yet): shared memory, watching. */
 static int
-own_unsupported(struct wire_call *k, const void *q, void *r)
+own_grant_map(struct wire_call *k, const void *q, void *r)
 {
-	(void)k, (void)q, (void)r;
-	return -VFS_UNSUPPORTED;
+	int fd = k->q->fd;
+
+	k->q->fd = -1;			/* grants_map takes it */
+	return grants_map(&k->q->c->grants, fd, q, r);
+}
+
+static int
+own_grant_unmap(struct wire_call *k, const void *q, void *r)
+{
+	(void)r;
+	return grants_unmap(&k->q->c->grants, q);
 }
 
 static wire_own_fn *const own[VFS_OP_COUNT] = {
@@ -246,10 +259,10 @@ static wire_own_fn *const own[VFS_OP_COUNT] = {
 	[VFS_OP_CANCEL] = own_cancel,
 	[VFS_OP_STAGE] = wire_own_stage,
 	[VFS_OP_CREDIT] = own_credit,
-	[VFS_OP_GRANT_MAP] = own_unsupported,
-	[VFS_OP_GRANT_UNMAP] = own_unsupported,
-	[VFS_OP_WATCH] = own_unsupported,
-	[VFS_OP_UNWATCH] = own_unsupported,
+	[VFS_OP_GRANT_MAP] = own_grant_map,
+	[VFS_OP_GRANT_UNMAP] = own_grant_unmap,
+	[VFS_OP_WATCH] = wire_own_watch,
+	[VFS_OP_UNWATCH] = wire_own_unwatch,
 	[VFS_OP_STATUS] = own_status,
 	[VFS_OP_CHECK] = own_check,
 	[VFS_OP_WHY] = own_why,

@@ -114,6 +114,7 @@ conn_reset(struct wire_conn *c, struct link *l)
 	c->pid = l->who.pid;
 	c->max_msg = l->max_msg;
 	c->granted = WIRE_CREDITS;
+	grants_init(&c->grants);
 	c->next_session = c->strikes = c->attach_failed = 0;
 	for (i = 0; i < WIRE_SESSIONS; i++) {
 		ws = &c->sess[i];
@@ -273,7 +274,7 @@ wire_ready(struct wire_work *k, struct wire_conn *c, uint32_t events)
 /* --- peers fall silent ------------------------------------------------------ */
 
 static bool
-over(uint64_t since, uint32_t ms, uint64_t now)
+past(uint64_t since, uint32_t ms, uint64_t now)
 {
 	return since + ms <= now;
 }
@@ -283,12 +284,12 @@ static int
 owes(struct wire_conn *c, uint64_t now)
 {
 	if (c->link->token_first && !c->hello &&
-	    over(c->born_ms, WIRE_HELLO_MS, now))
+	    past(c->born_ms, WIRE_HELLO_MS, now))
 		return -VFS_DEADLINE;
 	if (c->link->token_first && c->sess[0].s == NULL &&
-	    c->next_session == 0 && over(c->born_ms, WIRE_STALL_MS, now))
+	    c->next_session == 0 && past(c->born_ms, WIRE_STALL_MS, now))
 		return -VFS_ACCESS;
-	return c->link->partial && over(c->partial_ms, WIRE_STALL_MS, now) ?
+	return c->link->partial && past(c->partial_ms, WIRE_STALL_MS, now) ?
 	    -VFS_DEADLINE : 0;
 }
 
@@ -302,7 +303,7 @@ reads_nothing(struct wire_conn *c, uint64_t now)
 		c->unsent_ms = now;
 		return false;
 	}
-	return over(c->unsent_ms, WIRE_STALL_MS, now);
+	return past(c->unsent_ms, WIRE_STALL_MS, now);
 }
 
 static void
@@ -339,13 +340,44 @@ look_after(struct wire_conn *c, uint64_t now)
 	tick(c, now);
 }
 
+/* What is too old ends; that may take its time, so it is the lane's. */
+static void
+expire_old(struct wire_req *q)
+{
+	struct wire *w = q->chore;
+
+	tx_expire(w->conf.server, wire_now_ms());
+	sessions_expire(w->conf.sessions);
+	w->chore = false;
+}
+
+static void
+chores(struct wire *w)
+{
+	struct wire_req *q;
+
+	if (atomic_exchange(&w->chore, true))
+		return;			/* still at it */
+	if ((q = calloc(1, sizeof *q)) == NULL) {
+		w->chore = false;
+		return;
+	}
+	q->chore = w;
+	q->fd = -1;
+	q->class = WIRE_LANE;
+	q->job = expire_old;
+	pthread_mutex_lock(&w->lock);
+	wire_enqueue(w, q);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void
 scan(struct wire *w, uint64_t now)
 {
 	unsigned i;
 
 	w->scan_ms = now + SCAN_MS;
-	tx_expire(w->conf.server, now);
+	chores(w);
 	if (w->deaf) {
 		w->deaf = false;
 		wire_watch_places(w);
@@ -410,6 +442,7 @@ reap_one(struct wire_conn *c)
 {
 	struct wire *w = c->w;
 	struct link *l = NULL;
+	bool over;
 
 	pthread_mutex_lock(&w->lock);
 	if (!c->gone && is_done(c))
@@ -419,11 +452,16 @@ reap_one(struct wire_conn *c)
 		l = c->link;
 		c->link = NULL;
 	}
-	if (wire_conn_over(c))
-		c->used = false;
+	over = wire_conn_over(c);
 	pthread_mutex_unlock(&w->lock);
 	if (l != NULL)
 		l->ops->close(l);
+	if (!over)
+		return;
+	grants_free(&c->grants);
+	pthread_mutex_lock(&w->lock);
+	c->used = false;
+	pthread_mutex_unlock(&w->lock);
 }
 
 void
@@ -445,8 +483,8 @@ house(struct wire_work *k)
 	uint64_t now = wire_now_ms();
 
 	expire(k, now);
-	if (atomic_exchange(&w->revoked, false))
-		wire_tell_ended(w);
+	if (atomic_exchange(&w->tell, false))
+		wire_tell(w);
 	if (now >= w->scan_ms)
 		scan(w, now);
 	if (atomic_exchange(&w->reap, false))

@@ -207,7 +207,7 @@ wire_req_free(struct wire_req *q)
 
 int
 wire_job(struct wire_conn *c, struct wire_sess *ws, struct session *s,
-    int (*job)(struct wire_req *))
+    void (*job)(struct wire_req *))
 {
 	struct wire_req *q = calloc(1, sizeof *q);
 

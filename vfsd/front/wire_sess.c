@@ -26,7 +26,7 @@ on_end(void *arg, int err)
 	struct wire_sess *ws = arg;
 
 	ws->ended = err;
-	ws->c->w->revoked = true;
+	ws->c->w->tell = true;
 	wire_poke(ws->c->w);
 }
 
@@ -37,6 +37,8 @@ install(struct wire_sess *ws, struct session *s)
 	ws->s = s;
 	ws->none = -VFS_SESSION_CLOSED;
 	ws->ended = 0;
+	ws->changed = 0;
+	ws->told = false;
 	session_limits(s, &ws->limits);
 }
 
@@ -102,34 +104,56 @@ wire_refuse_all(struct wire_work *k, struct wire_queue *drop, int err)
 	}
 }
 
+struct notes {
+	unsigned n;
+	struct { uint16_t op; uint32_t session, word[4]; } v[2 * WIRE_SESSIONS];
+};
+
 static void
-tell_ended(struct wire_conn *c)
+gather(struct wire_sess *ws, struct notes *to)
 {
-	uint32_t word[WIRE_SESSIONS][4] = { { 0 } };
-	unsigned i, n = 0;
-	int err;
+	uint64_t seq;
+	int err = atomic_exchange(&ws->ended, 0);
+
+	if (ws->s == NULL)
+		return;
+	if (err != 0) {
+		to->v[to->n].op = PROTO_N_REVOKED;
+		to->v[to->n].session = to->v[to->n].word[0] = ws->number;
+		to->v[to->n++].word[1] = (uint32_t)-err;
+	}
+	if (ws->changed == 0 || atomic_exchange(&ws->told, true))
+		return;
+	seq = atomic_exchange(&ws->changed, 0);
+	to->v[to->n].op = PROTO_N_CHANGED;
+	to->v[to->n].session = ws->number;
+	to->v[to->n].word[0] = (uint32_t)seq;
+	to->v[to->n++].word[1] = (uint32_t)(seq >> 32);
+}
+
+static void
+tell(struct wire_conn *c)
+{
+	struct notes notes = { 0 };
+	unsigned i;
 
 	pthread_mutex_lock(&c->w->lock);
-	for (i = 0; i < WIRE_SESSIONS; i++) {
-		err = atomic_exchange(&c->sess[i].ended, 0);
-		if (err == 0 || c->sess[i].s == NULL)
-			continue;
-		word[n][0] = c->sess[i].number;
-		word[n++][1] = (uint32_t)-err;
-	}
+	for (i = 0; i < WIRE_SESSIONS; i++)
+		gather(&c->sess[i], &notes);
 	pthread_mutex_unlock(&c->w->lock);
-	for (i = 0; i < n; i++)
-		wire_note(c, PROTO_N_REVOKED, word[i][0], word[i]);
+	for (i = 0; i < notes.n; i++)
+		wire_note(c, notes.v[i].op, notes.v[i].session,
+		    notes.v[i].word);
 }
 
 void
-wire_tell_ended(struct wire *w)
+wire_tell(struct wire *w)
 {
 	unsigned i;
 
 	for (i = 0; i < WIRE_CONNS_MAX; i++)
 		if (w->conns[i] != NULL && w->conns[i]->link != NULL)
-			tell_ended(w->conns[i]);
+			tell(w->conns[i]);
 }
 
 /* --- ATTACH, DETACH ------------------------------------------------------- */
@@ -219,6 +243,8 @@ wire_own_attach(struct wire_call *k, const void *qp, void *rp)
 	wire_refuse_all(k->k, &drop, -VFS_SESSION_CLOSED);
 	if (err < 0)
 		old = s;
+	else if (old != NULL)
+		wire_watch_end(ws);
 	session_close(old);
 	session_drop(old);
 	if (err == 0) {
@@ -236,6 +262,7 @@ wire_own_detach(struct wire_call *k, const void *qp, void *r)
 	const struct vfs_detach *q = qp;
 
 	(void)r;
+	wire_watch_end(k->q->ws);
 	session_close(k->q->s);
 	return q->flags != 0 ? -VFS_INVAL : 0;
 }
@@ -319,14 +346,15 @@ wire_own_stage(struct wire_call *k, const void *qp, void *rp)
 }
 
 const void *
-wire_far_get(void *req, unsigned kind, unsigned grant, uint64_t off,
+wire_far_get(void *call, unsigned kind, unsigned grant, uint64_t off,
     uint32_t n)
 {
-	const struct wire_stage *st = ((struct wire_req *)req)->stage;
+	struct wire_call *k = call;
+	const struct wire_stage *st = k->q->stage;
 
-	(void)grant;
-	if (kind != PROTO_STAGED || st == NULL || off > st->n ||
-	    n > st->n - off)
+	if (kind == PROTO_GRANT)
+		return grant_get(&k->copies, kind, grant, off, n);
+	if (st == NULL || off > st->n || n > st->n - off)
 		return NULL;
 	return st->p + off;
 }

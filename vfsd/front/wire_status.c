@@ -113,9 +113,9 @@ operations(struct server *s, struct proto_list *l)
 static void
 peers(struct wire *w, struct proto_list *l)
 {
-	const struct link_ops *ops[WIRE_CONNS_MAX];
+	const char *kind[WIRE_CONNS_MAX];
 	uint64_t n[WIRE_CONNS_MAX] = { 0 }, all = 0, sessions = 0;
-	unsigned nops = 0, i, j;
+	unsigned kinds = 0, i, j;
 	char name[64];
 
 	pthread_mutex_lock(&w->lock);
@@ -124,10 +124,11 @@ peers(struct wire *w, struct proto_list *l)
 
 		if (c == NULL || !c->used || c->link == NULL)
 			continue;
-		for (j = 0; j < nops && ops[j] != c->link->ops; j++)
+		for (j = 0; j < kinds && strcmp(kind[j],
+		    c->link->who.transport) != 0; j++)
 			;
-		if (j == nops)
-			ops[nops++] = c->link->ops;
+		if (j == kinds)
+			kind[kinds++] = c->link->who.transport;
 		n[j]++;
 		all++;
 		for (j = 0; j < WIRE_SESSIONS; j++)
@@ -135,8 +136,8 @@ peers(struct wire *w, struct proto_list *l)
 	}
 	pthread_mutex_unlock(&w->lock);
 	number(l, "wire.peers", all);
-	for (j = 0; j < nops; j++) {
-		snprintf(name, sizeof name, "wire.peers.%s", ops[j]->name);
+	for (j = 0; j < kinds; j++) {
+		snprintf(name, sizeof name, "wire.peers.%s", kind[j]);
 		number(l, name, n[j]);
 	}
 	number(l, "wire.sessions", sessions);
