@@ -305,6 +305,10 @@ answer(struct wire_work *k, struct wire_req *q, size_t n)
 	w->n.served++;
 	wire_send(c, k->msg, n);
 	wire_req_free(q);
+	if (c->gone || c->eof || c->ending) {	/* it may have been the last */
+		w->reap = true;
+		wire_poke(w);
+	}
 }
 
 void
