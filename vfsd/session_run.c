@@ -236,6 +236,14 @@ in_group(const struct session *s, uint32_t gid)
 	return s->any_gid || s->gid == gid;
 }
 
+/* A front that keeps ids by itself holds what they name. */
+static bool
+front_holds(const void *session, uint64_t id)
+{
+	(void)session;
+	return id != 0;
+}
+
 /* What only a removed tree still has is gone for all but its holders. */
 static bool
 sees_all(const struct run *r)
@@ -261,7 +269,8 @@ run_env(struct run *r)
 		.privileged = s->cred && s->uid == 0, .no_modes = !s->cred,
 		.root = sees_all(r) ? 0 : s->root.n,
 		.root_parent = s->root_parent.n,
-		.holds = handle_holds, .holder = s,
+		.holds = r->k->own_ids ? front_holds : handle_holds,
+		.holder = s,
 		.stop = run_stop, .stop_arg = r,
 	};
 	if (r->k->has_gid && s->cred && in_group(s, r->k->gid))
@@ -280,6 +289,7 @@ static session_fn *const fns[VFS_OP_COUNT] = {
 
 static session_fn *const own_fns[VFS_OP_COUNT] = {
 	[VFS_OP_SYNC] = plain,
+	[VFS_OP_SETTLE] = plain,
 	[VFS_OP_DERIVE] = session_derive,
 	[VFS_OP_REVOKE] = session_revoke,
 	[VFS_OP_GRANT] = session_grant,
@@ -351,7 +361,7 @@ session_run(struct session_call *k, enum vfs_op op, void *q, void *rep)
 	k->e.trace_id = r.env.trace_id;
 	start = counts_clock();
 	err = run(&r, fn, q, rep);
-	if (table_mode(op) == MODE_NONE && op != VFS_OP_SYNC)
+	if (table_mode(op) == MODE_NONE && own_fns[op] != plain)
 		counts_add(&r.server->counts, op, start, err);
 	return err;
 }
