@@ -128,6 +128,7 @@ cobs_start(struct cobs *c, uint32_t epoch, uint64_t now)
 		begin(c, COBS_LISTEN, 0);
 	c->knock = 0;
 	c->naked = now;
+	c->nak_told = false;
 }
 
 static void
@@ -250,8 +251,7 @@ acked(struct cobs *c, uint8_t ack, uint8_t room, uint64_t now)
 }
 
 static void
-data_came(struct cobs *c, uint8_t seq, const uint8_t *p, size_t n,
-    uint64_t now)
+data_came(struct cobs *c, uint8_t seq, const uint8_t *p, size_t n)
 {
 	uint8_t ahead = (uint8_t)(seq - c->want);
 	struct cobs_piece *r;
@@ -266,7 +266,7 @@ data_came(struct cobs *c, uint8_t seq, const uint8_t *p, size_t n,
 		return;
 	}
 	if (ahead > 0) {
-		c->nak = now - c->naked >= COBS_NAK_MS;
+		c->nak = true;
 		return;
 	}
 	if (c->have == COBS_WINDOW)	/* more than it was told: later */
@@ -276,6 +276,7 @@ data_came(struct cobs *c, uint8_t seq, const uint8_t *p, size_t n,
 	r->n = (uint16_t)n;
 	c->have++;
 	c->want++;
+	c->nak = c->nak_told = false;	/* if more is missing, more tells */
 }
 
 /* A frame that belongs to no epoch, or opens one. */
@@ -329,9 +330,11 @@ frame_came(struct cobs *c, const uint8_t *p, size_t n, uint64_t now)
 	}
 	acked(c, p[2], p[3], now);
 	if (c->state == COBS_UP && kind == DATA)
-		data_came(c, p[1], p + HEAD, n - HEAD, now);
+		data_came(c, p[1], p + HEAD, n - HEAD);
 	if (kind == ASK)
 		c->say_ack = true;
+	if (kind != DATA)
+		c->nak_told = false;	/* it was heard, or needs not be */
 	if (kind == NAK && c->una != c->sent) {
 		c->nxt = c->una;
 		c->again++;
@@ -349,8 +352,7 @@ line_came(struct cobs *c, uint64_t now)
 	if (c->skip || n < HEAD + TAIL ||
 	    cobs_crc(c->in, n - TAIL) != get32(c->in + n - TAIL)) {
 		c->bad++;
-		if (c->state == COBS_UP && now - c->naked >= COBS_NAK_MS)
-			c->nak = true;
+		c->nak = c->state == COBS_UP;
 		return;
 	}
 	frame_came(c, c->in, n - TAIL, now);
@@ -397,6 +399,7 @@ put(struct cobs *c, enum kind kind, uint32_t epoch, uint8_t seq,
 	c->out[0] = 0;			/* ends whatever garbage was there */
 	n = 1 + cobs_encode(raw, n, c->out + 1);
 	c->out[n++] = 0;
+	c->out[n++] = 0;		/* one may get lost, at the end */
 	c->out_n = (uint16_t)n;
 	c->out_at = 0;
 	if (kind >= DATA && kind <= ASK)
@@ -440,14 +443,22 @@ put_data(struct cobs *c)
 	return put(c, DATA, c->epoch, seq, &c->tx[seq % COBS_WINDOW]);
 }
 
+/* The same hole is told of again only after a while. */
+static uint64_t
+nak_at(const struct cobs *c)
+{
+	return c->nak_told ? c->naked + COBS_NAK_MS : 1;
+}
+
 static bool
 next_up(struct cobs *c, uint64_t now)
 {
 	if (c->una != c->end && c->due == 0)
 		c->due = now + c->wait_ms;
-	if (c->nak) {
+	if (c->nak && now >= nak_at(c)) {
 		c->nak = false;
 		c->naked = now;
+		c->nak_told = true;
 		return put(c, NAK, c->epoch, 0, NULL);
 	}
 	if (c->ask) {
@@ -495,5 +506,7 @@ cobs_sent(struct cobs *c, size_t n)
 uint64_t
 cobs_due(const struct cobs *c)
 {
-	return c->due;
+	uint64_t nak = nak_at(c);
+
+	return c->nak && (c->due == 0 || nak < c->due) ? nak : c->due;
 }

@@ -2,7 +2,8 @@
  * cobs.h - a stream of bytes over a line that loses and spoils them
  *
  * For serial lines and virtio consoles.  A frame is at most 1024 bytes
- * between two zero bytes, COBS-encoded, and ends with a CRC32C:
+ * between zero bytes (one before, two behind), COBS-encoded, and ends
+ * with a CRC32C:
  *
  *	u8 kind, u8 seq, u8 ack, u8 room, u32 epoch, payload, u32 crc
  *
@@ -31,7 +32,7 @@
 #define COBS_WINDOW	4u
 #define COBS_RETRY_MS	200u	/* first; doubles up to the last */
 #define COBS_RETRY_MS_MAX 2000u
-#define COBS_NAK_MS	20u	/* a hole is mended at most so often */
+#define COBS_NAK_MS	50u	/* the same hole is told of so often */
 #define COBS_TRIES	10u	/* without an answer: ended */
 
 enum cobs_state {
@@ -73,7 +74,8 @@ struct cobs {
 	uint16_t at;			/* in the first piece */
 	struct cobs_piece rx[COBS_WINDOW];
 	bool say_hello, say_ack, say_bye, nak, ask;
-	uint64_t naked;			/* when a NAK went last */
+	bool nak_told;			/* the same hole, not long ago */
+	uint64_t naked;			/* when that was */
 	uint32_t bye;			/* epoch that is told off */
 	/* the line */
 	bool skip;			/* up to the next zero */

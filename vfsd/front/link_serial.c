@@ -26,7 +26,8 @@
 #include "listen.h"
 
 #define LOOK_MAX	16u		/* reads at once */
-#define TICK_MS		200u		/* sends may begin to wait meanwhile */
+#define TICK_MS		200u		/* when nothing happens */
+#define TICK_BUSY_MS	20u		/* when frames have come since the last */
 
 /* What listener and link share; used by one of them at a time. */
 struct line {
@@ -38,6 +39,7 @@ struct line {
 struct serial_link {
 	struct link_bytes b;
 	struct line *line;
+	uint64_t seen;			/* frames at the last tick */
 };
 
 static uint64_t
@@ -169,13 +171,16 @@ frames_err(struct link_bytes *b)
 static int
 frames_tick(struct link_bytes *b, uint64_t now, uint32_t *again_ms)
 {
+	struct serial_link *s = (struct serial_link *)b;
 	struct line *n = line_of(b);
-	uint64_t due;
+	uint64_t due, all = n->c.frames + n->c.bad;
 
 	b->to_write = line_out(n);
 	due = cobs_due(&n->c);
-	*again_ms = due > now && due - now < TICK_MS ?
-	    (uint32_t)(due - now) : TICK_MS;
+	*again_ms = s->seen != all ? TICK_BUSY_MS : TICK_MS;
+	if (due > now && due - now < *again_ms)
+		*again_ms = (uint32_t)(due - now);
+	s->seen = all;
 	return frames_err(b);
 }
 
@@ -256,6 +261,8 @@ serial_accept(struct listener *l, const struct link_frame *frame,
 	uint64_t kicks;
 	int err = 0;
 
+	if (n->refs > 1)		/* the link has it */
+		return -VFS_AGAIN;
 	if (read(n->kick, &kicks, sizeof kicks) < 0)	/* by the line, then */
 		err = line_in(n);
 	if (n->c.state == COBS_ENDED)
