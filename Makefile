@@ -51,6 +51,8 @@ LIBVFS_H := libvfs/vfs.h $(wildcard libvfs/vfs_[!i]*.h) \
 	err.def ops.def)
 pic = $(patsubst %.c,$(B)/pic/%.o,$(1))
 
+
+.PHONY: demo-guest
 .PHONY: all run check oracle conformance bench install clean deps deps-check tidy tests fuzz \
 	fuzzers
 .DELETE_ON_ERROR:
@@ -156,6 +158,39 @@ $(CLIENTS): $(B)/bin/%: $(B)/obj/tests/client/%.o $(LIBVFS_A)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^
 tests: $(POSIX) $(PROBE) $(CLIENTS)
+
+# The cases that every transport has to carry, over five of them; and for a
+# task without a C library, over bounded IPC: tests/transport.
+TRANSPORT := $(B)/bin/transport
+$(TRANSPORT): $(call obj,$(addprefix tests/transport/,main.c cases.c ptys.c) tests/host.c) \
+    $(B)/lib/libprotocol.a
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^
+BARE_CFLAGS := -std=gnu11 $(WARN) -Os -g -ffreestanding -fno-builtin -fno-pie -fno-pic \
+	-fno-stack-protector -fno-asynchronous-unwind-tables \
+	-fno-tree-loop-distribute-patterns -nostdlib -static -no-pie
+BARE := $(filter-out protocol/err_%.c,$(PROTOCOL)) tests/guest/mem.c
+HOSTSIM := $(B)/bin/hostsim
+$(HOSTSIM): tests/transport/hostsim.c tests/transport/cases.c $(BARE) \
+    $(wildcard protocol/*.h protocol/*.def tests/transport/*.h)
+	@mkdir -p $(@D)
+	@echo CC $@
+	@$(CC) $(BARE_CFLAGS) -o $@ $(filter %.c,$^)
+# A kernel for qemu: a machine without an operating system (tests/guest).
+GUEST := $(B)/bin/guest.elf
+GUEST_CFLAGS := $(filter-out -g,$(BARE_CFLAGS)) -m32 -march=i686 -mno-sse -mno-mmx \
+	-Wl,-T,tests/guest/guest.ld -Wl,--build-id=none,--no-warn-rwx-segments
+GUEST_C := $(filter-out protocol/ring.c protocol/ipc.c,$(BARE)) \
+	$(addprefix tests/guest/,kernel.c line.c machine.c)
+$(GUEST): tests/guest/boot.S $(GUEST_C) tests/guest/guest.ld \
+    $(wildcard protocol/*.h protocol/*.def tests/guest/*.h)
+	@mkdir -p $(@D)
+	@echo CC $@
+	@$(CC) $(GUEST_CFLAGS) -o $@ $(filter %.c %.S,$^)
+demo-guest: deps-check
+	@$(MAKE) --no-print-directory all $(GUEST) $(TRANSPORT)
+	@tests/guest/demo.sh $(B)/bin
+tests: $(TRANSPORT) $(if $(filter x86_64,$(shell uname -m)),$(HOSTSIM) $(GUEST))
 oracle: $(POSIX)
 	@tests/oracle.sh $(B)/bin
 conformance: all
