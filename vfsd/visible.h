@@ -69,6 +69,11 @@ bool visible_keeps_name(struct visible *v, struct vfs_id dir,
 void visible_moves(struct visible *v, struct vfs_id dir,
     struct vfs_slice name);
 
+/* Pages of id are wrong from now on, until they are gone: nothing about it
+ * is kept.  -VFS_NOMEM. */
+int visible_stale(struct visible *v, struct vfs_id id);
+void visible_fresh(struct visible *v, struct vfs_id id);
+
 /* --- a commit ------------------------------------------------------------ */
 
 struct visible_commit {

@@ -269,3 +269,17 @@ visible_moves(struct visible *v, struct vfs_id dir, struct vfs_slice name)
 	if (!visible_keeps_name(v, dir, name))
 		atomic_fetch_add(&v->moves, 1);
 }
+
+int
+visible_stale(struct visible *v, struct vfs_id id)
+{
+	return marks_add(v, mark_object(id));
+}
+
+void
+visible_fresh(struct visible *v, struct vfs_id id)
+{
+	uint64_t mark = mark_object(id);
+
+	marks_retire(v, &mark, 1);
+}

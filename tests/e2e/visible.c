@@ -4,6 +4,7 @@
  *
  *	probe visible rounds STORE MOUNT N
  *	probe visible readers STORE MOUNT MS THREADS [apart]
+ *	probe visible rules STORE MOUNT
  *	probe visible trees STORE MOUNT MS THREADS
  *	probe visible open STORE MOUNT MS
  */
@@ -299,7 +300,7 @@ visible_main(int argc, char **argv)
 	struct both b;
 	int rc = 2;
 
-	if (argc < 5) {
+	if (argc < 4 + (strcmp(argc > 1 ? argv[1] : "", "rules") != 0)) {
 		fprintf(stderr, "probe visible: wrong arguments\n");
 		return 2;
 	}
@@ -314,6 +315,8 @@ visible_main(int argc, char **argv)
 	if (strcmp(argv[1], "readers") == 0 && argc > 5)
 		rc = visible_readers(&b, (unsigned)atoi(argv[4]),
 		    (unsigned)atoi(argv[5]), argc > 6);
+	if (strcmp(argv[1], "rules") == 0)
+		rc = visible_rules(&b);
 	if (strcmp(argv[1], "trees") == 0 && argc > 5)
 		rc = visible_trees(&b, (unsigned)atoi(argv[4]),
 		    (unsigned)atoi(argv[5]));

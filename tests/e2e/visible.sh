@@ -34,6 +34,9 @@ run() {		# NAME SECONDS ARGUMENTS...
 run "$rounds changes, each seen when its reply is in" 900 \
     rounds "$store" "$mnt" "$rounds"
 
+run "permissions, lists, links, mappings, sizes, appends" 60 \
+    rules "$store" "$mnt"
+
 # A filesystem on a directory inside stays where it is.
 mkdir -p "$mnt/watched/inside"
 inside=

@@ -218,6 +218,8 @@ fuse_do_write(struct freq *q)
 	if ((err = freq_dispatch(q, VFS_OP_WRITE, &wq, &r)) < 0)
 		return err;
 	out.size = r.count;
+	if (wq.flags & VFS_WRITE_APPEND && r.off != in->offset)
+		fuse_misplaced(q->f, wq.id);
 	freq_reply(q, &out, sizeof out);
 	return 0;
 }

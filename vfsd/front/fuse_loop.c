@@ -246,7 +246,8 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 		goto out;
 	if (conf->shared_locks)
 		f->locks = server_locks(conf->server);
-	fuse_notify_start(f);		/* before the first reply */
+	if ((err = fuse_notify_start(f)) < 0)	/* before the first reply */
+		goto out;
 	if ((err = workers_start(f)) < 0)
 		goto out;
 	*out = f;

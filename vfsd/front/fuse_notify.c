@@ -14,6 +14,7 @@
  * INVAL_ENTRY in it.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 
 #include "fuse_req.h"
@@ -95,18 +96,119 @@ on_name(void *arg, struct vfs_id dir, struct vfs_slice name)
 	inval_entry(arg, dir, name);
 }
 
+/* --- pages that are wrong --------------------------------------------------- */
+
+/* Objects whose pages a thread drops. */
+struct fuse_dropper {
+	pthread_t thread;
+	pthread_mutex_t lock;		/* all below */
+	pthread_cond_t wake;
+	struct vfs_id *ids;
+	size_t n, cap;
+	bool stop;
+};
+
+static void *
+drop_pages(void *arg)
+{
+	struct fuse_front *f = arg;
+	struct fuse_dropper *d = f->dropper;
+	struct vfs_id id;
+
+	pthread_mutex_lock(&d->lock);
+	while (!d->stop) {
+		if (d->n == 0) {
+			pthread_cond_wait(&d->wake, &d->lock);
+			continue;
+		}
+		id = d->ids[--d->n];
+		pthread_mutex_unlock(&d->lock);
+		(void)inval_inode(f, id, true);
+		visible_fresh(f->visible, id);
+		pthread_mutex_lock(&d->lock);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return NULL;
+}
+
+/* Without memory the mark stays: no open keeps the pages any more. */
 void
+fuse_misplaced(struct fuse_front *f, struct vfs_id id)
+{
+	struct fuse_dropper *d = f->dropper;
+	size_t cap;
+	void *p;
+
+	if (d == NULL || visible_stale(f->visible, id) < 0)
+		return;
+	pthread_mutex_lock(&d->lock);
+	if (d->n == d->cap) {
+		cap = d->cap > 0 ? 2 * d->cap : 16;
+		if ((p = realloc(d->ids, cap * sizeof *d->ids)) != NULL) {
+			d->ids = p;
+			d->cap = cap;
+		}
+	}
+	if (d->n < d->cap)
+		d->ids[d->n++] = id;
+	pthread_cond_signal(&d->wake);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static int
+dropper_start(struct fuse_front *f)
+{
+	struct fuse_dropper *d = calloc(1, sizeof *d);
+
+	if (d == NULL)
+		return -VFS_NOMEM;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->wake, NULL);
+	f->dropper = d;
+	if (pthread_create(&d->thread, NULL, drop_pages, f) == 0)
+		return 0;
+	f->dropper = NULL;
+	free(d);
+	return -VFS_NOMEM;
+}
+
+static void
+dropper_stop(struct fuse_front *f)
+{
+	struct fuse_dropper *d = f->dropper;
+
+	if (d == NULL)
+		return;
+	pthread_mutex_lock(&d->lock);
+	d->stop = true;
+	pthread_cond_signal(&d->wake);
+	pthread_mutex_unlock(&d->lock);
+	pthread_join(d->thread, NULL);
+	while (d->n > 0)
+		visible_fresh(f->visible, d->ids[--d->n]);
+	pthread_cond_destroy(&d->wake);
+	pthread_mutex_destroy(&d->lock);
+	free(d->ids);
+	free(d);
+	f->dropper = NULL;
+}
+
+/* --- start and end ------------------------------------------------------------ */
+
+int
 fuse_notify_start(struct fuse_front *f)
 {
 	struct visible_ear ear = { on_object, on_name, f };
 
 	visible_listen(f->visible, &ear);
+	return dropper_start(f);
 }
 
 void
 fuse_notify_stop(struct fuse_front *f)
 {
 	visible_listen(f->visible, NULL);
+	dropper_stop(f);
 }
 
 /* --- what is kept ------------------------------------------------------------ */

@@ -51,6 +51,7 @@ struct fuse_front {
 	struct fuse_front_conf conf;
 	struct visible *visible;
 	_Atomic uint64_t set_ns[FUSE_SETS];
+	struct fuse_dropper *dropper;
 	char *store;
 	struct fuse_handles *handles;
 	struct locks *locks;	/* NULL: the kernel keeps them */
@@ -140,7 +141,13 @@ void fuse_hold(struct fuse_front *f, struct vfs_id id, uint64_t n);
 void fuse_drop(struct fuse_front *f, struct vfs_id id, uint64_t n);
 /* SETATTR on id is about to be answered. */
 void fuse_sets(struct fuse_front *f, struct vfs_id id);
-void fuse_notify_start(struct fuse_front *f);
+/*
+ * The kernel has put what it appends to id where it believes the end to be,
+ * which was elsewhere.  Its pages are dropped when the reply, which comes
+ * next, has been taken in: by a thread, for they are locked until then.
+ */
+void fuse_misplaced(struct fuse_front *f, struct vfs_id id);
+int fuse_notify_start(struct fuse_front *f);
 /* While the threads still serve. */
 void fuse_notify_stop(struct fuse_front *f);
 
