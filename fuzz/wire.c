@@ -103,7 +103,7 @@ rig_open(struct rig *r)
 		.store = &be_store_mem, .log = &be_log_mem,
 		.data = &be_data_mem, .format = core_format,
 		.format_arg = &wire_root };
-	struct wire_conf wc = { .changes = true, .threads = 3 };
+	struct wire_conf wc = { .threads = 3 };
 	struct server_conf sc = { 0 };
 
 	memset(r, 0, sizeof *r);

@@ -17,7 +17,7 @@ void
 vfs_rig_start(struct vfs_rig *r)
 {
 	struct server_conf sc = { .engine = r->fx->e };
-	struct wire_conf wc = { .changes = true };
+	struct wire_conf wc = { 0 };
 
 	must(server_new(&sc, &r->server) == 0);
 	must(sessions_new(r->server, getuid(), false, &r->sessions) == 0);

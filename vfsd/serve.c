@@ -286,7 +286,6 @@ start_wire(struct serve *s)
 		.store_dirfd = s->d->fd,
 		.more = more_status, .more_arg = s,
 		.no_file = s->c->rdonly,	/* a socket would be a write */
-		.changes = true,
 		.listeners = v, .nlisteners = places_of(s, "", v),
 	};
 	int err;
@@ -304,7 +303,7 @@ start_fronts(struct serve *s)
 	struct front_conf fc = {
 		.server = s->server, .sessions = s->sessions,
 		.others = s->c->allow_peers,
-		.changes = true, .listeners = v,
+		.listeners = v,
 		.atime = s->c->atime && !s->c->rdonly, .users = s->users,
 	};
 	struct stat st;

@@ -241,27 +241,30 @@ int
 visible_txn_commit(struct visible_commit *c, struct txn *t,
     struct vfs_seq *seq)
 {
-	int err = 0;
+	int err;
 
 	if (c->v == NULL)
 		return txn_commit(t, seq);
-	pthread_rwlock_rdlock(&c->v->ear_lock);
-	if (c->v->ear.object != NULL) {
-		txn_each_key(t, touched, c);
-		if ((err = c->err) == 0)
-			err = mark(c);
-#ifdef PLANT_VISIBLE_TELL_AFTER
-		c->tries = VISIBLE_TRIES;
-#endif
-		if (err == 0 && know(c) > 0 && c->tries < VISIBLE_TRIES)
-			err = VISIBLE_TELL;
+	atomic_fetch_add(&c->v->deaf, 1);
+	if (!atomic_load(&c->v->listening)) {
+		err = txn_commit(t, seq);
+		atomic_fetch_sub(&c->v->deaf, 1);
+		return err;
 	}
+	atomic_fetch_sub(&c->v->deaf, 1);
+	txn_each_key(t, touched, c);
+	if ((err = c->err) == 0)
+		err = mark(c);
+#ifdef PLANT_VISIBLE_TELL_AFTER
+	c->tries = VISIBLE_TRIES;
+#endif
+	if (err == 0 && know(c) > 0 && c->tries < VISIBLE_TRIES)
+		err = VISIBLE_TELL;
 	c->tried = err == 0;		/* even if it fails: a sync may have */
 	if (err != 0)
 		txn_abort(t);
 	else
 		err = txn_commit(t, seq);
-	pthread_rwlock_unlock(&c->v->ear_lock);
 	return err;
 }
 

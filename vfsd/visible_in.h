@@ -27,7 +27,11 @@ struct visible {
 	pthread_mutex_t lock;		/* the ring of old marks */
 	struct old_mark *old;
 	size_t old_at, old_n, old_cap;	/* cap: a power of two, or 0 */
-	pthread_rwlock_t ear_lock;	/* ear; read while it is told */
+	_Atomic bool listening;
+	_Atomic unsigned deaf;		/* commits that found it false */
+	pthread_rwlock_t ear_lock;	/* ear; read while it is told.  Never
+					 * taken at the serial point, for which
+					 * the kernel may wait */
 	struct visible_ear ear;		/* object NULL: nobody */
 	struct {
 		_Atomic uint64_t commits, objects, names, pages, again, late;

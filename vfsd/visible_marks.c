@@ -2,6 +2,7 @@
  * visible_marks.c - what replies to the kernel may say is for keeps
  */
 #include <stdlib.h>
+#include <time.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -88,9 +89,14 @@ visible_free(struct visible *v)
 void
 visible_listen(struct visible *v, const struct visible_ear *ear)
 {
+	static const struct timespec nap = { .tv_nsec = 100000 };
+
 	pthread_rwlock_wrlock(&v->ear_lock);
 	v->ear = ear != NULL ? *ear : (struct visible_ear){ 0 };
 	pthread_rwlock_unlock(&v->ear_lock);
+	atomic_store(&v->listening, ear != NULL);
+	while (ear != NULL && atomic_load(&v->deaf) > 0)
+		nanosleep(&nap, NULL);
 }
 
 void

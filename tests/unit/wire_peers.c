@@ -38,11 +38,11 @@ static uint8_t msg[VFS_MSG_MAX];
 static uint64_t req_id;
 
 static int
-rig_open(void **state, bool changes)
+setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof *r);
 	struct server_conf sc = { 0 };
-	struct wire_conf wc = { .changes = changes };
+	struct wire_conf wc = { 0 };
 
 	r->fx = fx_open();
 	assert_int_equal(fx_mkdir(r->fx, "/d", 0755), 0);
@@ -60,18 +60,6 @@ rig_open(void **state, bool changes)
 	req_id = 0;
 	*state = r;
 	return 0;
-}
-
-static int
-setup(void **state)
-{
-	return rig_open(state, false);
-}
-
-static int
-setup_changes(void **state)
-{
-	return rig_open(state, true);
 }
 
 static int
@@ -298,19 +286,7 @@ check__sound_store__ends_with_nothing_found(void **state)
 }
 
 static void
-changes__beside_a_mount__are_unsupported(void **state)
-{
-	struct vfs_tmpfile q = { .dir = { VFS_ID_ROOT }, .mode = 0100600 };
-	struct vfs_tmpfile_reply r;
-	int fd = peer(*state);
-
-	assert_int_equal(call(fd, VFS_OP_TMPFILE, &q, &r, NULL),
-	    -VFS_UNSUPPORTED);
-	close(fd);
-}
-
-static void
-changes__without_a_mount__are_done(void **state)
+changes__of_a_peer__are_done(void **state)
 {
 	struct vfs_create q = { .dir = { VFS_ID_ROOT }, .mode = 0100644,
 		.name = { "new", 3 } };
@@ -612,18 +588,6 @@ tx__peer_goes_away__it_is_aborted(void **state)
 	close(two);
 }
 
-static void
-tx__beside_a_mount__is_unsupported(void **state)
-{
-	struct vfs_tx_begin q = { 0 };
-	struct vfs_tx_begin_reply r;
-	int fd = peer(*state);
-
-	assert_int_equal(call(fd, VFS_OP_TX_BEGIN, &q, &r, NULL),
-	    -VFS_UNSUPPORTED);
-	close(fd);
-}
-
 int
 main(void)
 {
@@ -633,17 +597,9 @@ main(void)
 		T(reads__of_a_tree__are_served),
 		T(status__after_requests__counts_them),
 		T(check__sound_store__ends_with_nothing_found),
-		T(changes__beside_a_mount__are_unsupported),
-		cmocka_unit_test_setup_teardown(
-		    changes__without_a_mount__are_done, setup_changes,
-		    teardown),
-		cmocka_unit_test_setup_teardown(
-		    tx__one_message__makes_a_tree_once, setup_changes,
-		    teardown),
-		cmocka_unit_test_setup_teardown(
-		    tx__peer_goes_away__it_is_aborted, setup_changes,
-		    teardown),
-		T(tx__beside_a_mount__is_unsupported),
+		T(changes__of_a_peer__are_done),
+		T(tx__one_message__makes_a_tree_once),
+		T(tx__peer_goes_away__it_is_aborted),
 		T(requests__unknown_or_malformed__get_one_reply),
 		T(header__broken__ends_the_stream_with_a_reason),
 		T(messages__in_pieces_and_in_heaps__each_is_answered),

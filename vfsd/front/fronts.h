@@ -17,7 +17,6 @@ struct front_conf {
 	struct sessions *sessions;	/* NULL as long as there are none */
 	uint32_t owner;			/* uid: whose the store is */
 	bool others;			/* allow_other was said */
-	bool changes;			/* see wire_conf */
 	bool atime;			/* it is kept */
 	const struct users *users;	/* NULL: nobody is known */
 	struct listener *const *listeners;	/* of this front only */

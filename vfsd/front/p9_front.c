@@ -12,8 +12,6 @@ p9_front_start(const struct front_conf *fc, void **out)
 	unsigned i;
 	int err;
 
-	if (!fc->changes)
-		return -VFS_UNSUPPORTED;
 	if ((err = p9_start(&conf, &p)) < 0)
 		return err;
 	for (i = 0; i < fc->nlisteners && err == 0; i++)

@@ -36,9 +36,6 @@ struct wire_conf {
 	int store_dirfd;		/* borrowed until wire_stop */
 	bool no_file;			/* the store is not written to: listen
 					 * under an abstract name (addr.h) */
-	bool changes;			/* peers may change the store: not
-					 * beside a mount, whose caches would
-					 * not hear of it */
 	/* More places where peers come in: the listeners, not the array,
 	 * are borrowed until wire_stop. */
 	struct listener *const *listeners;

@@ -6,7 +6,6 @@
 
 #include "wire_in.h"
 
-#define OP_TX		0x0500u		/* numbers of transactions */
 
 enum { FROM_NONE, FROM_READ, FROM_WRITE };
 
@@ -134,17 +133,6 @@ lend_all(struct wire_call *k, union proto_rep *r)
 
 /* --- one request ------------------------------------------------------------ */
 
-/* Changes have to wait until the front that mounts can tell the kernel of
- * them (its caches know no timeout); reads and SYNC are for everybody. */
-static bool
-changes(enum vfs_op op)
-{
-	return modes[op] == FROM_WRITE || op == VFS_OP_TRUNCATE ||
-	    op == VFS_OP_TREE_PUBLISH || op == VFS_OP_TREE_REMOVE ||
-	    op == VFS_OP_TREE_CLONE ||
-	    (proto_ops[op].number & 0x3f00u) == OP_TX;
-}
-
 int
 wire_asked(void *req)
 {
@@ -233,8 +221,6 @@ run(struct wire_call *k, union proto_rep *r)
 
 	if ((err = wire_asked(k->q)) < 0)
 		return err;
-	if (!k->w->conf.changes && changes(k->q->op))
-		return -VFS_UNSUPPORTED;
 	if ((err = decode(k, &q, &ext)) < 0)
 		return err;
 	k->sc.tx = ext.tx;
