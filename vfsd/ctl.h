@@ -42,6 +42,8 @@ int ctl_dump(const struct ctl_cmd *, int, char **);
 int ctl_why(const struct ctl_cmd *, int, char **);
 int ctl_publish(const struct ctl_cmd *, int, char **);
 
+int ctl_grant(const struct ctl_cmd *, int, char **);
+int ctl_sessions(const struct ctl_cmd *, int, char **);
 int ctl_version(const struct ctl_cmd *, int, char **);
 
 /* Prints how cmd is called; the exit status for a wrong call. */
@@ -63,6 +65,9 @@ struct ctl_args {
 };
 bool ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
     const char *const *flags, int need, int max, struct ctl_args *out);
+
+/* A list of fault records, as why has them. */
+void ctl_faults(const struct ctl_args *a, struct vfs_slice list);
 
 /* The daemon that serves a path; says why not. */
 struct ctl;

@@ -61,8 +61,8 @@ split(const char *path, char dir[PATH_MAX], char name[VFS_NAME_MAX + 1])
 	    -VFS_NAME : 0;
 }
 
-static int
-walk(struct ctl *k, const char *path, struct vfs_id *dir)
+int
+ctl_walk(struct ctl *k, const char *path, struct vfs_id *dir)
 {
 	struct vfs_lookup q = { .dir = { VFS_ID_ROOT } };
 	struct vfs_lookup_reply r;
@@ -97,7 +97,7 @@ in_store(const char *path, const char *colon, bool whole, struct ctl *k,
 	}
 	if ((err = ctl_open(k, store)) < 0)
 		return err;
-	if ((err = walk(k, rest, &out->dir)) < 0)
+	if ((err = ctl_walk(k, rest, &out->dir)) < 0)
 		ctl_close(k);
 	return err;
 }

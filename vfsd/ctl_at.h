@@ -18,6 +18,9 @@ struct ctl_at {
  * Says why not. */
 int ctl_at(const char *path, bool whole, struct ctl *k, struct ctl_at *out);
 
+/* The directory at a path that begins at the store's root. */
+int ctl_walk(struct ctl *k, const char *path, struct vfs_id *dir);
+
 /* The next name of a path, up to '/'; false at its end.  ".." and "." are
  * names like others. */
 bool ctl_next_name(const char **path, struct vfs_slice *name);

@@ -179,8 +179,8 @@ json_fault(struct json *j, const struct proto_fault *f)
 	json_end(j, '}');
 }
 
-static void
-show_faults(const struct ctl_args *a, struct vfs_slice list)
+void
+ctl_faults(const struct ctl_args *a, struct vfs_slice list)
 {
 	struct json j = { .to = stdout };
 	struct proto_fault f;
@@ -224,7 +224,7 @@ ctl_why(const struct ctl_cmd *cmd, int argc, char **argv)
 		return CTL_FAILED;
 	err = ctl_call(&k, VFS_OP_WHY, &q, &r);
 	if (err == 0)
-		show_faults(&a, (struct vfs_slice){ r.faults.p, r.faults.n });
+		ctl_faults(&a, (struct vfs_slice){ r.faults.p, r.faults.n });
 	ctl_close(&k);
 	if (err == -VFS_NOENT) {
 		fprintf(stderr, "vfsctl: nothing is recorded of that\n");

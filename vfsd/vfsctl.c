@@ -53,6 +53,20 @@ static const struct ctl_cmd cmds[] = {
 	    "    -q             no progress\n"
 	    "DST: in a mount, or STORE:PATH.\n",
 	    ctl_publish, CTL_USAGE },
+	{ "grant", "PATH", "a token: whoever has it may do that",
+	    "    --root=DIR     a directory, from the store's root on (/)\n"
+	    "    --rights=LIST  r, w, x, all, or words of vfs-protocol(5) "
+	    "(r)\n"
+	    "    --ttl=TIME     30s, 15m, 1h, 7d (for ever)\n"
+	    "    --uid=N        acts as this user ...\n"
+	    "    --gid=N        ... and group (as nobody in particular)\n"
+	    "    --label=TEXT   what it is for\n",
+	    ctl_grant, CTL_USAGE },
+	{ "sessions", "PATH", "who is there, and which tokens are out",
+	    "    --revoke=N     take a token and all that came from it back, "
+	    "or end a session\n"
+	    "    --audit        the last uses that were denied\n",
+	    ctl_sessions, CTL_USAGE },
 	{ "version", "[PATH]", "of this program, and of a daemon", NULL,
 	    ctl_version, CTL_USAGE },
 };

@@ -12,7 +12,7 @@ d=json.load(sys.stdin)
 print($1)"
 }
 
-for c in status check id paths dump why version; do
+for c in status check id paths dump why grant sessions version; do
 	check "help_$c" "$vfsctl" "$c" --help
 done
 "$vfsctl" >/dev/null 2>&1
