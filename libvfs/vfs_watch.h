@@ -17,7 +17,8 @@
 extern "C" {
 #endif
 
-/* May be stored; all zero is the oldest that there is. */
+/* The place of the last record that its owner was told.  May be stored;
+ * all zero is before the store's first change. */
 struct vfs_cursor {
 	uint64_t seq;
 	uint32_t idx;
@@ -42,7 +43,7 @@ enum vfs_change_kind {
 #define VFS_CHANGE_BIT(kind)	(1u << (kind))
 
 struct vfs_change {
-	struct vfs_cursor at;		/* behind this record */
+	struct vfs_cursor at;		/* its place */
 	enum vfs_change_kind kind;
 	enum vfs_type type;		/* of id */
 	struct vfs_id id, parent, parent2;
@@ -68,9 +69,10 @@ struct vfs_filter {
 
 /*
  * The changes behind *cursor, which moves along; f may be NULL.  fn gets
- * one at a time and returns false to stop (that one counts as told); it
- * must not use v.  Returns how many were told: all there are now, unless
- * fn stopped.
+ * one at a time and returns false to stop (that one counts as told; with
+ * collapse some may be told again); it must not use v.  Returns how many
+ * were told: all there are now, unless fn stopped.  -VFS_CURSOR_EXPIRED:
+ * the journal does not go back so far, or never had this place.
  */
 int64_t vfs_changes(struct vfs *v, const struct vfs_filter *f,
     struct vfs_cursor *cursor,

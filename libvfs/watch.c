@@ -48,16 +48,11 @@ struct told {
 	bool stop;
 };
 
-/* Where to go on after a record: the journal's own rule. */
-static struct vfs_cursor
-behind(const struct proto_change *c)
-{
-	return (struct vfs_cursor){ c->seq, c->idx + 1 };
-}
-
+/* A cursor is the place of the last record that was told.  One record for
+ * several has not the place of all of them, so then it moves by pages. */
 static int
-tell(struct vfs *v, struct vfs_slice records, struct vfs_cursor *cursor,
-    struct told *t)
+tell(struct vfs *v, struct vfs_slice records, bool collapsed,
+    struct vfs_cursor *cursor, struct told *t)
 {
 	struct proto_change c;
 	struct vfs_change out;
@@ -67,14 +62,15 @@ tell(struct vfs *v, struct vfs_slice records, struct vfs_cursor *cursor,
 	while (!t->stop && proto_list_more(&b)) {
 		if (proto_change_next(&b, &c) < 0)
 			return lv_fail(v, -VFS_MALFORMED);
-		out = (struct vfs_change){ .at = behind(&c),
+		out = (struct vfs_change){ .at = { c.seq, c.idx },
 			.kind = (enum vfs_change_kind)c.kind,
 			.type = (enum vfs_type)c.type, .id = c.id,
 			.parent = c.parent, .parent2 = c.parent2,
 			.data_version = c.data_version,
 			.meta_version = c.meta_version, .name = c.name,
 			.name2 = c.name2 };
-		*cursor = out.at;
+		if (!collapsed)
+			*cursor = out.at;
 		t->n++;
 		t->stop = !t->fn(t->arg, &out);
 	}
@@ -104,7 +100,8 @@ vfs_changes(struct vfs *v, const struct vfs_filter *f,
 		q.idx = was.idx;
 		err = lv_call(v, NULL, VFS_OP_JOURNAL_READ, &q, &r);
 		if (err < 0 || (err = tell(v, (struct vfs_slice){
-		    r.records.p, r.records.n }, cursor, &t)) < 0)
+		    r.records.p, r.records.n }, f->collapse, cursor,
+		    &t)) < 0)
 			return err;
 		if (t.stop)
 			break;
