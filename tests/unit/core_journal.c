@@ -114,6 +114,100 @@ journal__tree_removed__one_record_and_what_survives(void **state)
 	assert_records(fx, &at, "unlink t; ");	/* it was empty */
 }
 
+/* user::rwx, user:5:rwx, group::rwx, mask::rwx, other::r-- */
+static const uint8_t an_acl[] = {
+	2, 0, 0, 0,
+	1, 0, 7, 0, 255, 255, 255, 255,
+	2, 0, 7, 0, 5, 0, 0, 0,
+	4, 0, 7, 0, 255, 255, 255, 255,
+	16, 0, 7, 0, 255, 255, 255, 255,
+	32, 0, 4, 0, 255, 255, 255, 255,
+};
+
+/* A file with set-id bits and capabilities, which lose both. */
+static void
+dangerous(struct fx *fx, uint64_t *at)
+{
+	fx_as_kernel(fx);
+	assert_err(fx_chmod(fx, "/f", 06777), OK);
+	assert_err(fx_setxattr(fx, "/f", "security.capability", "12345678"
+	    "901234567890", 20, 0), OK);
+	(void)records(fx, at);
+	fx_as(fx, 7, 7);
+}
+
+#define ALONG	"data; meta; xattr security.capability; "
+
+static void
+assert_both_versions(struct fx *fx)
+{
+	struct vfs_attr a;
+
+	assert_err(fx_stat(fx, "/f", &a), OK);
+	assert_int_equal(a.mode & 06000, 0);
+	assert_int_equal(a.data_version, a.meta_version);
+}
+
+static void
+journal__what_goes_along_with_content__has_its_record(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_allocate al = { .len = 9000 };
+	struct vfs_allocate_reply ar;
+	struct vfs_copy_range cp = { .len = 4 };
+	struct vfs_copy_range_reply cr;
+	uint64_t at = 0;
+
+	assert_err(fx_create(fx, "/f", 0777), OK);
+	assert_err(fx_create(fx, "/g", 0777), OK);
+	assert_err(fx_write(fx, "/g", 0, "text", 4), OK);
+	assert_err(fx_publish(fx, "/g"), OK);
+	dangerous(fx, &at);
+	assert_err(fx_write(fx, "/f", 0, "x", 1), OK);
+	assert_records(fx, &at, ALONG);
+	assert_both_versions(fx);
+	dangerous(fx, &at);
+	assert_err(fx_truncate(fx, "/f", 10), OK);
+	assert_records(fx, &at, ALONG);
+	assert_both_versions(fx);
+	dangerous(fx, &at);
+	al.id = fx_id(fx, "/f");
+	assert_err(fx_op_allocate(fx, &al, &ar), OK);
+	assert_records(fx, &at, ALONG);
+	assert_both_versions(fx);
+	dangerous(fx, &at);
+	/* Into blocks that were set aside: no draft. */
+	assert_err(fx_write(fx, "/f", 4096, "x", 1), OK);
+	assert_err(fx_publish(fx, "/f"), OK);
+	assert_records(fx, &at, ALONG);
+	assert_both_versions(fx);
+	dangerous(fx, &at);
+	cp.src = fx_id(fx, "/g");
+	cp.dst = fx_id(fx, "/f");
+	assert_err(fx_op_copy_range(fx, &cp, &cr), OK);
+	assert_records(fx, &at, ALONG);
+	assert_both_versions(fx);
+	dangerous(fx, &at);
+	fx_as_kernel(fx);
+	assert_err(fx_chown(fx, "/f", 8, 8), OK);
+	assert_records(fx, &at, "meta; xattr security.capability; ");
+}
+
+static void
+journal__an_acl_and_the_mode__are_told_of_both(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t at = 0;
+
+	assert_err(fx_create(fx, "/f", 0600), OK);
+	(void)records(fx, &at);
+	assert_err(fx_setxattr(fx, "/f", "system.posix_acl_access", an_acl,
+	    sizeof an_acl, 0), OK);
+	assert_records(fx, &at, "xattr system.posix_acl_access; meta; ");
+	assert_err(fx_chmod(fx, "/f", 0640), OK);
+	assert_records(fx, &at, "meta; xattr system.posix_acl_access; ");
+}
+
 static void
 journal__draft__recorded_when_published(void **state)
 {
@@ -159,6 +253,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		FX_TEST(journal__each_change__is_recorded_once),
 		FX_TEST(journal__tree_removed__one_record_and_what_survives),
+		FX_TEST(journal__what_goes_along_with_content__has_its_record),
+		FX_TEST(journal__an_acl_and_the_mode__are_told_of_both),
 		FX_TEST(journal__draft__recorded_when_published),
 		FX_TEST(journal__after_recovery_and_checkpoint__is_the_same),
 	};

@@ -84,6 +84,44 @@ bytes_of_rows(struct fx *fx)
 	return n;
 }
 
+/* Where the records behind a cursor are; how many. */
+static unsigned
+positions(struct fx *fx, struct journal_pos from, struct journal_pos *v,
+    unsigned cap)
+{
+	struct vfs_journal_read_reply r;
+	struct proto_change x;
+	struct rbuf b;
+	unsigned n = 0;
+
+	assert_err(read_from(fx, from.seq, from.idx, &r), OK);
+	assert_int_equal(r.more, 0);
+	proto_list_read(&b, (struct vfs_slice){ r.records.p, r.records.n });
+	while (proto_list_more(&b) && proto_change_next(&b, &x) == 0) {
+		assert_true(n < cap);
+		v[n++] = (struct journal_pos){ x.seq, x.idx };
+	}
+	return n;
+}
+
+/* All that was behind the newest record that went is there. */
+static void
+assert_no_gap(struct fx *fx, const struct journal_pos *was, unsigned n)
+{
+	struct journal_pos now[300];
+	unsigned i, k, left;
+
+	for (i = 0; i < n && good(fx, was[i].seq, was[i].idx) < 0; i++)
+		;
+	left = positions(fx, was[i], now, 300);
+	assert_int_equal(left, n - i - 1);
+	for (k = 0; k < left; k++) {
+		assert_int_equal(now[k].seq, was[i + 1 + k].seq);
+		assert_int_equal(now[k].idx, was[i + 1 + k].idx);
+	}
+	assert_int_equal(pos(fx).records, left);
+}
+
 /* --- how much is kept --------------------------------------------------- */
 
 static void
@@ -91,7 +129,9 @@ journal__at_the_bound__all_is_kept_one_past_the_oldest_goes(void **state)
 {
 	struct fx *fx = *state;
 	struct vfs_journal_pos_reply was, r;
+	struct journal_pos all[300], start = { 0, 0 };
 	uint64_t full;
+	unsigned n;
 
 	files(fx, 0, 100);
 	was = pos(fx);
@@ -103,8 +143,10 @@ journal__at_the_bound__all_is_kept_one_past_the_oldest_goes(void **state)
 	assert_err(good(fx, 0, 0), OK);
 
 	files(fx, 100, 1);
+	n = positions(fx, start, all, 300);
 	trim(fx);
 	r = pos(fx);
+	assert_no_gap(fx, all, n);
 	assert_true(r.bytes <= full);
 	assert_int_equal(bytes_of_rows(fx), r.bytes);
 	assert_true(r.records >= 100);		/* no more than had to */
