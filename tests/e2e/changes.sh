@@ -32,7 +32,8 @@ as_mirrored() {	# NAME: both consumers
 	check "$1: a collapsed one, too" same fold --collapse
 }
 
-mount_store || { check "mount" false; finish; }
+sock=$work/sock
+mount_store -o "listen=unix:$sock" || { check "mount" false; finish; }
 as_mirrored "an empty store"
 
 use_tools() {
@@ -48,6 +49,33 @@ use_tools() {
 check "tar, git, mv, ln, rm -rf" use_tools
 as_mirrored "after real tools"
 
+# Programs that speak to the daemon change the same tree.
+use_wire() {
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here/../second \
+	    python3 - "$sock" <<'PY'
+import sys
+import vfp
+c = vfp.Client(vfp.Socket(path=sys.argv[1]))
+DIR, FILE, ROOT = 0o040755, 0o100644, 1
+top = c.call("CREATE", dir=ROOT, mode=DIR, flags=1, name=b"wire")
+top = top["attr"]["id"]
+ops = [vfp.item("CREATE", dict(dir=top, mode=FILE, flags=1,
+                               name=b"f%d" % i)) for i in range(100)]
+ops += [vfp.item("RENAME", dict(dir=top, dir2=top, name=b"f%d" % i,
+                                name2=b"f%d" % (i + 1)))
+        for i in range(0, 100, 7)]
+ops += [vfp.item("RENAME", dict(dir=top, dir2=ROOT, flags=2, name=b"f3",
+                                name2=b"linked"))]
+ops += [vfp.item("UNLINK", dict(dir=top, name=b"f%d" % i))
+        for i in range(50, 55)]
+c.call("TX_EXEC", nops=len(ops), ops=b"".join(ops))
+src = c.call("LOOKUP", dir=ROOT, name=b"src")["attr"]["id"]
+c.call("TREE_REMOVE", dir=src, name=b"renamed")
+PY
+}
+check "a program's transaction" use_wire
+as_mirrored "after that"
+
 # kill -9 while files come and go; what was acknowledged is in the journal.
 check "more of it under way" true
 (cd "$mnt" && while cp -r repo "w$RANDOM" && mv w* "m$RANDOM" &&
@@ -62,7 +90,7 @@ wait "$busy" 2>/dev/null
 umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt"
 check "mount again" mount_store
 as_mirrored "after kill -9"
-check "an orderly restart" remount
+check "an orderly restart" remount -o journal=64M
 echo x >"$mnt/later"
 as_mirrored "after a restart"
 

@@ -209,6 +209,28 @@ journal__an_acl_and_the_mode__are_told_of_both(void **state)
 }
 
 static void
+journal__a_file_without_a_name__is_told_of_from_birth_to_end(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_tmpfile q = { .dir = { VFS_ID_ROOT },
+		.mode = VFS_TYPE_MODE(VFS_REG) | 0600 };
+	struct vfs_tmpfile_reply r;
+	struct vfs_link l = { .dir = { VFS_ID_ROOT }, .name = { "n", 1 } };
+	struct vfs_link_reply lr;
+	uint64_t at = 0;
+
+	(void)records(fx, &at);
+	assert_err(fx_op_tmpfile(fx, &q, &r), OK);
+	assert_records(fx, &at, "create; ");
+	l.target = r.attr.id;
+	assert_err(fx_op_link(fx, &l, &lr), OK);
+	assert_records(fx, &at, "link n; ");
+	assert_err(fx_op_tmpfile(fx, &q, &r), OK);
+	assert_err(fx_reclaim_all(fx), OK);
+	assert_records(fx, &at, "create; delete; ");
+}
+
+static void
 journal__draft__recorded_when_published(void **state)
 {
 	struct fx *fx = *state;
@@ -255,6 +277,7 @@ main(void)
 		FX_TEST(journal__tree_removed__one_record_and_what_survives),
 		FX_TEST(journal__what_goes_along_with_content__has_its_record),
 		FX_TEST(journal__an_acl_and_the_mode__are_told_of_both),
+		FX_TEST(journal__a_file_without_a_name__is_told_of_from_birth_to_end),
 		FX_TEST(journal__draft__recorded_when_published),
 		FX_TEST(journal__after_recovery_and_checkpoint__is_the_same),
 	};
