@@ -5,6 +5,7 @@
 #include "../cm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -248,6 +249,99 @@ setlkw__interrupted__eintr(void **state)
 	assert_int_equal(answer(r, 3), EINTR);
 }
 
+/* --- what others change ------------------------------------------------- */
+
+static void
+assert_notice_inode(struct rig *r, uint64_t id, int64_t off)
+{
+	const struct fuse_notify_inval_inode_out *i = body(r);
+
+	assert_int_equal(answer(r, 0), -FUSE_NOTIFY_INVAL_INODE);
+	assert_int_equal(i->ino, id);
+	assert_int_equal(i->off, off);
+	assert_int_equal(i->len, 0);
+}
+
+static void
+assert_notice_entry(struct rig *r, uint64_t dir, const char *name)
+{
+	const struct fuse_notify_inval_entry_out *e = body(r);
+
+	assert_int_equal(answer(r, 0), -FUSE_NOTIFY_INVAL_ENTRY);
+	assert_int_equal(e->parent, dir);
+	assert_int_equal(e->namelen, strlen(name));
+	assert_string_equal((const char *)(e + 1), name);
+	assert_int_equal(r->n, sizeof(struct fuse_out_header) + sizeof *e +
+	    strlen(name) + 1);
+}
+
+static uint64_t
+look(struct rig *r, uint64_t unique, uint64_t dir, const char *name)
+{
+	const struct fuse_entry_out *e = body(r);
+
+	request(r, FUSE_LOOKUP, unique, dir, name, strlen(name) + 1);
+	assert_int_equal(answer(r, unique), 0);
+	assert_true(e->entry_valid > 0);
+	return e->nodeid;
+}
+
+static void
+notices__rename_by_another__in_order(void **state)
+{
+	struct rig *r = *state;
+	struct req_env env = { .privileged = true };
+	struct vfs_rename q = { .name = { "f", 1 }, .name2 = { "g", 1 } };
+	struct vfs_rename_reply rep;
+	uint64_t d = look(r, 2, 1, "d"), f = look(r, 3, d, "f");
+
+	assert_int_equal(look(r, 4, d, "g"), 0);
+	q.dir.n = q.dir2.n = d;
+	assert_int_equal(dispatch(r->server, VFS_OP_RENAME, &env, &q, &rep),
+	    0);
+	assert_notice_inode(r, d, -1);
+	assert_notice_inode(r, f, -1);
+	assert_notice_entry(r, d, "f");
+	assert_notice_entry(r, d, "g");
+	assert_int_equal(look(r, 5, d, "f"), 0);
+	assert_int_equal(look(r, 6, d, "g"), f);
+}
+
+static void
+notices__after_setattr_by_the_kernel__its_lock_is_waited_for(void **state)
+{
+	struct rig *r = *state;
+	struct req_env env = { .privileged = true };
+	struct fuse_setattr_in in = { .valid = FATTR_MODE, .mode = 0100600 };
+	struct vfs_setattr q = { .valid = VFS_SET_MODE, .mode = 0640 };
+	struct vfs_setattr_reply rep;
+
+	q.id.n = look(r, 3, look(r, 2, 1, "d"), "f");
+	request(r, FUSE_SETATTR, 4, q.id.n, &in, sizeof in);
+	assert_int_equal(answer(r, 4), 0);
+	assert_int_equal(dispatch(r->server, VFS_OP_SETATTR, &env, &q, &rep),
+	    0);
+	assert_notice_entry(r, q.id.n, "/");
+	assert_notice_inode(r, q.id.n, -1);
+}
+
+static void
+notices__append_elsewhere_than_the_kernel_believes__pages_go(void **state)
+{
+	struct rig *r = *state;
+	struct {
+		struct fuse_write_in in;
+		char text[8];
+	} w = { .in = { .offset = 5, .size = 3, .flags = O_APPEND },
+	    .text = "abc" };
+	uint64_t f = look(r, 3, look(r, 2, 1, "d"), "f");
+
+	request(r, FUSE_WRITE, 4, f, &w, sizeof w.in + 3);
+	assert_int_equal(answer(r, 4), 0);	/* where it ends: nothing */
+	request(r, FUSE_WRITE, 5, f, &w, sizeof w.in + 3);
+	assert_notice_inode(r, f, 0);		/* before the reply, or after */
+}
+
 /* xorshift: the seed is printed when something fails */
 static uint32_t
 rnd(uint64_t *s)
@@ -324,6 +418,9 @@ main(void)
 		T(lookup__names__replies_and_refusals),
 		T(handle__never_given_or_released__bad),
 		T(setlkw__interrupted__eintr),
+		T(notices__rename_by_another__in_order),
+		T(notices__after_setattr_by_the_kernel__its_lock_is_waited_for),
+		T(notices__append_elsewhere_than_the_kernel_believes__pages_go),
 		T(hostile_bytes__any__it_still_serves),
 	};
 

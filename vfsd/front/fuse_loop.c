@@ -182,7 +182,7 @@ worker_free(struct fuse_worker *w)
 }
 
 static struct fuse_worker *
-worker_new(struct fuse_front *f, unsigned n)
+worker_new(struct fuse_front *f, unsigned n, int fd)
 {
 	struct fuse_worker *w = calloc(1, sizeof *w);
 
@@ -190,7 +190,7 @@ worker_new(struct fuse_front *f, unsigned n)
 		return NULL;
 	w->f = f;
 	w->n = n;
-	w->fd = f->conf.fds[n];
+	w->fd = fd;
 	w->cpu = -1;
 	w->in = buffer_new();
 	w->out = buffer_new();
@@ -202,7 +202,7 @@ worker_new(struct fuse_front *f, unsigned n)
 }
 
 static int
-workers_start(struct fuse_front *f)
+workers_start(struct fuse_front *f, const int *fds)
 {
 	struct sigaction sa = { .sa_handler = on_wake };
 	int cpu[FUSE_THREADS_MAX];
@@ -210,7 +210,7 @@ workers_start(struct fuse_front *f)
 
 	sigaction(SIGUSR1, &sa, NULL);	/* no SA_RESTART */
 	for (i = 0; i < f->conf.nfds; i++) {
-		if ((f->worker[i] = worker_new(f, i)) == NULL)
+		if ((f->worker[i] = worker_new(f, i, fds[i])) == NULL)
 			return -VFS_NOMEM;
 		f->nworkers = i + 1;
 		if (f->conf.pin && i < ncpu)
@@ -240,6 +240,8 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 		return -VFS_NOMEM;
 	f->conf = *conf;
 	f->visible = server_visible(conf->server);
+	f->notice_fd = conf->fds[0];
+	f->conf.fds = NULL;		/* the caller's array */
 	if (conf->store != NULL && (f->store = strdup(conf->store)) == NULL)
 		goto out;
 	if ((err = fuse_handles_new(&f->handles)) < 0)
@@ -248,7 +250,7 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 		f->locks = server_locks(conf->server);
 	if ((err = fuse_notify_start(f)) < 0)	/* before the first reply */
 		goto out;
-	if ((err = workers_start(f)) < 0)
+	if ((err = workers_start(f, conf->fds)) < 0)
 		goto out;
 	*out = f;
 	f = NULL;

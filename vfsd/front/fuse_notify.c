@@ -37,7 +37,7 @@ send_notice(struct fuse_front *f, int code, const void *p, size_t n,
 	int nv = name.n > 0 ? 4 : 2;
 
 	h.len = (uint32_t)(sizeof h + n + (name.n > 0 ? name.n + 1 : 0));
-	while (writev(f->conf.fds[0], v, nv) < 0)
+	while (writev(f->notice_fd, v, nv) < 0)
 		if (errno != EINTR)
 			return errno == ENOENT ? -VFS_NOENT : 0;
 	return 0;

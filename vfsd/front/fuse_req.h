@@ -50,6 +50,7 @@ struct fuse_worker {
 struct fuse_front {
 	struct fuse_front_conf conf;
 	struct visible *visible;
+	int notice_fd;			/* the first thread's */
 	_Atomic uint64_t set_ns[FUSE_SETS];
 	struct fuse_dropper *dropper;
 	char *store;
