@@ -18,6 +18,7 @@ enum {
 	CTL_OK = 0,
 	CTL_FAILED = 1,
 	CTL_USAGE = 2,
+	CTL_OTHERWISE = 3,		/* tx: things are not as required */
 	CTL_EXPIRED = 3,		/* changes: the cursor is too old */
 	/* check's, as fsck(8) */
 	CTL_REPAIRED = 1,
@@ -41,7 +42,7 @@ int ctl_changes(const struct ctl_cmd *, int, char **);
 int ctl_dump(const struct ctl_cmd *, int, char **);
 int ctl_why(const struct ctl_cmd *, int, char **);
 int ctl_publish(const struct ctl_cmd *, int, char **);
-
+int ctl_tx(const struct ctl_cmd *, int, char **);
 int ctl_grant(const struct ctl_cmd *, int, char **);
 int ctl_sessions(const struct ctl_cmd *, int, char **);
 int ctl_version(const struct ctl_cmd *, int, char **);
@@ -78,6 +79,7 @@ int ctl_reach(const char *path, struct addr *addr, struct ctl *k);
 struct ctl {
 	int fd;
 	uint64_t req_id;
+	uint64_t tx;			/* not 0: requests run in this one */
 	uint8_t *msg;			/* what replies borrow from */
 	struct proto_error error;	/* of the last refused request */
 	bool changed;			/* N_CHANGED has come */

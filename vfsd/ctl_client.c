@@ -116,6 +116,8 @@ ctl_call(struct ctl *k, enum vfs_op op, const void *q, void *r)
 	int err;
 
 	err = proto_request_encode(op, q, &h, k->msg, VFS_MSG_MAX);
+	if (err == 0 && k->tx != 0)
+		err = proto_ext_tx(&h, k->msg, VFS_MSG_MAX, k->tx);
 	if (err == 0)
 		err = send_all(k->fd, k->msg, h.len);
 	if (err == 0 || err == -VFS_SESSION_CLOSED)

@@ -67,6 +67,15 @@ static const struct ctl_cmd cmds[] = {
 	    "or end a session\n"
 	    "    --audit        the last uses that were denied\n",
 	    ctl_sessions, CTL_USAGE },
+	{ "tx", "FILE|-", "run a script of operations as one transaction",
+	    "    --at=PATH      where relative paths begin: a directory in a "
+	    "mount, or\n"
+	    "                   STORE:PATH; else the current directory\n"
+	    "    --durable      on stable media before the command ends\n"
+	    "    --dry-run      everything but the commit\n"
+	    "Exit status: 0 committed, 1 failed, 2 usage or syntax, 3 things "
+	    "are not as\nrequired, or changed meanwhile.\n",
+	    ctl_tx, CTL_USAGE },
 	{ "version", "[PATH]", "of this program, and of a daemon", NULL,
 	    ctl_version, CTL_USAGE },
 };
