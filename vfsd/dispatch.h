@@ -59,6 +59,8 @@ bool server_reaper_busy(struct server *s);
  * ids from outside looks where they lie then. */
 bool server_has_graves(struct server *s);
 int server_reap(struct server *s);
+struct reaper_counts;
+void server_reaper_counts(struct server *s, struct reaper_counts *out);
 
 /* A handle that wrote was released: publish the draft. */
 void server_released(struct server *s, struct vfs_id id);

@@ -61,6 +61,8 @@ int server_orphans(struct server *s, struct vfs_id after,
     struct vfs_id *ids, size_t cap, size_t *n);
 /* An object has lost its last name, in a commit that is done. */
 void server_orphaned(struct server *s, struct vfs_id id, bool keep);
+/* The same of what may have been the top of a tree. */
+void server_tree_orphaned(struct server *s, struct vfs_id id);
 int server_publish_all(struct server *s, const struct req_env *env);
 /* A publisher_fn; its arg is the server. */
 int server_publish_quiet(void *arg, struct vfs_id id, bool late);

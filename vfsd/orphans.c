@@ -44,6 +44,16 @@ server_orphaned(struct server *s, struct vfs_id id, bool keep)
 }
 
 void
+server_tree_orphaned(struct server *s, struct vfs_id id)
+{
+	if (holders_orphan(s->holders, id, false))
+		(void)reclaim(s, id);
+	else
+		reaper_left(s->reaper, id);
+	s->graves = true;
+}
+
+void
 after_unlink(struct server *s, const void *q, const void *r)
 {
 	const struct vfs_unlink_reply *u = r;
@@ -79,8 +89,7 @@ after_tree_remove(struct server *s, const void *q, const void *r)
 	const struct vfs_tree_remove_reply *u = r;
 
 	(void)q;
-	server_orphaned(s, u->id, false);
-	s->graves = true;
+	server_tree_orphaned(s, u->id);
 }
 
 void
@@ -89,10 +98,8 @@ after_tree_publish(struct server *s, const void *q, const void *r)
 	const struct vfs_tree_publish_reply *u = r;
 
 	(void)q;
-	if (u->replaced.n == 0)
-		return;
-	server_orphaned(s, u->replaced, false);
-	s->graves = true;
+	if (u->replaced.n != 0)
+		server_tree_orphaned(s, u->replaced);
 }
 
 void
@@ -179,6 +186,12 @@ server_has_graves(struct server *s)
 	if (server_reaper_busy(s) || holders_any_orphan(s->holders))
 		s->graves = true;
 	return s->graves;
+}
+
+void
+server_reaper_counts(struct server *s, struct reaper_counts *out)
+{
+	reaper_counts(s->reaper, out);
 }
 
 int

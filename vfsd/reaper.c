@@ -3,23 +3,35 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/dirent.h"
 #include "core/record.h"
 #include "dispatch_in.h"
 #include "engine/engine.h"
 #include "holders.h"
 #include "publisher.h"
 #include "reaper.h"
+#include "visible.h"
 
 #define CROWDED_NS	10000000u	/* until the checkpoint gets on */
 #define PAUSE_MIN_NS	50000u		/* between two commits */
 #define RETRY_NS	1000000000u	/* after a failure */
 #define SCAN_MAX	256u		/* orphans read at a time */
+#define SHED_MAX	16u		/* names read at a time */
+#define SHED_DEPTH	64u
+#define SWEEP_MIN_NS	50000000u	/* asking the kernel to let go */
+#define SWEEP_MAX_NS	10000000000u
 
 /* One object to take apart. */
 struct job {
 	struct vfs_id id;
 	uint64_t from;			/* of a directory: the next slot */
 	bool tree;			/* it has entries */
+};
+
+/* A directory that is left to its holders. */
+struct left {
+	struct vfs_id id;
+	uint64_t due_ns, wait_ns;	/* for the next sweep */
 };
 
 struct reaper {
@@ -32,6 +44,8 @@ struct reaper {
 	size_t n, cap;
 	struct vfs_id scan_after, scan_last;
 	bool scanning;
+	struct left *left;
+	size_t nleft, left_cap;
 	struct reaper_counts counts;
 };
 
@@ -79,6 +93,22 @@ job_update(struct reaper *r, const struct job *j, bool done)
 	r->n--;
 }
 
+static void
+leave(struct reaper *r, struct vfs_id id)
+{
+	size_t cap = r->left_cap > 0 ? 2 * r->left_cap : 16;
+	struct left *v;
+
+	if (r->nleft == r->left_cap) {
+		if ((v = realloc(r->left, cap * sizeof *v)) == NULL)
+			return;
+		r->left = v;
+		r->left_cap = cap;
+	}
+	r->left[r->nleft++] = (struct left){ .id = id,
+	    .due_ns = clock_ns() + SWEEP_MIN_NS, .wait_ns = SWEEP_MIN_NS };
+}
+
 /* --- one piece of work --------------------------------------------------- */
 
 /* Which of the next names' objects somebody holds. */
@@ -124,6 +154,8 @@ queue_orphans(struct reaper *r, const struct vfs_id *ids, size_t n)
 	for (i = 0; i < n; i++)
 		if (holders_orphan(r->s->holders, ids[i], false))
 			push(r, ids[i]);
+		else
+			leave(r, ids[i]);
 }
 
 static int
@@ -183,6 +215,7 @@ do_job(struct reaper *r, struct job *j)
 	if (!holders_orphan(r->s->holders, j->id, false)) {
 		pthread_mutex_lock(&r->lock);
 		job_update(r, j, true);
+		leave(r, j->id);
 		pthread_mutex_unlock(&r->lock);
 		return 0;
 	}
@@ -231,19 +264,118 @@ reaper_step(struct reaper *r)
 	return err < 0 ? err : 1;
 }
 
+/* --- what the kernel keeps ----------------------------------------------- */
+
+/*
+ * The kernel keeps what it has looked up as long as it has room, so a
+ * directory that somebody was in may be held though nobody is.  What was
+ * used once is looked up under its directory's id, whether that has a name
+ * or not.
+ */
+static int
+shed_batch(struct reaper *r, struct vfs_id dir, uint64_t *from,
+    struct vfs_id *below, size_t *n)
+{
+	struct dirent_row v[SHED_MAX];
+	struct req_env env;
+	struct txn *t;
+	uint32_t i, rows = 0;
+	int err;
+
+	server_env(&env);
+	if ((err = txn_begin(r->s->engine, TXN_READ, &env, &t)) < 0)
+		return err;
+	err = dirent_batch(t, dir, *from, SHED_MAX, v, &rows);
+	txn_abort(t);
+	for (i = 0, *n = 0; err == 0 && i < rows; i++) {
+		*from = v[i].e.slot + 1;
+		if (visible_shed(server_visible(r->s), dir,
+		    dirent_row_name(&v[i]), v[i].e.id) &&
+		    v[i].e.type == VFS_DIR)
+			below[(*n)++] = v[i].e.id;
+	}
+	return err < 0 ? err : rows == SHED_MAX;
+}
+
+/* Deeper only where the kernel goes; it is small, or has been in use. */
+static void
+shed(struct reaper *r, struct vfs_id dir, unsigned depth)
+{
+	struct vfs_id below[SHED_MAX];
+	uint64_t from = 0;
+	size_t i, n;
+	int more;
+
+	do {
+		more = shed_batch(r, dir, &from, below, &n);
+		for (i = 0; more >= 0 && i < n && depth < SHED_DEPTH; i++)
+			shed(r, below[i], depth + 1);
+	} while (more > 0 && !r->stop);
+}
+
+static bool
+sweep_due(const struct reaper *r, uint64_t now, size_t *at)
+{
+	for (*at = 0; *at < r->nleft; ++*at)
+		if (r->left[*at].due_ns <= now)
+			return true;
+	return false;
+}
+
+static uint64_t
+next_sweep(const struct reaper *r)
+{
+	uint64_t ns = UINT64_MAX;
+	size_t i;
+
+	for (i = 0; i < r->nleft; i++)
+		if (r->left[i].due_ns < ns)
+			ns = r->left[i].due_ns;
+	return ns;
+}
+
+/* Under lock, which is given up; nobody else takes away from left. */
+static void
+sweep(struct reaper *r, size_t at)
+{
+	struct vfs_id id = r->left[at].id;
+	struct left *l;
+
+	if (!holders_held(r->s->holders, id)) {
+		r->left[at] = r->left[--r->nleft];
+		return;
+	}
+	pthread_mutex_unlock(&r->lock);
+	shed(r, id, 0);
+	pthread_mutex_lock(&r->lock);
+	l = &r->left[at];
+	if (l->wait_ns < SWEEP_MAX_NS)
+		l->wait_ns *= 2;
+	l->due_ns = clock_ns() + l->wait_ns;
+}
+
 /* --- the thread ---------------------------------------------------------- */
 
 static void
-pause_ns(struct reaper *r, uint64_t ns)
+wait_until(struct reaper *r, uint64_t ns)
 {
 	struct timespec ts;
 
 	if (r->stop)
 		return;
-	ns += clock_ns();
+	if (ns == UINT64_MAX) {
+		pthread_cond_wait(&r->wake, &r->lock);
+		return;
+	}
 	ts = (struct timespec){ (time_t)(ns / 1000000000u),
 	    (long)(ns % 1000000000u) };
 	pthread_cond_timedwait(&r->wake, &r->lock, &ts);
+}
+
+static void
+pause_ns(struct reaper *r, uint64_t ns)
+{
+	wait_until(r, clock_ns() + ns);
 }
 
 /* As long as it took, so that the serial point is mostly others'. */
@@ -271,14 +403,17 @@ static void *
 run(void *arg)
 {
 	struct reaper *r = arg;
+	size_t at;
 
 	pthread_setname_np(pthread_self(), "reaper");
 	pthread_mutex_lock(&r->lock);
 	while (!r->stop) {
-		if (r->n > 0 || r->scanning)
+		if (sweep_due(r, clock_ns(), &at))
+			sweep(r, at);
+		else if (r->n > 0 || r->scanning)
 			work(r);
 		else
-			pthread_cond_wait(&r->wake, &r->lock);
+			wait_until(r, next_sweep(r));
 	}
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
@@ -321,6 +456,7 @@ reaper_free(struct reaper *r)
 	pthread_cond_destroy(&r->wake);
 	pthread_mutex_destroy(&r->lock);
 	free(r->v);
+	free(r->left);
 	free(r);
 }
 
@@ -329,6 +465,15 @@ reaper_add(struct reaper *r, struct vfs_id id)
 {
 	pthread_mutex_lock(&r->lock);
 	push(r, id);
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+reaper_left(struct reaper *r, struct vfs_id id)
+{
+	pthread_mutex_lock(&r->lock);
+	leave(r, id);
 	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -350,5 +495,6 @@ reaper_counts(struct reaper *r, struct reaper_counts *out)
 	pthread_mutex_lock(&r->lock);
 	*out = r->counts;
 	out->waiting = r->n + r->scanning;
+	out->held = r->nleft;
 	pthread_mutex_unlock(&r->lock);
 }

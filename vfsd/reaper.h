@@ -23,6 +23,11 @@ int reaper_new(struct server *s, struct reaper **out);
 /* The thread ends; what is queued stays in the rows. */
 void reaper_free(struct reaper *r);
 
+/* This one has lost its name, and somebody holds it.  If that is the
+ * kernel, and only because it keeps what it has looked up, it is asked to
+ * let go, again and again. */
+void reaper_left(struct reaper *r, struct vfs_id id);
+
 /* This one has lost its name.  Never fails: without memory the next open
  * does it. */
 void reaper_add(struct reaper *r, struct vfs_id id);
@@ -38,6 +43,7 @@ struct reaper_counts {
 	uint64_t trees;			/* that were queued */
 	uint64_t batches, names;	/* commits, names taken away */
 	uint64_t waiting;		/* in the queue */
+	uint64_t held;			/* directories left to holders */
 };
 void reaper_counts(struct reaper *r, struct reaper_counts *out);
 

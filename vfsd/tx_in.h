@@ -81,7 +81,7 @@ struct items {
 /* An object that has lost its name in a transaction. */
 struct orphan {
 	struct vfs_id id;
-	bool keep;
+	bool keep, tree;
 };
 
 struct orphans {

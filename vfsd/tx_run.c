@@ -189,7 +189,7 @@ note_orphans(struct orphans *o, enum vfs_op op, const void *rep)
 	const struct vfs_tmpfile_reply *tm = rep;
 	const struct vfs_tree_remove_reply *tr = rep;
 	const struct vfs_tree_publish_reply *tp = rep;
-	struct orphan x = { { 0 }, false };
+	struct orphan x = { .id = { 0 } };
 	struct orphan *v;
 
 	if (op == VFS_OP_UNLINK && un->nlink == 0)
@@ -202,7 +202,8 @@ note_orphans(struct orphans *o, enum vfs_op op, const void *rep)
 	if (op == VFS_OP_TREE_PUBLISH)
 		x.id = tp->replaced;
 	if (op == VFS_OP_TMPFILE)
-		x = (struct orphan){ tm->attr.id, true };
+		x = (struct orphan){ .id = tm->attr.id, .keep = true };
+	x.tree = op == VFS_OP_TREE_REMOVE || op == VFS_OP_TREE_PUBLISH;
 	if (x.id.n == 0 || o == NULL)
 		return 0;
 	if (o->n == o->cap) {
@@ -439,10 +440,12 @@ commit_run(struct server *s, const struct commit *c, struct tx_verdict *v)
 	int err;
 
 	err = commit_seen(s, c, &o, v);
-	for (i = 0; err == 0 && i < o.n; i++)
-		server_orphaned(s, o.v[i].id, o.v[i].keep);
-	if (err == 0 && o.n > 0)
-		s->graves = true;
+	for (i = 0; err == 0 && i < o.n; i++) {
+		if (o.v[i].tree)
+			server_tree_orphaned(s, o.v[i].id);
+		else
+			server_orphaned(s, o.v[i].id, o.v[i].keep);
+	}
 	free(o.v);
 	if (err < 0)
 		return err;

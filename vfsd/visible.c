@@ -409,3 +409,16 @@ visible_end(struct visible_commit *c)
 	free(c->names);
 	*c = (struct visible_commit){ 0 };
 }
+
+bool
+visible_shed(struct visible *v, struct vfs_id dir, struct vfs_slice name,
+    struct vfs_id id)
+{
+	if (!visible_holds(v, id))
+		return false;
+	pthread_rwlock_rdlock(&v->ear_lock);
+	if (v->ear.object != NULL)
+		v->ear.name(v->ear.arg, dir, name);
+	pthread_rwlock_unlock(&v->ear_lock);
+	return true;
+}

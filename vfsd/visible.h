@@ -74,6 +74,14 @@ void visible_moves(struct visible *v, struct vfs_id dir,
 int visible_stale(struct visible *v, struct vfs_id id);
 void visible_fresh(struct visible *v, struct vfs_id id);
 
+/*
+ * id stands at a name in a directory that nobody else can reach: if the
+ * kernel has it only because it keeps it, it lets go.  false: it does not
+ * have it.
+ */
+bool visible_shed(struct visible *v, struct vfs_id dir,
+    struct vfs_slice name, struct vfs_id id);
+
 /* --- a commit ------------------------------------------------------------ */
 
 struct visible_commit {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../engine/engine.h"
+#include "../reaper.h"
 #include "wire_in.h"
 
 static struct vfs_slice
@@ -82,6 +83,19 @@ engine(const struct engine_status *st, struct proto_list *l)
 		text(l, "latch.error", vfs_err_name(st->latch.err));
 		text(l, "latch.text", st->latch.text);
 	}
+}
+
+static void
+reaper(struct server *s, struct proto_list *l)
+{
+	struct reaper_counts c;
+
+	server_reaper_counts(s, &c);
+	number(l, "reaper.waiting", c.waiting);
+	number(l, "reaper.held", c.held);
+	number(l, "reaper.trees", c.trees);
+	number(l, "reaper.batches", c.batches);
+	number(l, "reaper.names", c.names);
 }
 
 static void
@@ -194,6 +208,7 @@ wire_status(struct wire_work *k, struct proto_list *l)
 	text(l, "version", VFSD_VERSION);
 	store(k->status, l);
 	engine(k->status, l);
+	reaper(w->conf.server, l);
 	operations(w->conf.server, l);
 	wire(w, l);
 	if (w->conf.more != NULL)
