@@ -246,6 +246,7 @@ wire_init(struct wire *w, const struct wire_conf *conf)
 	for (p = 0; p < WIRE_PRIOS; p++)
 		TAILQ_INIT(&w->prio[p]);
 	w->nthreads = conf->threads != 0 ? conf->threads : WIRE_THREADS;
+	w->stall_ms = conf->stall_ms != 0 ? conf->stall_ms : WIRE_STALL_MS;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->epoll_fd < 0 || w->wake_fd < 0)

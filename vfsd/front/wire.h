@@ -41,6 +41,7 @@ struct wire_conf {
 	struct listener *const *listeners;
 	unsigned nlisteners;
 	unsigned threads;		/* 3 or more; 0: WIRE_THREADS */
+	uint32_t stall_ms;		/* for tests; 0: 10 seconds */
 	/* What the caller adds to STATUS (FUSE counters, mount options);
 	 * may be NULL.  Called from the wire's threads. */
 	void (*more)(void *arg, wire_put *put, void *to);

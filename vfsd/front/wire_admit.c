@@ -46,11 +46,11 @@ has_credit(const struct wire_conn *c, const struct wire_sess *ws,
 static void
 spend(struct wire_conn *c, struct wire_sess *ws, const struct wire_req *q)
 {
-	c->strikes = 0;
 	if (wire_is_control(q->op)) {
 		c->lane++;
 		return;
 	}
+	c->strikes = 0;
 	c->ordinary++;
 	c->bytes += q->h.len;
 	ws->ordinary++;
@@ -98,6 +98,14 @@ capture(struct wire_req *q)
 		q->stage->refs++;
 }
 
+static void
+enqueue(struct wire *w, struct wire_req *q)
+{
+	wire_enqueue(w, q);
+	if (w->queued > 1)
+		wire_wake(w);
+}
+
 /* Links it into its connection; true: it waits in the queue. */
 static bool
 place(struct wire_conn *c, struct wire_req *q, struct wire_queue *drop)
@@ -117,13 +125,21 @@ place(struct wire_conn *c, struct wire_req *q, struct wire_queue *drop)
 		if (q->op == VFS_OP_DETACH)
 			wire_sess_detach(q, drop);
 	}
-	if (queued) {
-		wire_enqueue(w, q);
-		if (w->queued > 1)
-			wire_wake(w);
-	}
+	if (queued && q->op != VFS_OP_DETACH)
+		enqueue(w, q);
 	pthread_mutex_unlock(&w->lock);
 	return queued;
+}
+
+/* Those that were queued are answered before it is. */
+static void
+place_detach(struct wire_work *k, struct wire_req *q,
+    struct wire_queue *drop)
+{
+	wire_refuse_all(k, drop, -VFS_SESSION_CLOSED);
+	pthread_mutex_lock(&k->w->lock);
+	enqueue(k->w, q);
+	pthread_mutex_unlock(&k->w->lock);
 }
 
 static struct wire_req *
@@ -152,7 +168,7 @@ wire_arrive(struct wire_work *k, struct wire_conn *c, uint8_t *msg, size_t n)
 	struct proto_hdr h;
 	struct wire_queue drop = TAILQ_HEAD_INITIALIZER(drop);
 	struct wire_req *q;
-	bool flood, queued;
+	bool flood, queued, detach;
 
 	if (proto_hdr_decode(msg, n, c->link->max_msg, &h) < 0 ||
 	    h.len != n || h.op >= 0x4000) {
@@ -172,8 +188,10 @@ wire_arrive(struct wire_work *k, struct wire_conn *c, uint8_t *msg, size_t n)
 		wire_farewell(c, -VFS_NOMEM);
 		return;
 	}
+	detach = q->op == VFS_OP_DETACH;
 	queued = place(c, q, &drop);
-	wire_refuse_all(k, &drop, -VFS_SESSION_CLOSED);
+	if (queued && detach)
+		place_detach(k, q, &drop);
 	if (queued)
 		return;
 	if (q->early == 0) {

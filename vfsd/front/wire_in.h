@@ -197,7 +197,7 @@ struct wire_counts {
 
 struct wire {
 	struct wire_conf conf;
-	uid_t owner;
+	uint32_t stall_ms;
 	int epoll_fd, wake_fd;
 	struct listener store;		/* WIRE_SOCK */
 	struct listener *places[WIRE_PLACES_MAX + 1];	/* that one first */

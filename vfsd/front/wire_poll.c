@@ -287,9 +287,9 @@ owes(struct wire_conn *c, uint64_t now)
 	    past(c->born_ms, WIRE_HELLO_MS, now))
 		return -VFS_DEADLINE;
 	if (c->link->token_first && c->sess[0].s == NULL &&
-	    c->next_session == 0 && past(c->born_ms, WIRE_STALL_MS, now))
+	    c->next_session == 0 && past(c->born_ms, c->w->stall_ms, now))
 		return -VFS_ACCESS;
-	return c->link->partial && past(c->partial_ms, WIRE_STALL_MS, now) ?
+	return c->link->partial && past(c->partial_ms, c->w->stall_ms, now) ?
 	    -VFS_DEADLINE : 0;
 }
 
@@ -303,7 +303,7 @@ reads_nothing(struct wire_conn *c, uint64_t now)
 		c->unsent_ms = now;
 		return false;
 	}
-	return past(c->unsent_ms, WIRE_STALL_MS, now);
+	return past(c->unsent_ms, c->w->stall_ms, now);
 }
 
 static void
@@ -376,7 +376,7 @@ scan(struct wire *w, uint64_t now)
 {
 	unsigned i;
 
-	w->scan_ms = now + SCAN_MS;
+	w->scan_ms = now + (w->stall_ms < SCAN_MS ? w->stall_ms : SCAN_MS);
 	chores(w);
 	if (w->deaf) {
 		w->deaf = false;
