@@ -17,8 +17,7 @@ wire_rig_open(unsigned threads, uint32_t stall_ms, bool others,
 {
 	struct wire_rig *r = calloc(1, sizeof *r);
 	struct server_conf sc = { 0 };
-	struct wire_conf wc = { .changes = true, .threads = threads,
-		.stall_ms = stall_ms };
+	struct wire_conf wc = { .threads = threads, .stall_ms = stall_ms };
 	struct listen_conf lc = { .owner = getuid(), .group = getgid(),
 		.others = others };
 	char why[300];
