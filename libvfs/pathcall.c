@@ -121,20 +121,64 @@ vfs_rename_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 
 /* --- opening ------------------------------------------------------------------ */
 
-/* A name at the end that is a dangling link makes its target (POSIX open,
- * O_CREAT): so the link is followed here. */
+/* Where a link leads: its target is the path from its directory on. */
+static int
+beyond(struct vfs *v, struct vfs_tx *tx, const struct vfs_attr *link,
+    const struct spot *s, char target[VFS_SYMLINK_MAX + 1])
+{
+	struct vfs_id h = link->id;
+	int64_t n;
+	int err = 0;
+
+	if ((v->rights & VFS_RIGHT_OPEN_BY_ID) == 0)
+		err = vfs_resolve_open(v, tx, s->dir, s->name,
+		    VFS_AT_NOFOLLOW, 0, &h, NULL);
+	if (err < 0)
+		return err;
+	n = vfs_readlink(v, tx, h, target, VFS_SYMLINK_MAX + 1);
+	vfs_close_if(v, h);
+	return n < 0 ? (int)n : 0;
+}
+
+/* What is there now, made or not: *attr may be a link's. */
+static int
+make(struct vfs *v, struct vfs_tx *tx, const struct spot *s, uint32_t mode,
+    uint32_t excl, struct vfs_attr *attr)
+{
+	int err = vfs_create(v, tx, s->dir, s->name, mode, excl, attr, NULL);
+
+	if (err == -VFS_EXIST && excl == 0)
+		err = vfs_lookup(v, tx, s->dir, s->name, attr);
+	return err;
+}
+
+/* A link at the end that leads to nothing makes what it leads to (POSIX
+ * open, O_CREAT), unless that must not exist. */
 static int
 create_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
     const char *path, uint32_t flags, uint32_t mode, struct vfs_attr *attr)
 {
 	uint32_t excl = (flags & VFS_O_EXCL) != 0 ? VFS_CREATE_EXCL : 0;
-	struct spot s;
-	int err = spot(v, tx, dir, path, &s);
+	char target[VFS_SYMLINK_MAX + 1];
+	struct spot s, before = { .dir = dir };
+	unsigned links = 0;
+	int err;
 
-	if (err < 0)
-		return err;
-	err = vfs_create(v, tx, s.dir, s.name, mode, excl, attr, NULL);
-	return leave(v, dir, &s, err);
+	while ((err = spot(v, tx, before.dir, path, &s)) == 0) {
+		if (s.dir.n != before.dir.n)
+			leave(v, dir, &before, 0);
+		before = s;
+		err = make(v, tx, &s, mode, excl, attr);
+		if (err < 0 || VFS_MODE_TYPE(attr->mode) != VFS_LNK)
+			break;
+		err = links++ < VFS_SYMLOOP_MAX ?
+		    beyond(v, tx, attr, &s, target) :
+		    lv_fail(v, -VFS_LOOP);
+		if (err < 0)
+			break;
+		path = target;
+	}
+	return leave(v, dir, &before, err);
 }
 
 static int
@@ -292,7 +336,7 @@ vfs_paths(struct vfs *v, struct vfs_tx *tx, struct vfs_id id,
 	struct proto_list l = { .cap = v->conf.max_msg, .dirs = true };
 	int err;
 
-	if (id.n == VFS_ID_ROOT) {
+	if (id.n == VFS_ID_ROOT || id.n == v->root.n) {
 		fn(arg, "/", 1);
 		return 0;
 	}

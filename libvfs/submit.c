@@ -87,7 +87,8 @@ waiting_take(struct vfs *v, struct vfs_call *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
-	v->waiting--;
+	if (--v->waiting == 0)
+		v->expires_ms = 0;
 	v->waiting_normal -= !lv_is_control(c->op);
 	if (v->rx.on && v->rx.call == c) {
 		v->rx.call = NULL;	/* the rest of it is skipped */
@@ -252,7 +253,8 @@ may_submit(struct vfs *v, enum vfs_op op)
 		return v->control > 0 ? 0 : -VFS_AGAIN;
 	if (v->credits > 0)
 		return 0;
-	return v->waiting_normal > 0 ? -VFS_AGAIN : -VFS_NO_CREDIT;
+	return v->waiting_normal > 0 || v->forgotten > 0 ? -VFS_AGAIN :
+	    -VFS_NO_CREDIT;
 }
 
 static void

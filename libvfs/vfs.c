@@ -297,6 +297,36 @@ vfs_reconnect(struct vfs *v)
 	}
 }
 
+/* --- tokens ------------------------------------------------------------------- */
+
+static int
+digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	    c >= 'a' && c <= 'f' ? c - 'a' + 10 :
+	    c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int
+vfs_token_parse(const char *text, uint8_t token[VFS_TOKEN_BYTES])
+{
+	uint8_t t[VFS_TOKEN_BYTES];
+	unsigned i;
+	int a, b;
+
+	for (i = 0; i < VFS_TOKEN_BYTES; i++) {
+		if ((a = digit(text[2 * i])) < 0 ||
+		    (b = digit(text[2 * i + 1])) < 0)
+			return -VFS_INVAL;
+		t[i] = (uint8_t)(a << 4 | b);
+	}
+	if (text[2 * i] != 0 && (text[2 * i] != '\n' ||
+	    text[2 * i + 1] != 0))
+		return -VFS_INVAL;
+	memcpy(token, t, sizeof t);
+	return 0;
+}
+
 /* --- what is known ------------------------------------------------------------ */
 
 const struct vfs_hello_reply *

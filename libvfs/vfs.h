@@ -75,6 +75,10 @@ struct vfs_conf {
 int vfs_connect(const char *where, const struct vfs_conf *conf,
     struct vfs **out);
 
+/* A token as vfsctl grant prints it: 64 hexadecimal digits, and perhaps a
+ * newline.  -VFS_INVAL: it is none. */
+int vfs_token_parse(const char *text, uint8_t token[VFS_TOKEN_BYTES]);
+
 /* On a connected stream socket, which is the library's from now on, even
  * if this fails.  It is never made again when lost. */
 int vfs_connect_fd(int fd, const struct vfs_conf *conf, struct vfs **out);

@@ -94,7 +94,9 @@ run_all() {	# HOW WHERE
 	done
 	[ -x two ] && check "two__runs_$1" ./two "$2"
 }
-"$vfsd" -f -o listen="unix:$work/sock" "$store" 2>>"$work/daemon.log" &
+port=$((20000 + RANDOM % 20000))
+"$vfsd" -f -o listen="unix:$work/sock" -o listen="tcp:127.0.0.1:$port" \
+    "$store" 2>>"$work/daemon.log" &
 daemon=$!
 for _ in {1..500}; do
 	[ -S "$work/sock" ] && break
@@ -103,6 +105,46 @@ done
 check "served_without_a_mount" test -S "$work/sock" || finish
 run_all by_socket "unix:$work/sock"
 run_all by_store "$store"
+
+# with a token, over TCP, confined to a directory
+cat >token.c <<'C'
+#include <stdio.h>
+#include <vfs/vfs.h>
+int
+main(int argc, char **argv)
+{
+	uint8_t token[VFS_TOKEN_BYTES];
+	struct vfs_conf conf = { .client = "token", .token = token };
+	struct vfs_attr a;
+	struct vfs *v;
+	int err;
+
+	if (argc < 3 || vfs_token_parse(argv[2], token) < 0)
+		return 2;
+	if ((err = vfs_connect(argv[1], &conf, &v)) < 0)
+		goto out;
+	err = vfs_resolve(v, NULL, vfs_root(v), argc > 3 ? argv[3] : "/", 0,
+	    &a);
+	vfs_disconnect(v);
+out:
+	printf("%s\n", vfs_strerror(err));
+	return err < 0;
+}
+C
+# shellcheck disable=SC2086
+check "token__compiles" gcc -std=c11 -Wall -Wextra -Werror -o token token.c \
+    $flags
+token=$("$vfsctl" grant --root=/example --rights=r "$store")
+tcp=tcp:127.0.0.1:$port
+is "token__opens_its_root" "$(./token "$tcp" "$token" link 2>&1)" \
+    "no such name"
+is "token__finds_what_is_below" "$(./token "$tcp" "$token" ../.. 2>&1)" \
+    "success"
+is "token__finds_nothing_else" "$(./token "$tcp" "$token" /hello.txt 2>&1)" \
+    "no such name"
+refuse "token__forged" ./token "$tcp" "${token//[0-7]/8}"
+is "tcp_without_a_token" "$(./vfs-1 "$tcp" 2>&1)" \
+    "connect: permission denied"
 kill "$daemon"
 wait "$daemon"
 daemon=

@@ -207,6 +207,109 @@ names__of_every_kind__are_made_and_moved(void **state)
 	assert_err(vfs_lookup(v, NULL, ROOT, "a/b", &a), NAME);
 }
 
+/* --- handles ----------------------------------------------------------------- */
+
+static void
+handles__keep_what_they_name(void **state)
+{
+	struct vfs_rig *r = *state;
+	struct vfs *v = r->v;
+	struct vfs_id f = make(v, ROOT, "f", "text"), h, d, all[40];
+	struct vfs_attr a;
+	char got[8];
+	unsigned i;
+
+	OK(vfs_open(v, NULL, f, VFS_OPEN_READ, &h, &a));
+	assert_int_equal(a.id.n, f.n);
+	assert_true(h.n != f.n);
+	OK(vfs_dup(v, h, VFS_RIGHT_READ, &d));
+	OK(vfs_unlink(v, NULL, ROOT, "f", VFS_UNLINK_FILE, none));
+	assert_int_equal(vfs_read(v, NULL, h, 0, got, 8), 4);
+	assert_int_equal(vfs_read(v, NULL, d, 0, got, 8), 4);
+	assert_err(vfs_write(v, NULL, h, 0, "x", 1), ACCESS);
+	assert_err(vfs_chmod(v, NULL, d, 0600), ACCESS);
+	OK(vfs_close(v, h));
+	assert_err((int)vfs_read(v, NULL, h, 0, got, 8), BAD_HANDLE);
+	assert_err(vfs_close(v, h), BAD_HANDLE);
+	OK(vfs_close(v, d));
+	OK(vfs_close(v, ROOT));
+	for (i = 0; i < 40; i++)
+		OK(vfs_open_id(v, ROOT, 0, &all[i], NULL));
+	OK(vfs_close_batch(v, all, 40));
+	OK(vfs_open_id(v, ROOT, 0, &h, NULL));
+	assert_true(h.n != all[39].n);
+	OK(vfs_close(v, h));
+}
+
+static void
+open_path__with_create__makes_one(void **state)
+{
+	struct vfs_rig *r = *state;
+	struct vfs *v = r->v;
+	struct vfs_id h, g;
+	struct vfs_attr a;
+
+	assert_err(vfs_open_path(v, NULL, ROOT, "f", VFS_OPEN_READ, 0, 0, &h,
+	    &a), NOENT);
+	OK(vfs_open_path(v, NULL, ROOT, "f", VFS_OPEN_WRITE | VFS_O_CREATE |
+	    VFS_O_EXCL, 0640, 0, &h, &a));
+	assert_int_equal(a.mode, 0100640);
+	OK(vfs_write(v, NULL, h, 0, "text", 4));
+	assert_err(vfs_open_path(v, NULL, ROOT, "f", VFS_OPEN_WRITE |
+	    VFS_O_CREATE | VFS_O_EXCL, 0640, 0, &g, &a), EXIST);
+	OK(vfs_open_path(v, NULL, ROOT, "f", VFS_OPEN_WRITE | VFS_OPEN_TRUNC |
+	    VFS_O_CREATE, 0640, 0, &g, &a));
+	assert_int_equal(vfs_read(v, NULL, a.id, 0, &a, 4), 0);
+	OK(vfs_close(v, g));
+	OK(vfs_close(v, h));
+	OK(vfs_symlink(v, NULL, ROOT, "l", "f", NULL));
+	assert_err(vfs_open_path(v, NULL, ROOT, "l", VFS_OPEN_READ, 0,
+	    VFS_AT_NOFOLLOW, &h, &a), LOOP);
+	OK(vfs_mkdir(v, NULL, ROOT, "d", 0755, NULL));
+	OK(vfs_symlink(v, NULL, ROOT, "a", "d/b", NULL));
+	OK(vfs_symlink_path(v, NULL, ROOT, "d/b", "made"));
+	assert_err(vfs_open_path(v, NULL, ROOT, "a", VFS_OPEN_WRITE |
+	    VFS_O_CREATE | VFS_O_EXCL, 0600, 0, &h, &a), EXIST);
+	OK(vfs_open_path(v, NULL, ROOT, "a", VFS_OPEN_WRITE | VFS_O_CREATE,
+	    0600, 0, &h, &a));
+	OK(vfs_close(v, h));
+	OK(vfs_resolve(v, NULL, ROOT, "d/made", VFS_AT_NOFOLLOW, &a));
+	assert_int_equal(a.mode, 0100600);
+	OK(vfs_tmpfile(v, NULL, ROOT, 0600, &h, &a));
+	OK(vfs_write(v, NULL, h, 0, "tmp", 3));
+	OK(vfs_link(v, NULL, h, ROOT, "kept"));
+	OK(vfs_close(v, h));
+	OK(vfs_lookup(v, NULL, ROOT, "kept", &a));
+	assert_int_equal(a.size, 3);
+	OK(vfs_create(v, NULL, ROOT, "c", 0600, 0, &a, &h));
+	OK(vfs_write(v, NULL, h, 0, "c", 1));
+	OK(vfs_close(v, h));
+}
+
+static void
+content__hashed_and_mapped__is_described(void **state)
+{
+	struct vfs_rig *r = *state;
+	struct vfs_extent x[8];
+	struct vfs_id f = make(r->v, ROOT, "f", "abc");
+	uint8_t hash[64];
+	uint64_t next = 1, version;
+	struct vfs_seq seq;
+
+	OK(vfs_write(r->v, NULL, f, 1 << 20, "far", 3));
+	OK(vfs_sync(r->v, f, true, &seq));
+	OK(vfs_wait(r->v, seq, VFS_WAIT_STABLE));
+	assert_true(vfs_map_extents(r->v, f, 0, 2 << 20, x, 8, &next) >= 1);
+	assert_int_equal(next, 0);
+	assert_int_equal(vfs_map_extents(r->v, f, 0, 2 << 20, x, 1, &next),
+	    1);
+	OK(vfs_truncate(r->v, NULL, f, 3));
+	assert_int_equal(vfs_hash(r->v, f, VFS_HASH_SHA256, hash, 64,
+	    &version), 32);
+	assert_int_equal(hash[0], 0xba);	/* of "abc", as FIPS 180 */
+	assert_int_equal(hash[31], 0xad);
+}
+
 int
 main(void)
 {
@@ -219,6 +322,9 @@ main(void)
 		VFS_TEST(attributes__set__are_as_set),
 		VFS_TEST(xattrs__set_and_listed__come_back),
 		VFS_TEST(names__of_every_kind__are_made_and_moved),
+		VFS_TEST(handles__keep_what_they_name),
+		VFS_TEST(open_path__with_create__makes_one),
+		VFS_TEST(content__hashed_and_mapped__is_described),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
