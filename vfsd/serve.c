@@ -47,7 +47,7 @@ struct serve {
 	struct engine *engine;
 	struct server *server;
 	struct sessions *sessions;
-	struct fuse_front *fuse;
+	_Atomic(struct fuse_front *) fuse;	/* status looks, too */
 	struct wire *wire;
 	struct users *users;		/* read before the sandbox */
 	void *fronts[FRONTS_MAX];	/* by row of fronts.c */
@@ -257,8 +257,10 @@ start_fuse(struct serve *s, const int *fds, unsigned nfds)
 		.atime = s->c->atime && !s->c->rdonly,
 		.ready = on_ready, .ended = on_ended, .arg = s,
 	};
-	int err = fuse_front_start(&fc, &s->fuse);
+	struct fuse_front *f = NULL;
+	int err = fuse_front_start(&fc, &f);
 
+	s->fuse = f;
 	if (err < 0)
 		return failed(s, "cannot serve %s: %s", s->c->mountpoint,
 		    vfs_err_text(err));

@@ -206,8 +206,12 @@ mark(struct visible_commit *c)
 	return 0;
 }
 
-/* What the kernel may keep, after it was marked: what it gets from now on
- * it does not keep.  Returns how much of it was not told yet. */
+/*
+ * What the kernel may keep, after it was marked: what it gets from now on
+ * it does not keep.  (Who holds first and then looks for marks, and who
+ * marks first and then looks for holds: the lock of the holds is between
+ * them, so one sees the other.)  Returns how much was not told yet.
+ */
 static size_t
 know(struct visible_commit *c)
 {
@@ -217,7 +221,6 @@ know(struct visible_commit *c)
 	bool held = false, anew = moves != c->moves;
 	size_t i, n = 0;
 
-	atomic_thread_fence(memory_order_seq_cst);
 	for (i = 0; i < c->n; i++) {
 		x = &c->things[i];
 		if (anew)

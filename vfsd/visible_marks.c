@@ -203,8 +203,6 @@ void
 visible_hold(struct visible *v, struct vfs_id id, uint64_t n)
 {
 	(void)holders_add(v->kernel, id, n);
-	/* Before the look at the marks; see know() in visible.c. */
-	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void
