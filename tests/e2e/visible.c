@@ -5,6 +5,7 @@
  *	probe visible rounds STORE MOUNT N
  *	probe visible readers STORE MOUNT MS THREADS [apart]
  *	probe visible rules STORE MOUNT
+ *	probe visible cost STORE MOUNT
  *	probe visible trees STORE MOUNT MS THREADS
  *	probe visible open STORE MOUNT MS
  */
@@ -300,7 +301,8 @@ visible_main(int argc, char **argv)
 	struct both b;
 	int rc = 2;
 
-	if (argc < 4 + (strcmp(argc > 1 ? argv[1] : "", "rules") != 0)) {
+	if (argc < 5 && (argc < 4 || (strcmp(argv[1], "rules") != 0 &&
+	    strcmp(argv[1], "cost") != 0))) {
 		fprintf(stderr, "probe visible: wrong arguments\n");
 		return 2;
 	}
@@ -315,6 +317,8 @@ visible_main(int argc, char **argv)
 	if (strcmp(argv[1], "readers") == 0 && argc > 5)
 		rc = visible_readers(&b, (unsigned)atoi(argv[4]),
 		    (unsigned)atoi(argv[5]), argc > 6);
+	if (strcmp(argv[1], "cost") == 0)
+		rc = visible_cost(&b);
 	if (strcmp(argv[1], "rules") == 0)
 		rc = visible_rules(&b);
 	if (strcmp(argv[1], "trees") == 0 && argc > 5)

@@ -27,6 +27,7 @@ int visible_rounds(struct both *b, unsigned long n);
 /* apart: commits go where no reader looks, to compare times. */
 int visible_readers(struct both *b, unsigned ms, unsigned threads,
     bool apart);
+int visible_cost(struct both *b);
 int visible_rules(struct both *b);
 int visible_trees(struct both *b, unsigned ms, unsigned threads);
 int visible_open(struct both *b, unsigned ms);
