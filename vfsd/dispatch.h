@@ -75,6 +75,9 @@ struct op_count {
 };
 void server_counts(struct server *s, struct op_count out[VFS_OP_COUNT]);
 
+/* Commits that were under way when it was called are over. */
+void server_barrier(struct server *s);
+
 /* Advisory locks: one table for all fronts. */
 struct locks;
 struct locks *server_locks(struct server *s);

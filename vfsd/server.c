@@ -100,6 +100,17 @@ server_why(struct server *s)
 	return s->why;
 }
 
+void
+server_barrier(struct server *s)
+{
+	struct req_env env;
+	struct txn *t;
+
+	server_env(&env);
+	if (txn_begin(s->engine, TXN_WRITE, &env, &t) == 0)
+		txn_abort(t);
+}
+
 struct locks *
 server_locks(struct server *s)
 {

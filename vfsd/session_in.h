@@ -37,7 +37,7 @@ struct sessions {
 	pthread_mutex_t lock;		/* all below */
 	struct session *list;
 	uint64_t next;
-	struct token *tokens;		/* ascending by number */
+	struct token *tokens;		/* a parent before its children */
 	unsigned ntokens;
 	uint64_t next_token;
 	void (*report)(void *arg, const char *line);

@@ -2,8 +2,8 @@
  * session_token.c - tokens: capabilities that outlive their sessions
  *
  * A token is 32 random bytes that only its holder has; the store keeps a
- * hash, and what it gives.  All are in memory as well, in the order of
- * their numbers, so a parent stands before what was derived from it.
+ * hash, and what it gives.  All are in memory as well, in a list where a
+ * parent stands before what was derived from it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ token_new(uint64_t number, const struct rec_token *rec)
 	return t;
 }
 
-/* Numbers only grow, so the end is its place. */
+/* A parent is in the list before anything is derived from it. */
 static void
 append(struct sessions *ss, struct token *t)
 {
@@ -250,6 +250,21 @@ random_bytes(uint8_t *p, size_t n)
 	return 0;
 }
 
+/* The last step, unless what it came from was revoked meanwhile: whoever
+ * revokes finds it in the list, or it is not there. */
+static bool
+let_in(struct sessions *ss, struct token *t)
+{
+	bool ok;
+
+	pthread_mutex_lock(&ss->lock);
+	ok = t->rec.parent == 0 || by_number(ss, t->rec.parent) != NULL;
+	if (ok)
+		append(ss, t);
+	pthread_mutex_unlock(&ss->lock);
+	return ok;
+}
+
 /* It is safe on the disk before anybody hears of it. */
 static int
 keep(struct sessions *ss, const struct rec_token *rec, uint64_t *number)
@@ -273,14 +288,13 @@ keep(struct sessions *ss, const struct rec_token *rec, uint64_t *number)
 	    rec_token_encode(rec, row) });
 	if (err == 0)
 		err = engine_sync(server_engine(ss->server));
-	if (err < 0) {
-		free(t);
-		return err;
+	if (err == 0 && !let_in(ss, t)) {
+		(void)row_put(ss, *number, 0, (struct vfs_slice){ NULL, 0 });
+		err = -VFS_REVOKED;
 	}
-	pthread_mutex_lock(&ss->lock);
-	append(ss, t);
-	pthread_mutex_unlock(&ss->lock);
-	return 0;
+	if (err < 0)
+		free(t);
+	return err;
 }
 
 static int
@@ -432,7 +446,8 @@ take_sessions(struct sessions *ss, struct doomed *d)
 	return 0;
 }
 
-/* Sessions end first: what they still try has no effect. */
+/* Sessions end first: what they still try has no effect, and what was at
+ * the serial point is over when the rows go. */
 static int
 finish(struct sessions *ss, struct doomed *d, int why)
 {
@@ -446,6 +461,7 @@ finish(struct sessions *ss, struct doomed *d, int why)
 		session_drop(d->sessions[i]);
 	}
 	free(d->sessions);
+	server_barrier(ss->server);
 	while ((t = d->tokens) != NULL) {
 		d->tokens = t->next;
 		one = row_put(ss, t->number, 0, none);
@@ -514,6 +530,7 @@ revoke_session(struct run *r, uint64_t number)
 		return -VFS_NOENT;
 	session_end(s, -VFS_REVOKED);
 	session_drop(s);
+	server_barrier(ss->server);
 	return 0;
 }
 

@@ -76,7 +76,7 @@ object(struct collapse *c, uint64_t id)
 static bool
 same(struct vfs_slice a, struct vfs_slice b)
 {
-	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
 static bool
