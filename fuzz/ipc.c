@@ -12,11 +12,13 @@ static void ipc_mutate(void);
 #include "../protocol/ipc.c"
 
 #define STEPS	200u
+#define LOADS_MAX	1000000u
 
 static struct {
 	const uint8_t *p;
 	size_t n;
 	uint8_t *page;
+	unsigned loads;
 } hand;
 
 static unsigned
@@ -34,6 +36,8 @@ ipc_mutate(void)
 	size_t at;
 	unsigned a;
 
+	if (++hand.loads > LOADS_MAX)
+		abort();		/* it gets no further */
 	if (hand.n < 3 || (a = next_byte()) == 0)
 		return;
 	at = (a & 0x7f) << 8 | next_byte();
@@ -81,7 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	hand.page = aligned_alloc(64, IPC_PAGE);
 	memset(hand.page, 0, IPC_PAGE);
-	hand.n = 0;
+	hand.n = hand.loads = 0;
 	ipc_format(hand.page);
 	ipc_attach(&client, hand.page, IPC_PAGE, false);
 	hand.p = p;
