@@ -87,6 +87,7 @@ static bool
 take(struct ring *r, struct taker *t)
 {
 	struct proto_hdr h;
+	uint64_t before = r->in.mine;
 	size_t k;
 
 	if (t->msg == NULL) {
@@ -97,6 +98,9 @@ take(struct ring *r, struct taker *t)
 	k = ring_read(r, t->msg + t->n, t->want - t->n);
 	if (k > t->want - t->n || (r->err != 0 && k != 0))
 		abort();
+	if (k > (r->in.mine - before + 1) * RING_DATA ||
+	    r->in.at > RING_DATA)
+		abort();		/* more than the slots have */
 	t->n += k;
 	if (r->err != 0 || t->n < t->want)
 		return k > 0;

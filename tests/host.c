@@ -329,7 +329,8 @@ mail_wait(void *arg, bool room)
 	uint64_t bits = ipc_noticed(&h->ipc);
 
 	(void)room;
-	h->noticed |= bits;
+	if ((bits & IPC_CHANGED) != 0 && h->changed != NULL)
+		*h->changed = true;
 	return bits != 0 ? 0 : bell_wait(h);
 }
 

@@ -25,7 +25,7 @@ struct host {
 	void *region;
 	size_t region_n;
 	uint64_t bells, calls;		/* counted: signals sent, sleeps */
-	uint64_t noticed;		/* ipc: bits that nobody took yet */
+	bool *changed;			/* ipc: set when its bit is */
 };
 
 /* where: a socket's path; 127.0.0.1:PORT; a tty.  0, or -errno. */

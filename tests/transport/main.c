@@ -100,6 +100,7 @@ run(const char *kind, const char *where, const char *hex, const char *dir)
 		return 1;
 	}
 	client_init(&c, &h.pipe, out, sizeof out, in, sizeof in);
+	h.changed = &c.changed;
 	snprintf(name, sizeof name, "t-%s", kind);
 	k.name = dir != NULL ? dir : name;
 	if ((err = come_in(&c, hex)) < 0 || !case_setup(&k)) {
