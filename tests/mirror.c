@@ -162,17 +162,33 @@ list_one(void *arg, const struct vfs_dirent *e)
 
 static void list(struct mirror *m, struct fx *fx, uint64_t id);
 
+/* It may have been out of sight for a while. */
+static void
+forget_dir(struct mirror *m, uint64_t dir)
+{
+	size_t i;
+
+	for (i = 0; i < m->nnames;)
+		if (m->names[i].dir == dir)
+			m->names[i] = m->names[--m->nnames];
+		else
+			i++;
+}
+
 static void
 list_dir(struct mirror *m, struct fx *fx, uint64_t id)
 {
 	struct listing l = { m, fx, id, { 0 }, 0 };
 	struct vfs_dir_read q = { .dir = { id } };
 	struct vfs_dir_read_reply r = { .entries = { list_one, &l } };
-	int err = fx_op_dir_read(fx, &q, &r);
 	unsigned i;
+	int err;
 
+	forget_dir(m, id);
+	err = fx_op_dir_read(fx, &q, &r);
 	assert(err == 0 && r.eof);
 	(void)err;
+	obj(m, id)->whole = true;
 	for (i = 0; i < l.nsub; i++)
 		list(m, fx, l.sub[i]);
 }
@@ -240,8 +256,11 @@ is_inside(struct mirror *m, struct fx *fx, uint64_t id)
 static void
 drop_below(struct mirror *m, uint64_t dir)
 {
+	struct mirror_obj *o = obj(m, dir);
 	size_t i;
 
+	if (o != NULL)
+		o->whole = false;
 	for (i = 0; i < m->nnames;) {
 		if (m->names[i].dir == dir) {
 			uint64_t id = m->names[i].id;
@@ -255,6 +274,13 @@ drop_below(struct mirror *m, uint64_t dir)
 	}
 }
 
+static void
+look_into(struct mirror *m, struct fx *fx, uint64_t id)
+{
+	if (m->top.n == 0 || is_inside(m, fx, id))
+		list(m, fx, id);
+}
+
 /* A tree came in: what is in it is for the reader to look at. */
 static void
 entered(struct mirror *m, struct fx *fx, const struct proto_change *x)
@@ -263,8 +289,7 @@ entered(struct mirror *m, struct fx *fx, const struct proto_change *x)
 	if (x->type != VFS_DIR)
 		return;
 	drop_below(m, x->id.n);
-	if (is_inside(m, fx, x->id.n))
-		list(m, fx, x->id.n);
+	look_into(m, fx, x->id.n);
 }
 
 /* A directory's versions follow from the names in it. */
@@ -293,12 +318,16 @@ static void
 apply(struct mirror *m, struct fx *fx, const struct proto_change *x)
 {
 	uint64_t id = x->id.n;
+	bool news;
 
 	m->kinds |= 1u << x->kind;
 	set_obj(m, id, x->type, x->data_version, x->meta_version);
+	if (x->kind == PROTO_CHANGE_CREATE)
+		obj(m, id)->whole = true;
+	news = x->type == VFS_DIR && !obj(m, id)->whole;
 	switch (x->kind) {
 	case PROTO_CHANGE_CLONE_TREE:
-		list(m, fx, id);
+		look_into(m, fx, id);
 		/* fall through */
 	case PROTO_CHANGE_CREATE:
 	case PROTO_CHANGE_LINK:
@@ -306,10 +335,10 @@ apply(struct mirror *m, struct fx *fx, const struct proto_change *x)
 			set_name(m, x->parent.n, x->name, id);
 		break;
 	case PROTO_CHANGE_REMOVE_TREE:
+	case PROTO_CHANGE_LEFT:
 		drop_below(m, id);
 		/* fall through */
 	case PROTO_CHANGE_UNLINK:
-	case PROTO_CHANGE_LEFT:
 		if (x->name.n > 0)
 			drop_name(m, x->parent.n, x->name, id);
 		break;
@@ -317,6 +346,8 @@ apply(struct mirror *m, struct fx *fx, const struct proto_change *x)
 	case PROTO_CHANGE_EXCHANGE:
 		drop_name(m, x->parent.n, x->name, id);
 		set_name(m, x->parent2.n, x->name2, id);
+		if (news)		/* out of a tree that came whole */
+			look_into(m, fx, id);
 		break;
 	case PROTO_CHANGE_ENTERED:
 		entered(m, fx, x);

@@ -27,6 +27,8 @@ struct mirror {
 	struct mirror_obj {
 		uint64_t id, dv, mv;
 		unsigned type, nlink;	/* nlink: of a walk only */
+		bool whole;		/* a directory all of whose names are
+					 * known */
 	} *objs;
 	size_t nnames, nobjs, names_cap, objs_cap;
 };

@@ -51,6 +51,7 @@ top(struct big *b, struct txn *t)
 	if ((err = node_get_dir(t, b->staging, &dir)) < 0 ||
 	    (err = clone_top(t, b->c, &dir, top_name)) < 0)
 		return err;
+	dir.in.flags |= INODE_UNTOLD;
 	return node_put(t, &dir);
 }
 

@@ -257,11 +257,14 @@ journal__random_operations__mirrors_are_the_tree(void **state)
 	    (unsigned long long)all.records, (unsigned long long)sub.records,
 	    (unsigned long long)fold.records);
 	assert_true(fold.records < all.records);
+	if (getenv("SEED") != NULL || getenv("OPS") != NULL)
+		goto out;		/* it may have been short */
 	assert_int_equal(all.kinds, KINDS(CREATE) | KINDS(LINK) |
 	    KINDS(UNLINK) | KINDS(RENAME) | KINDS(EXCHANGE) | KINDS(DATA) |
 	    KINDS(META) | KINDS(XATTR) | KINDS(DELETE));
 	assert_int_equal(sub.kinds, (all.kinds & ~KINDS(DELETE)) |
 	    KINDS(ENTERED) | KINDS(LEFT));
+out:
 	mirror_free(&all);
 	mirror_free(&slow);
 	mirror_free(&sub);

@@ -257,8 +257,11 @@ fold_delete(struct collapse *c, struct object *o)
 }
 
 static bool
-fold(struct collapse *c, struct object *o, const struct proto_change *x)
+fold(struct collapse *c, struct object *o, const struct proto_change *x,
+    bool many)
 {
+	if (many && !is_content(x->kind))
+		return false;
 	switch (x->kind) {
 	case PROTO_CHANGE_DATA:
 	case PROTO_CHANGE_META:
@@ -279,15 +282,16 @@ fold(struct collapse *c, struct object *o, const struct proto_change *x)
 /* --- the page --------------------------------------------------------- */
 
 static bool
-is_barrier(unsigned kind)
+is_barrier(unsigned kind, bool many)
 {
-	return kind == PROTO_CHANGE_ENTERED || kind == PROTO_CHANGE_LEFT ||
+	return (many && !is_content(kind)) || kind == PROTO_CHANGE_ENTERED || kind == PROTO_CHANGE_LEFT ||
 	    kind == PROTO_CHANGE_REMOVE_TREE ||
 	    kind == PROTO_CHANGE_CLONE_TREE;
 }
 
 static int
-append(struct collapse *c, struct object *o, const struct proto_change *x)
+append(struct collapse *c, struct object *o, const struct proto_change *x,
+    bool many)
 {
 	size_t cap = c->cap > 0 ? 2 * c->cap : 64;
 	struct entry *v;
@@ -306,14 +310,14 @@ append(struct collapse *c, struct object *o, const struct proto_change *x)
 		o->content = o->last;
 	if (x->kind == PROTO_CHANGE_CREATE)
 		o->born = true;
-	if (is_barrier(x->kind))
+	if (is_barrier(x->kind, many))
 		c->from = c->n;
 	return 0;
 }
 
 /* What is folded needs no more room than it would have alone. */
 int
-collapse_add(struct collapse *c, const struct proto_change *x)
+collapse_add(struct collapse *c, const struct proto_change *x, bool many)
 {
 	size_t room = RECORD_BYTES + x->name.n + x->name2.n;
 	struct object *o = object(c, x->id.n);
@@ -325,8 +329,8 @@ collapse_add(struct collapse *c, const struct proto_change *x)
 	if (o->id == 0)
 		*o = (struct object){ .id = x->id.n, .last = NONE,
 		    .content = NONE };
-	if (!fold(c, o, x))
-		return append(c, o, x);
+	if (!fold(c, o, x, many))
+		return append(c, o, x, many);
 	if ((i = last_alive(c, o)) != NONE)
 		versions(&c->v[i].x, x);
 	return 0;

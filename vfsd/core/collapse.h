@@ -13,8 +13,9 @@
  * Whoever keeps (directory, name) -> id, and takes a name away only if it
  * still stands for the record's object, gets the same tree.  Versions of
  * directories, which follow from names, are not told.
- * Trees that come or go whole, or enter or leave, are not folded, nor is
- * what was before them into what is behind.
+ * Names of objects that have several, and trees that come or go whole, or
+ * enter or leave, are told as it happened, and no name from before them is
+ * folded with one behind.
  */
 #ifndef CORE_COLLAPSE_H
 #define CORE_COLLAPSE_H
@@ -27,8 +28,10 @@ struct collapse;
 int collapse_new(size_t max, size_t room, struct collapse **out);
 void collapse_free(struct collapse *c);	/* NULL is fine */
 
-/* Its names are borrowed until the end.  -VFS_TOO_BIG: no room. */
-int collapse_add(struct collapse *c, const struct proto_change *x);
+/* Its names are borrowed until the end.  many: the object has, or had,
+ * several.  -VFS_TOO_BIG: no room. */
+int collapse_add(struct collapse *c, const struct proto_change *x,
+    bool many);
 int collapse_end(struct collapse *c, struct proto_list *out);
 
 #endif

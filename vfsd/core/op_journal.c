@@ -254,7 +254,8 @@ put(struct scan *s, const struct journal_pos *at,
 	};
 
 	if (s->collapse != NULL)
-		return collapse_add(s->collapse, &x);
+		return collapse_add(s->collapse, &x,
+		    (j->flags & JOURNAL_MANY) != 0);
 	return proto_change_put(&s->list, &x) ? 0 : -VFS_TOO_BIG;
 }
 

@@ -206,16 +206,16 @@ count_subdir(struct node *dir, const struct node *n, int by)
 static int
 put_dirs(struct txn *t, struct move *m)
 {
-	unsigned what = NODE_DATA;
+	bool moves = node_is_dir(&m->from.n);
+	bool goes = m->to.there && node_is_dir(&m->to.n);
 	int err;
 
-	if (node_is_dir(&m->from.n) ||
-	    (m->to.there && node_is_dir(&m->to.n)))
-		what |= NODE_META;
-	node_touch(t, m->from.dir, what);
+	/* Only a directory that loses or gets one counts anew. */
+	node_touch(t, m->from.dir, NODE_DATA | (moves || (goes &&
+	    (exchanges(m) || one_dir(m))) ? NODE_META : 0));
 	if ((err = node_put(t, m->from.dir)) < 0 || one_dir(m))
 		return err;
-	node_touch(t, m->to.dir, what);
+	node_touch(t, m->to.dir, NODE_DATA | (moves || goes ? NODE_META : 0));
 	return node_put(t, m->to.dir);
 }
 
@@ -285,7 +285,7 @@ exchange(struct txn *t, struct move *m)
 }
 
 /* What was replaced has its own record before this; of an exchange each
- * object has one. */
+ * object has one.  Of what was prepared without records nobody knows. */
 static int
 record(struct txn *t, const struct move *m, const struct end *from,
     const struct end *to)
@@ -296,6 +296,12 @@ record(struct txn *t, const struct move *m, const struct end *from,
 		.parent2 = to->dir->id, .name2 = to->name,
 	};
 
+	if (!exchanges(m) && (from->dir->in.flags & INODE_UNTOLD))
+		j = (struct rec_journal){
+			.kind = node_is_dir(&from->n) ? JOURNAL_CLONE_TREE :
+			    JOURNAL_CREATE,
+			.parent = to->dir->id, .name = to->name,
+		};
 	return node_journal(t, &from->n, j);
 }
 

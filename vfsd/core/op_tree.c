@@ -210,9 +210,10 @@ clone(struct txn *t, const struct vfs_tree_clone *q, struct clone *c,
 		return err;
 	if ((err = dirent_find(t, q->dir, q->name, &e)) != -VFS_NOENT)
 		return err == 0 ? -VFS_EXIST : err;
-	if ((err = clone_top(t, c, &dir, q->name)) < 0)
+	if ((err = clone_top(t, c, &dir, q->name)) < 0 ||
+	    (err = node_get(t, clone_id(c), &n)) < 0)
 		return err;
-	node_touch(t, &dir, NODE_DATA | NODE_META);
+	node_touch(t, &dir, NODE_DATA | (node_is_dir(&n) ? NODE_META : 0));
 	if ((err = node_put(t, &dir)) < 0 ||
 	    (more = clone_step(t, c, CLONE_BYTES)) < 0)
 		return err < 0 ? err : more;

@@ -13,7 +13,7 @@
 #define SHARE_BYTES	8u
 #define JOURNAL_BYTES	48u		/* before the names */
 
-#define INODE_FLAGS	127u
+#define INODE_FLAGS	255u
 #define NSEC_MAX	999999999u
 
 static bool

@@ -84,6 +84,8 @@ enum {
 	INODE_MANY = 1 << 5,		/* has, or had, more than one name */
 	INODE_STAGING = 1 << 6,		/* a directory that takes names though
 					 * it has none itself */
+	INODE_UNTOLD = 1 << 7,		/* staging: what is in it has no change
+					 * records */
 };
 
 /* ROW_INODE, and ROW_DRAFT (same bytes). */
