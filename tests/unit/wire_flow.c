@@ -35,6 +35,20 @@ teardown(void **state)
 	return 0;
 }
 
+/* Until so many requests hold a thread. */
+static void
+until_running(struct wire_rig *r, unsigned n)
+{
+	unsigned now;
+
+	do {
+		poll(NULL, 0, 2);
+		pthread_mutex_lock(&r->wire->lock);
+		now = r->wire->ordinary;
+		pthread_mutex_unlock(&r->wire->lock);
+	} while (now < n);
+}
+
 /* n CREATEs that wait for the store, each in a thread if there is one. */
 static struct wire_peer *
 block(struct wire_rig *r, unsigned n, unsigned threads)
@@ -48,8 +62,7 @@ block(struct wire_rig *r, unsigned n, unsigned threads)
 		snprintf(name, sizeof name, "b%u", i);
 		wire_ask_create(p, name);
 	}
-	while (((volatile struct wire *)r->wire)->ordinary < threads)
-		poll(NULL, 0, 2);
+	until_running(r, threads);
 	return p;
 }
 
@@ -133,7 +146,7 @@ static void
 priorities__one_thread__urgent_first_then_shares(void **state)
 {
 	struct wire_peer *b = block(*state, 1, 1), *p;
-	uint64_t want[5], low, first[12];
+	uint64_t want[5], low;
 	unsigned i, n = 0;
 
 	p = wire_peer_unix(*state);
@@ -149,15 +162,12 @@ priorities__one_thread__urgent_first_then_shares(void **state)
 		    0);
 	b = block(*state, 0, 0);
 	wire_ask_create(b, "again");
-	while (((volatile struct wire *)((struct wire_rig *)*state)->wire)->
-	    ordinary < 1)
-		poll(NULL, 0, 2);
+	until_running(*state, 1);
 	low = ask_at(p, 0);
 	for (i = 1; i < 6; i++)
 		ask_at(p, 0);
 	for (i = 0; i < 12; i++)
-		first[i] = ask_at(p, 5);
-	(void)first;
+		ask_at(p, 5);
 	settle(p);
 	unblock(*state, b, 1);
 	for (i = 0; i < 18; i++) {
@@ -225,8 +235,7 @@ deadline__while_it_runs__has_no_effect(void **state)
 	wire_rig_hold(r);
 	p->deadline_ms = 30;
 	id = wire_ask_create(p, "late");
-	while (((volatile struct wire *)r->wire)->ordinary < 1)
-		poll(NULL, 0, 2);
+	until_running(r, 1);
 	poll(NULL, 0, 40);
 	wire_rig_release(r);
 	assert_int_equal(wire_reply(p, id, VFS_OP_CREATE, NULL),

@@ -53,7 +53,7 @@ hold_dir(struct listener *l, const char *path, char *why, size_t cap)
 	if (*base == '\0' || strlen(base) > LISTEN_BASE_MAX)
 		return no(why, cap, "listen=unix:%s: not a name for a "
 		    "socket, or too long", path);
-	snprintf(l->base, sizeof l->base, "%s", base);
+	memcpy(l->base, base, strlen(base) + 1);
 	l->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (l->dirfd < 0)
 		return no(why, cap, "listen=unix:%s: %s", path,
