@@ -29,6 +29,9 @@ struct launch {
 	struct places places;
 	bool served, mounted, ending, failed;
 	int sock, sigfd, ready;
+	int heir;			/* a clone of the session, for when the
+					 * server dies and we may not force an
+					 * unmount; -1: none */
 	pid_t server;
 	int timeout_ms;
 };
@@ -90,8 +93,10 @@ hand_over(struct launch *l, int session)
 	int fds[FUSE_THREADS_MAX];
 	unsigned i, n = fuse_front_threads();
 
+	if (n == FUSE_THREADS_MAX)
+		n--;
 	fds[0] = session;
-	for (i = 1; i < n; i++)
+	for (i = 1; i < n + 1; i++)	/* and one for notices */
 		if ((fds[i] = mount_clone(session)) < 0)
 			break;
 	n = i;
@@ -120,6 +125,8 @@ do_mount(struct launch *l)
 		return;
 	}
 	l->mounted = true;
+	if (l->mount.helper)
+		l->heir = mount_clone(fd);
 	hand_over(l, fd);
 }
 
@@ -192,6 +199,21 @@ do_end(struct launch *l)
 	}
 }
 
+/*
+ * The server's files are closed, so it is dead or about to be, unless one
+ * of its threads is held up in the kernel by somebody who waits for an
+ * answer (front/fuse_tell.h).  Root ends the session; others answer.
+ */
+static void
+on_death(struct launch *l)
+{
+	close(l->sock);			/* its SIGCHLD is on the way */
+	l->sock = -1;
+	if (!l->mounted || mount_abort(&l->mount) || l->heir < 0)
+		return;
+	mount_answer(l->heir, l->sigfd);
+}
+
 static void
 on_message(struct launch *l)
 {
@@ -200,8 +222,7 @@ on_message(struct launch *l)
 	unsigned n;
 
 	if (launch_recv(l->sock, &m, fds, &n) != 1) {
-		close(l->sock);		/* its SIGCHLD is on the way */
-		l->sock = -1;
+		on_death(l);
 		return;
 	}
 	m.text[sizeof m.text - 1] = '\0';
@@ -351,7 +372,7 @@ launch_run(const struct conf *c, struct storedir *d, struct report *r,
     int ready)
 {
 	struct launch l = { .c = c, .r = r, .d = d, .ready = ready,
-	    .timeout_ms = -1 };
+	    .heir = -1, .timeout_ms = -1 };
 	pid_t me = getpid();
 	int pair[2];
 

@@ -19,18 +19,19 @@
 #include "report.h"
 #include "storedir.h"
 
-/* realpath, but the last component need not exist or answer. */
+/* realpath, but the last component need not exist or answer; silent: do
+ * not even ask. */
 static int
-absolute(char path[PATH_MAX])
+absolute(char path[PATH_MAX], bool silent)
 {
 	char dir[PATH_MAX], whole[PATH_MAX], *last;
 	size_t n = strlen(path);
 
-	if (realpath(path, whole) != NULL) {
+	if (!silent && realpath(path, whole) != NULL) {
 		strcpy(path, whole);
 		return 0;
 	}
-	if (errno != ENOENT && errno != ENOTCONN)
+	if (!silent && errno != ENOENT && errno != ENOTCONN)
 		return -1;
 	while (n > 1 && path[n - 1] == '/')
 		path[--n] = '\0';
@@ -78,25 +79,25 @@ no(struct report *r, const char *fmt, ...)
 	return -1;
 }
 
-/* A mount point that answers ENOTCONN is what a dead daemon left. */
+/*
+ * A mount point that answers ENOTCONN is what a dead daemon left; so is
+ * one that says nothing, if it is ours.  A stat may come from the kernel's
+ * memory, so it is asked for something that does not.
+ */
 static int
 check_mountpoint(struct conf *c, struct report *r, bool *dead)
 {
-	struct statfs sf;
 	struct stat st;
 	char type[64];
+	int os = mount_ask(c->mount_arg);
 
-	*dead = false;
+	*dead = os == ENOTCONN || os == ECONNABORTED || os == ETIMEDOUT;
 	snprintf(c->mountpoint, sizeof c->mountpoint, "%s", c->mount_arg);
-	if (absolute(c->mountpoint) != 0)
+	if (absolute(c->mountpoint, *dead) != 0)
 		return no(r, "mount point %s: %s", c->mount_arg,
 		    strerror(errno));
-	/* A stat may come from the kernel's memory; this asks. */
-	if (statfs(c->mountpoint, &sf) != 0 &&
-	    (errno == ENOTCONN || errno == ECONNABORTED)) {
-		*dead = true;
+	if (*dead)
 		return 0;
-	}
 	if (stat(c->mountpoint, &st) != 0)
 		return no(r, "mount point %s: %s%s", c->mountpoint,
 		    strerror(errno), errno == ENOENT ?
@@ -114,7 +115,7 @@ check_mountpoint(struct conf *c, struct report *r, bool *dead)
 static int
 check_paths(struct conf *c, struct report *r, bool *dead)
 {
-	if (absolute(c->store) != 0)
+	if (absolute(c->store, false) != 0)
 		return no(r, "store %s: %s", c->store_arg, strerror(errno));
 	if (c->mount_arg == NULL)
 		return 0;

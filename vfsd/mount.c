@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,14 +9,17 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../protocol/limits.h"
 #include "front/fuse_abi.h"
 #include "mount.h"
 
 #define DEV	"/dev/fuse"
 #define HELPER	"fusermount3"
+#define REQUEST_MAX	(VFS_IO_MAX + 8192u)	/* as in front/fuse_req.h */
 
 static int
 say(char *why, size_t cap, const char *fmt, ...)
@@ -90,6 +94,28 @@ mount_type_at(const char *path, char *type, size_t cap)
 	unsigned ma, mi;
 
 	return topmost(path, &ma, &mi, type, cap);
+}
+
+/* A child asks: nothing can be done about a question once it is asked. */
+int
+mount_ask(const char *path)
+{
+	struct statfs sf;
+	unsigned ms;
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return errno;
+	if (pid == 0)
+		_exit(statfs(path, &sf) == 0 ? 0 : errno);
+	for (ms = 0; ms < MOUNT_SILENT_MS; ms += ms < 10 ? 1 : 10) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+		usleep(ms < 10 ? 1000 : 10000);
+	}
+	kill(pid, SIGKILL);		/* it may not die before the mount */
+	return ETIMEDOUT;
 }
 
 bool
@@ -284,13 +310,14 @@ mount_clone(int session)
 }
 
 static int
-detach_path(const char *path, bool lazy, char *why, size_t cap)
+detach_path(const char *path, bool lazy, bool dead, char *why, size_t cap)
 {
 	char said[256];
 	char *argv[] = { HELPER, "-u", lazy ? "-z" : "-q", "--",
 	    (char *)(uintptr_t)path, NULL };
 
-	if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
+	if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0) |
+	    (dead ? MNT_FORCE : 0)) == 0)
 		return 0;
 	if (errno == EBUSY)
 		return 1;
@@ -307,7 +334,45 @@ detach_path(const char *path, bool lazy, char *why, size_t cap)
 int
 mount_detach(const struct mount *m, bool lazy, char *why, size_t cap)
 {
-	return mount_there(m) ? detach_path(m->path, lazy, why, cap) : 0;
+	return mount_there(m) ? detach_path(m->path, lazy, false, why,
+	    cap) : 0;
+}
+
+bool
+mount_abort(const struct mount *m)
+{
+	return mount_there(m) && umount2(m->path, UMOUNT_NOFOLLOW |
+	    MNT_FORCE | MNT_DETACH) == 0;
+}
+
+static bool
+wants_answer(const struct fuse_in_header *h)
+{
+	return h->opcode != FUSE_FORGET && h->opcode != FUSE_BATCH_FORGET &&
+	    h->opcode != FUSE_INTERRUPT;
+}
+
+void
+mount_answer(int fd, int until)
+{
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
+		{ .fd = until, .events = POLLIN } };
+	struct fuse_out_header out = { .len = sizeof out,
+		.error = -ENOTCONN };
+	struct fuse_in_header in;
+	char *buf = malloc(REQUEST_MAX);
+	ssize_t n;
+
+	while (buf != NULL && poll(p, 2, -1) > 0 && p[1].revents == 0 &&
+	    (p[0].revents & POLLERR) == 0) {
+		if ((n = read(fd, buf, REQUEST_MAX)) < (ssize_t)sizeof in)
+			continue;
+		memcpy(&in, buf, sizeof in);
+		out.unique = in.unique;
+		if (wants_answer(&in) && write(fd, &out, sizeof out) < 0)
+			continue;	/* whoever asked has gone */
+	}
+	free(buf);
 }
 
 int
@@ -321,5 +386,5 @@ mount_clear(const char *path, char *why, size_t cap)
 	if (strcmp(type, MOUNT_TYPE) != 0)
 		return say(why, cap, "%s is a dead mount of type %s: unmount "
 		    "it first", path, type);
-	return detach_path(path, true, why, cap) == 0 ? 0 : -1;
+	return detach_path(path, true, true, why, cap) == 0 ? 0 : -1;
 }

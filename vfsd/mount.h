@@ -37,6 +37,19 @@ int mount_attach(const struct mount_conf *conf, struct mount *out, int *fd,
 int mount_detach(const struct mount *m, bool lazy, char *why, size_t cap);
 
 /* Is it still where we put it? */
+/* Asks the filesystem at path something: 0, an errno, or ETIMEDOUT if it
+ * says nothing for MOUNT_SILENT_MS. */
+#define MOUNT_SILENT_MS	5000u
+int mount_ask(const char *path);
+
+/* Ends the session: everybody who waits for an answer gets an error, and
+ * the mount goes.  false: we may not. */
+bool mount_abort(const struct mount *m);
+
+/* Answers what comes at fd with an error, until until is readable or the
+ * session ends. */
+void mount_answer(int fd, int until);
+
 bool mount_there(const struct mount *m);
 
 /* Another descriptor for the same session, to be read by its own thread. */

@@ -246,11 +246,13 @@ more_status(void *arg, wire_put *put, void *to)
 	}
 }
 
+/* The last one is for notices. */
 static int
 start_fuse(struct serve *s, const int *fds, unsigned nfds)
 {
 	struct fuse_front_conf fc = {
-		.server = s->server, .fds = fds, .nfds = nfds, .pin = true,
+		.server = s->server, .fds = fds, .nfds = nfds - 1,
+		.notice_fd = fds[nfds - 1], .pin = true,
 		.store = s->c->store, .direct = s->c->direct,
 		.ring_queues = s->ring_queues,
 		.shared_locks = s->c->shared_locks,
@@ -360,7 +362,7 @@ on_launcher(struct serve *s)
 
 	if (launch_recv(s->sock, &m, fds, &n) != 1 || m.word == LAUNCH_QUIT)
 		return 0;
-	if (m.word != LAUNCH_SESSION || n == 0 || s->fuse != NULL)
+	if (m.word != LAUNCH_SESSION || n < 2 || s->fuse != NULL)
 		return 1;
 	if (start_wire(s) != 0 || start_fronts(s) != 0 ||
 	    start_fuse(s, fds, n) != 0)

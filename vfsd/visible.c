@@ -283,6 +283,18 @@ tell_object(struct visible_commit *c, struct visible_thing *x, bool pages)
 	atomic_fetch_add(pages ? &v->count.pages : &v->count.objects, 1);
 }
 
+/* Where the ear wants it.  ear_lock is held. */
+static void
+run(struct visible *v, void (*fn)(void *), void *p)
+{
+	if (v->ear.object == NULL)
+		return;
+	if (v->ear.run != NULL)
+		v->ear.run(v->ear.arg, fn, p);
+	else
+		fn(p);
+}
+
 /*
  * The kernel has a reference to it and does not know it: a reply that
  * hands it over is on its way in, or what it gave back on its way out.
@@ -303,8 +315,9 @@ tell_late(struct visible_commit *c, struct visible_thing *x)
 
 /* Objects first: a name that goes may take its object with it. */
 static void
-tell_all(struct visible_commit *c)
+tell_all(void *p)
 {
+	struct visible_commit *c = p;
 	struct visible *v = c->v;
 	struct visible_thing *x;
 	size_t i;
@@ -342,8 +355,7 @@ visible_tell(struct visible_commit *c)
 	else
 		atomic_fetch_add(&v->count.again, 1);
 	pthread_rwlock_rdlock(&v->ear_lock);
-	if (v->ear.object != NULL)
-		tell_all(c);
+	run(v, tell_all, c);
 	pthread_rwlock_unlock(&v->ear_lock);
 }
 
@@ -352,8 +364,9 @@ visible_tell(struct visible_commit *c)
  * forgotten once more: nothing says of these how long they are good.
  */
 static void
-tell_after(struct visible_commit *c)
+tell_after(void *p)
 {
+	struct visible_commit *c = p;
 	struct visible *v = c->v;
 	struct visible_thing *x;
 	size_t i;
@@ -371,6 +384,19 @@ tell_after(struct visible_commit *c)
 		    visible_holds(v, x->id))
 			tell_object(c, x, x->is & HAS_PAGES);
 	}
+}
+
+/* Is there anything of that? */
+static bool
+has_after(const struct visible_commit *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->things[i].is & (HAS_PAGES | HAS_ACL) &&
+		    visible_holds(c->v, c->things[i].id))
+			return true;
+	return c->tries == VISIBLE_TRIES;
 }
 
 static void
@@ -402,8 +428,8 @@ visible_end(struct visible_commit *c)
 		return;
 	if (c->tried && c->n > 0) {
 		pthread_rwlock_rdlock(&c->v->ear_lock);
-		if (c->v->ear.object != NULL)
-			tell_after(c);
+		if (has_after(c))
+			run(c->v, tell_after, c);
 		pthread_rwlock_unlock(&c->v->ear_lock);
 	}
 	unmark(c);
@@ -413,15 +439,30 @@ visible_end(struct visible_commit *c)
 	*c = (struct visible_commit){ 0 };
 }
 
+struct shed {
+	struct visible *v;
+	struct vfs_id dir;
+	struct vfs_slice name;
+};
+
+static void
+tell_shed(void *p)
+{
+	struct shed *s = p;
+
+	s->v->ear.name(s->v->ear.arg, s->dir, s->name);
+}
+
 bool
 visible_shed(struct visible *v, struct vfs_id dir, struct vfs_slice name,
     struct vfs_id id)
 {
+	struct shed s = { v, dir, name };
+
 	if (!visible_holds(v, id))
 		return false;
 	pthread_rwlock_rdlock(&v->ear_lock);
-	if (v->ear.object != NULL)
-		v->ear.name(v->ear.arg, dir, name);
+	run(v, tell_shed, &s);
 	pthread_rwlock_unlock(&v->ear_lock);
 	return true;
 }

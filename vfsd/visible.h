@@ -45,6 +45,9 @@ struct visible_ear {
 	/* Forget what stands at a name; what is under way in dir has ended
 	 * when it returns. */
 	void (*name)(void *arg, struct vfs_id dir, struct vfs_slice name);
+	/* Runs fn(p) where the two above may be called, and waits for its
+	 * end.  NULL: anywhere. */
+	void (*run)(void *arg, void (*fn)(void *p), void *p);
 	void *arg;
 };
 

@@ -83,7 +83,7 @@ static int
 setup(void **state)
 {
 	struct ear *e = calloc(1, sizeof *e);
-	struct visible_ear ear = { on_object, on_name, e };
+	struct visible_ear ear = { on_object, on_name, NULL, e };
 
 	e->r = rig_open(96u << 20);
 	e->v = server_visible(e->r->s);

@@ -23,6 +23,8 @@ struct fuse_front_conf {
 	struct server *server;
 	const int *fds;			/* one for each thread; closed by stop */
 	unsigned nfds;			/* 1 to FUSE_THREADS_MAX */
+	int notice_fd;			/* one more for notices, closed by stop
+					 * too; 0: the first of fds is used */
 	bool pin;			/* thread i to the i-th CPU we may use */
 	const char *store;		/* its path, for ADDR_XATTR */
 	bool direct;			/* every write(2) arrives whole */

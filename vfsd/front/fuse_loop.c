@@ -240,7 +240,7 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 		return -VFS_NOMEM;
 	f->conf = *conf;
 	f->visible = server_visible(conf->server);
-	f->notice_fd = conf->fds[0];
+	f->notice_fd = conf->notice_fd > 0 ? conf->notice_fd : conf->fds[0];
 	f->conf.fds = NULL;		/* the caller's array */
 	if (conf->store != NULL && (f->store = strdup(conf->store)) == NULL)
 		goto out;
@@ -297,6 +297,8 @@ fuse_front_stop(struct fuse_front *f)
 	fuse_rings_stop(f);
 	for (i = 0; i < f->nworkers; i++)
 		worker_free(f->worker[i]);
+	if (f->conf.notice_fd > 0)
+		close(f->conf.notice_fd);
 	fuse_handles_free(f->handles);
 	free(f->store);
 	free(f);

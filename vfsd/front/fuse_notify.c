@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "fuse_req.h"
+#include "fuse_tell.h"
 
 #define SET_FRESH_NS	10000000000ull	/* after that a reply was taken in */
 
@@ -96,6 +97,14 @@ on_name(void *arg, struct vfs_id dir, struct vfs_slice name)
 	inval_entry(arg, dir, name);
 }
 
+static void
+on_run(void *arg, void (*fn)(void *p), void *p)
+{
+	struct fuse_front *f = arg;
+
+	fuse_tellers_run(f->tellers, fn, p);
+}
+
 /* --- pages that are wrong --------------------------------------------------- */
 
 /* Objects whose pages a thread drops. */
@@ -107,6 +116,19 @@ struct fuse_dropper {
 	size_t n, cap;
 	bool stop;
 };
+
+struct drop {
+	struct fuse_front *f;
+	struct vfs_id id;
+};
+
+static void
+drop_one(void *p)
+{
+	struct drop *d = p;
+
+	(void)inval_inode(d->f, d->id, true);
+}
 
 static void *
 drop_pages(void *arg)
@@ -123,7 +145,8 @@ drop_pages(void *arg)
 		}
 		id = d->ids[--d->n];
 		pthread_mutex_unlock(&d->lock);
-		(void)inval_inode(f, id, true);
+		fuse_tellers_run(f->tellers, drop_one,
+		    &(struct drop){ f, id });
 		visible_fresh(f->visible, id);
 		pthread_mutex_lock(&d->lock);
 	}
@@ -198,8 +221,11 @@ dropper_stop(struct fuse_front *f)
 int
 fuse_notify_start(struct fuse_front *f)
 {
-	struct visible_ear ear = { on_object, on_name, f };
+	struct visible_ear ear = { on_object, on_name, on_run, f };
+	int err;
 
+	if ((err = fuse_tellers_start(f->notice_fd, &f->tellers)) < 0)
+		return err;
 	visible_listen(f->visible, &ear);
 	return dropper_start(f);
 }
@@ -209,6 +235,8 @@ fuse_notify_stop(struct fuse_front *f)
 {
 	visible_listen(f->visible, NULL);
 	dropper_stop(f);
+	fuse_tellers_stop(f->tellers);
+	f->tellers = NULL;
 }
 
 /* --- what is kept ------------------------------------------------------------ */

@@ -50,7 +50,8 @@ struct fuse_worker {
 struct fuse_front {
 	struct fuse_front_conf conf;
 	struct visible *visible;
-	int notice_fd;			/* the first thread's */
+	int notice_fd;			/* for notices only, if we got one */
+	struct fuse_tellers *tellers;
 	_Atomic uint64_t set_ns[FUSE_SETS];
 	struct fuse_dropper *dropper;
 	char *store;

@@ -239,7 +239,7 @@ ring_new(struct fuse_front *f, unsigned n, unsigned queue)
 		return NULL;
 	r->w.f = f;
 	r->w.n = n;
-	r->w.fd = f->conf.fds[n % f->conf.nfds];
+	r->w.fd = f->worker[n % f->nworkers]->fd;
 	r->w.cpu = f->conf.pin ? (int)queue : -1;
 	r->w.ring = r;
 	r->queue = (uint16_t)queue;
