@@ -8,6 +8,7 @@
  *	probe fill DIR		write until the space is used; prints bytes
  *	probe small DIR		the same with files of one byte
  *	probe kill ...		kill.c
+ *	probe uml-...		uml.c
  */
 #include <dirent.h>
 #include <errno.h>
@@ -343,6 +344,12 @@ main(int argc, char **argv)
 		return kill_main(argc - 1, argv + 1);
 	if (strcmp(what, "visible") == 0)
 		return visible_main(argc - 1, argv + 1);
+	if (strcmp(what, "uml-host") == 0)
+		return uml_host(argc - 1, argv + 1);
+	if (strcmp(what, "uml-mount") == 0)
+		return uml_mount(argc - 1, argv + 1);
+	if (strcmp(what, "uml-insmod") == 0)
+		return uml_insmod(argc - 1, argv + 1);
 	fprintf(stderr, "probe: wrong arguments\n");
 	return 2;
 }

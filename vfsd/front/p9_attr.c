@@ -1,6 +1,7 @@
 /* Attributes, links' targets, room, extended attributes. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "p9_in.h"
 
@@ -94,6 +95,37 @@ open_for_writing(const struct p9_fid *f)
 	    (f->flags & P9_O_ACCMODE) != P9_O_RDONLY;
 }
 
+/*
+ * Linux ends set-id bits by itself when somebody writes or truncates, as a
+ * new mode, which only an owner could set.  true: it is just that.
+ */
+static bool
+only_kills(struct p9_req *q, struct p9_fid *f, struct vfs_setattr *sq)
+{
+	struct vfs_stat tq = { .id = f->ref };
+	struct vfs_stat_reply r;
+
+	if ((sq->valid & VFS_SET_MODE) == 0 ||
+	    (sq->valid & (VFS_SET_UID | VFS_SET_GID)) != 0 ||
+	    p9_run(q, f->as, VFS_OP_STAT, &tq, &r) < 0 ||
+	    sq->mode != (r.attr.mode & VFS_MODE_PERM & ~(S_ISUID | S_ISGID)))
+		return false;
+	sq->valid = (sq->valid & ~VFS_SET_MODE) | VFS_SET_KILL_SUIDGID;
+	return true;
+}
+
+/* ftruncate: whether it may was asked when it was opened.  Through what
+ * is open for reading, a client truncates by path. */
+static int
+set(struct p9_req *q, struct p9_fid *f, struct vfs_setattr sq)
+{
+	struct vfs_setattr_reply r;
+
+	sq.id = (sq.valid & (VFS_SET_SIZE | VFS_SET_KILL_SUIDGID)) &&
+	    !open_for_writing(f) ? f->id : f->ref;
+	return p9_run(q, f->as, VFS_OP_SETATTR, &sq, &r);
+}
+
 int
 p9_do_setattr(struct p9_req *q, const struct p9_tsetattr *t,
     struct p9_rsetattr *r)
@@ -103,7 +135,6 @@ p9_do_setattr(struct p9_req *q, const struct p9_tsetattr *t,
 	    .size = t->size,
 	    .atime = { (int64_t)t->atime, (uint32_t)t->atime_ns },
 	    .mtime = { (int64_t)t->mtime, (uint32_t)t->mtime_ns } };
-	struct vfs_setattr_reply sr;
 	struct p9_fid *f;
 	int err;
 
@@ -113,11 +144,9 @@ p9_do_setattr(struct p9_req *q, const struct p9_tsetattr *t,
 		return -VFS_INVAL;
 	if ((f = p9_fid_get(q->c, t->fid)) == NULL)
 		return -VFS_BAD_HANDLE;
-	/* ftruncate: whether it may was asked when it was opened.  Through
-	 * what is open for reading, a client truncates by path. */
-	sq.id = (sq.valid & VFS_SET_SIZE) && !open_for_writing(f) ?
-	    f->id : f->ref;
-	err = p9_run(q, f->as, VFS_OP_SETATTR, &sq, &sr);
+	err = set(q, f, sq);
+	if (err == -VFS_PERM && only_kills(q, f, &sq))
+		err = set(q, f, sq);
 	p9_fid_drop(f);
 	return err;
 }
@@ -138,6 +167,8 @@ p9_do_readlink(struct p9_req *q, const struct p9_treadlink *t,
 	if (f != NULL) {
 		rq.id = f->id;
 		err = p9_run(q, f->as, VFS_OP_READLINK, &rq, &rr);
+		if (err == 0)
+			p9_atime(q, f);
 	}
 	p9_fid_drop(f);
 	if (err == 0)

@@ -32,8 +32,9 @@ room(const struct p9_req *q, uint32_t count)
 
 /* --- opening ------------------------------------------------------------ */
 
+/* atime is looked at when the first read comes. */
 static uint32_t
-open_flags(const struct p9 *p, uint32_t flags, enum vfs_type type)
+open_flags(uint32_t flags)
 {
 	uint32_t out = 0;
 
@@ -41,10 +42,6 @@ open_flags(const struct p9 *p, uint32_t flags, enum vfs_type type)
 		out |= VFS_OPEN_READ;
 	if (for_writing(flags))
 		out |= VFS_OPEN_WRITE;
-	/* A scan's first read looks at a directory's. */
-	if (out == VFS_OPEN_READ && type != VFS_DIR && p->conf.atime &&
-	    !(flags & P9_O_NOATIME))
-		out |= VFS_OPEN_ATIME;
 	if (flags & P9_O_TRUNC)
 		out |= VFS_OPEN_TRUNC;
 	return out;
@@ -72,7 +69,7 @@ open_it(struct p9_req *q, struct p9_fid *f, uint32_t number, uint32_t flags,
     struct vfs_attr *a)
 {
 	struct vfs_open oq = { .id = f->id,
-	    .flags = open_flags(q->c->p9, flags, f->type) };
+	    .flags = open_flags(flags) };
 	struct vfs_open_reply r;
 	int err;
 
@@ -110,7 +107,7 @@ open_existing(struct p9_req *q, struct p9_fid *d, uint32_t flags,
     struct vfs_attr *a, uint64_t *handle)
 {
 	struct vfs_open oq = { .id = a->id,
-	    .flags = open_flags(q->c->p9, flags, VFS_REG) };
+	    .flags = open_flags(flags) };
 	struct vfs_open_reply r;
 	int err = p9_run(q, d->as, VFS_OP_OPEN, &oq, &r);
 
@@ -163,19 +160,6 @@ p9_do_lcreate(struct p9_req *q, const struct p9_tlcreate *t,
 
 /* --- reading and writing ------------------------------------------------ */
 
-/* id was read: it may be time for a new atime.  Not worth an error. */
-static void
-atime(struct p9_req *q, struct p9_fid *f)
-{
-	struct vfs_open oq = { .id = f->id, .flags = VFS_OPEN_ATIME };
-	struct vfs_open_reply r;
-
-	if (!q->c->p9->conf.atime || (f->flags & P9_O_NOATIME))
-		return;
-	if (p9_run(q, f->as, VFS_OP_OPEN, &oq, &r) == 0)
-		p9_close(f->as, r.handle);
-}
-
 static int
 read_bytes(struct p9_req *q, struct p9_fid *f, const struct p9_tread *t,
     struct vfs_slice *out)
@@ -209,8 +193,9 @@ read_file(struct p9_req *q, struct p9_fid *f, const struct p9_tread *t,
 		return -VFS_ISDIR;
 	if ((err = p9_run(q, f->as, VFS_OP_READ, &rq, &r)) < 0)
 		return err;
-	if (for_writing(f->flags) && !atomic_exchange(&f->read, true))
-		atime(q, f);
+	if (!atomic_load_explicit(&f->read, memory_order_relaxed) &&
+	    !atomic_exchange(&f->read, true))
+		p9_atime(q, f);
 	*out = (struct vfs_slice){ r.data.p, r.data.n };
 	return 0;
 }
@@ -364,7 +349,7 @@ read_dir(struct p9_req *q, struct p9_fid *f, const struct p9_treaddir *t,
 	if (t->offset != 0)
 		dq.fence = atomic_load(&f->fence);
 	else
-		atime(q, f);
+		p9_atime(q, f);
 	if ((err = p9_run(q, f->as, VFS_OP_DIR_READ, &dq, &r)) < 0)
 		return err;
 	if (k.n == 0 && !r.eof)

@@ -238,6 +238,8 @@ int p9_run(struct p9_req *q, struct p9_as *as, enum vfs_op op, void *req,
 int p9_make(struct p9_req *q, struct p9_as *as, uint32_t gid, enum vfs_op op,
     void *req, void *rep);
 void p9_close(struct p9_as *as, uint64_t handle);
+/* id was read: it may be time for a new atime.  Not worth an error. */
+void p9_atime(struct p9_req *q, struct p9_fid *f);
 uint64_t p9_serial(struct p9 *p);
 void p9_env(struct p9_req *q, struct req_env *env);
 

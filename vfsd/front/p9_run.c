@@ -76,6 +76,18 @@ p9_close(struct p9_as *as, uint64_t handle)
 	(void)run(NULL, &k, VFS_OP_CLOSE, &cq, &r);
 }
 
+void
+p9_atime(struct p9_req *q, struct p9_fid *f)
+{
+	struct vfs_open oq = { .id = f->ref, .flags = VFS_OPEN_ATIME };
+	struct vfs_open_reply r;
+
+	if (!q->c->p9->conf.atime || (f->flags & P9_O_NOATIME))
+		return;
+	if (p9_run(q, f->as, VFS_OP_OPEN, &oq, &r) == 0)
+		p9_close(f->as, r.handle);
+}
+
 /*
  * Ids are never given twice, so the version need not tell objects apart;
  * and Linux takes an object of another version for another inode, which
