@@ -89,7 +89,8 @@ struct p9_req {
 	size_t cap, n;
 	uint8_t type;
 	uint16_t tag;
-	bool flushed, waits;
+	atomic_bool flushed;
+	bool waits;
 	uint8_t *out;			/* while it is in a thread: P9_OUT */
 };
 

@@ -108,16 +108,19 @@ told(void *arg, int err)
 	p9_answer(q, status_of(err, &r.lock.status), &r);
 }
 
-/* Room for one more who waits? */
-static bool
+/* 1: it may wait, and a Tflush from now on ends that; 0: no room for one
+ * more; -VFS_INTR: the Tflush has come already. */
+static int
 may_wait(struct p9_req *q, struct p9_fid *f)
 {
 	struct p9_conn *c = q->c;
-	bool ok;
+	int ok;
 
 	pthread_mutex_lock(&c->lock);
 	ok = c->nwaits < P9_WAITS_MAX && !c->dead && c->version == NULL;
-	if (ok) {
+	if (ok && atomic_load(&q->flushed))
+		ok = -VFS_INTR;
+	if (ok == 1) {
 		c->nwaits++;
 		q->waits = true;
 		q->fid = f;
@@ -140,11 +143,13 @@ static int
 take(struct p9_req *q, struct p9_fid *f, const struct lock *want, bool wait)
 {
 	struct locks *locks = q->c->p9->locks;
-	int err;
+	int err, waits = 0;
 
 	atomic_store(&f->locked, true);
-	wait = wait && want->type != LOCK_NONE && may_wait(q, f);
-	if (!wait) {
+	if (wait && want->type != LOCK_NONE &&
+	    (waits = may_wait(q, f)) < 0)
+		return waits;
+	if (waits == 0) {
 		err = locks_set(locks, want, 0, NULL, NULL);
 	} else {
 		err = locks_set(locks, want, q->serial, told, q);

@@ -174,17 +174,22 @@ finish(struct p9_req *q, const uint8_t *p, size_t n)
 	p9_conn_drop(c);
 }
 
+/* Flushed, and without effect: then only the flush is answered. */
+static void
+end(struct p9_req *q, int err, const union p9_r *r, uint8_t *out, size_t cap)
+{
+	if (err == -VFS_INTR && atomic_load(&q->flushed))
+		finish(q, NULL, 0);
+	else
+		finish(q, out, encode_answer(q, err, r, out, cap));
+}
+
 void
 p9_answer(struct p9_req *q, int err, const union p9_r *r)
 {
 	uint8_t out[ANSWER_MAX];
 
-	/* Flushed, and without effect: only the flush is answered. */
-	if (err == -VFS_INTR && q->flushed) {
-		finish(q, NULL, 0);
-		return;
-	}
-	finish(q, out, encode_answer(q, err, r, out, sizeof out));
+	end(q, err, r, out, sizeof out);
 }
 
 /* --- a new start -------------------------------------------------------- */
@@ -199,8 +204,8 @@ p9_interrupt(struct p9_conn *c)
 		serial = 0;
 		pthread_mutex_lock(&c->lock);
 		for (q = c->active; q != NULL && serial == 0; q = q->next)
-			if (q->waits && !q->flushed) {
-				q->flushed = true;
+			if (q->waits && !atomic_load(&q->flushed)) {
+				atomic_store(&q->flushed, true);
 				serial = q->serial;
 			}
 		pthread_mutex_unlock(&c->lock);
@@ -285,5 +290,5 @@ p9_serve(struct p9_req *q, uint8_t *out)
 		err = handlers[q->type](q, &t, &r);
 	if (err == P9_LATER)
 		return;
-	finish(q, out, encode_answer(q, err, &r, out, P9_OUT));
+	end(q, err, &r, out, P9_OUT);
 }

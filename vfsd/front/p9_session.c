@@ -241,7 +241,7 @@ p9_do_flush(struct p9_req *q, const struct p9_tflush *t,
 	if (old != NULL) {
 		q->flush_next = old->flushes;
 		old->flushes = q;
-		old->flushed = true;
+		atomic_store(&old->flushed, true);
 		wait = old->waits ? old->serial : 0;
 	}
 	pthread_mutex_unlock(&c->lock);
