@@ -95,6 +95,10 @@ image_read(struct engine *e, uint64_t id)
 	struct vfs_dir_read_reply dr = { .entries = { image_entry, &n } };
 	struct vfs_paths_of pq = { .id = { id } };
 	struct vfs_paths_of_reply pr = { .links = { image_entry, &n } };
+	struct vfs_journal_read jq = { .pattern = { "*a[b]?", 6 },
+		.max = 100 };
+	struct vfs_journal_read_reply jr = {
+		.records = { room, sizeof room, 0 } };
 	struct txn *t;
 
 	if (txn_begin(e, TXN_READ, &env, &t) < 0)
@@ -106,6 +110,9 @@ image_read(struct engine *e, uint64_t id)
 	(void)op_seek(t, &kq, &kr);
 	(void)op_dir_read(t, &dq, &dr);
 	(void)op_paths_of(t, &pq, &pr);
+	jq.subtree.n = id;
+	jq.flags = id % 2 ? VFS_JOURNAL_COLLAPSE : 0;
+	(void)op_journal_read(t, &jq, &jr);
 	txn_abort(t);
 }
 

@@ -147,5 +147,8 @@ check_store(struct engine *e, const struct check_conf *conf,
 		out->fixed += sum.fixed;
 	}
 	out->left = sum.found + (i > 0 ? out->unreadable : 0);
+	/* What was put right has no change records. */
+	if (err == 0 && out->fixed > 0)
+		err = engine_journal_forget(e);
 	return err;
 }

@@ -1,4 +1,5 @@
 /* How much journal is kept, which cursors are good, and pages of it. */
+#include "../../vfsd/check_store.h"
 #include "../../vfsd/core/glob.h"
 #include "../../vfsd/core/record.h"
 #include "../cm.h"
@@ -403,6 +404,39 @@ journal__any_fault_while_trimming__leaves_no_gap(void **state)
 	assert_true(pos(fx).oldest > 0);
 }
 
+/* A repair changes the tree without records. */
+static void
+journal__after_a_repair__all_cursors_have_expired(void **state)
+{
+	struct fx *fx = *state;
+	struct check_conf conf = { .still = true, .repair = true };
+	struct check_sum sum;
+	struct vfs_journal_pos_reply was, now;
+	struct row_key k;
+	struct txn *t;
+
+	files(fx, 0, 3);
+	was = pos(fx);
+	row_key_name(&k, ROW_NAME, (struct vfs_id){ VFS_ID_ROOT },
+	    (struct vfs_slice){ "000001", 6 });
+	assert_err(txn_begin(fx->e, TXN_WRITE, &fx->env, &t), OK);
+	assert_err(txn_del(t, row_key_slice(&k)), OK);
+	assert_err(txn_commit(t, NULL), OK);
+	assert_err(check_store(fx->e, &conf, &sum), OK);
+	assert_true(sum.fixed > 0);
+	fx_restart(fx);
+	assert_int_equal(fx_check(fx), 0);
+	assert_err(good(fx, was.seq, was.idx), CURSOR_EXPIRED);
+	assert_err(good(fx, was.seq, UINT32_MAX), CURSOR_EXPIRED);
+	assert_err(good(fx, 0, 0), CURSOR_EXPIRED);
+	now = pos(fx);
+	assert_int_equal(now.records, 0);
+	assert_err(good(fx, now.seq, now.idx), OK);
+	files(fx, 3, 1);
+	assert_err(good(fx, now.seq, now.idx), OK);
+	assert_int_equal(pos(fx).records, 1);
+}
+
 static void
 journal__bad_request__is_refused(void **state)
 {
@@ -535,6 +569,7 @@ main(void)
 		FX_TEST(journal__many_records__come_in_pages_of_the_limit),
 		FX_TEST(journal__more_records__ask_for_no_more_memory),
 		FX_TEST(journal__any_fault_while_trimming__leaves_no_gap),
+		FX_TEST(journal__after_a_repair__all_cursors_have_expired),
 		FX_TEST(journal__bad_request__is_refused),
 		FX_TEST(journal__pattern__names_of_then_and_objects_of_now),
 		cmocka_unit_test(glob__table__matches_as_said),

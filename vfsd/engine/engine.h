@@ -126,6 +126,10 @@ void engine_on_commit(struct engine *e, struct committed *c);
 void txn_each_key(struct txn *t,
     void (*fn)(void *arg, struct vfs_slice key), void *arg);
 
+/* The rows were changed without records (a repair): the journal begins
+ * anew, and every cursor that anybody has is expired. */
+int engine_journal_forget(struct engine *e);
+
 /* Bytes of rows that one commit may have. */
 size_t engine_commit_max(const struct engine *e);
 

@@ -168,6 +168,7 @@ struct trim {
 	struct row_key *moved;		/* TRIM_ROWS */
 	size_t nmoved;
 	uint64_t rows, bytes;		/* that go */
+	bool all;			/* however few there are */
 };
 
 static bool
@@ -222,7 +223,8 @@ collect(struct trim *x, void *snap)
 	if ((err = ops->cur_open(snap, &cur)) < 0)
 		return err;
 	err = ops->cur_seek(cur, (struct vfs_slice){ &kind, 1 }, &key, &val);
-	while (err == 0 && x->rows < TRIM_ROWS && over(x->b.e, x->bytes, 0)) {
+	while (err == 0 && x->rows < TRIM_ROWS &&
+	    (x->all || over(x->b.e, x->bytes, 0))) {
 		if ((err = trim_one(x, key, val)) == 0)
 			err = ops->cur_next(cur, &key, &val);
 	}
@@ -245,6 +247,11 @@ trim_apply(struct trim *x)
 	for (i = 0; i < x->nmoved; i++)
 		x->b.row[x->b.n++] = (struct store_row){
 		    row_key_slice(&x->moved[i]), { NULL, 0 } };
+	/* A repair may have put rows that were not counted. */
+	if (x->rows > x->m.journal_rows)
+		x->rows = x->m.journal_rows;
+	if (x->bytes > x->m.journal_bytes)
+		x->bytes = x->m.journal_bytes;
 	x->m.journal_rows -= x->rows;
 	x->m.journal_bytes -= x->bytes;
 	return batch_apply(&x->b, &x->m);
@@ -252,10 +259,12 @@ trim_apply(struct trim *x)
 
 /* Under ckpt_lock: one batch.  1: some went; 0: there is none to go. */
 static int
-trim_some(struct engine *e)
+trim_some(struct engine *e, bool all)
 {
-	struct trim x = { .b = { .e = e, .n = 1 }, .m = e->mark };
+	struct trim x = { .b = { .e = e, .n = 1 }, .m = e->mark,
+		.all = all };
 	void *snap = NULL;
+	bool some;
 	int err = -VFS_NOMEM;
 
 	x.b.row = malloc((2 * TRIM_ROWS + 1) * sizeof(x.b.row[0]));
@@ -264,9 +273,10 @@ trim_some(struct engine *e)
 		err = e->sops->snap_begin(e->store, &snap);
 	if (err == 0)
 		err = collect(&x, snap);
-	if (err == 0 && x.rows > 0)
+	some = x.rows > 0;
+	if (err == 0 && some)
 		err = trim_apply(&x);
-	if (err == 0 && x.rows > 0) {
+	if (err == 0 && some) {
 		e->mark = x.m;
 		atomic_store(&e->journal.floor, x.m.journal_floor.seq);
 		atomic_fetch_sub(&e->journal.rows, x.rows);
@@ -290,7 +300,47 @@ journal_trim(struct engine *e)
 	while (some == 1 && over(e, 0, 0) && (!ckpt_due(e) ||
 	    over(e, 0, e->conf.journal_bytes_max / 8))) {
 		pthread_mutex_lock(&e->ckpt_lock);
-		some = atomic_load(&e->latched) == 0 ? trim_some(e) : 0;
+		some = atomic_load(&e->latched) == 0 ?
+		    trim_some(e, false) : 0;
 		pthread_mutex_unlock(&e->ckpt_lock);
 	}
+}
+
+/* Up to the last commit, which has no records of its own: so this is no
+ * position that anybody was given. */
+static int
+forget(struct engine *e)
+{
+	struct store_row row;
+	struct batch b = { .e = e, .row = &row, .n = 1 };
+	struct ckpt_mark m;
+	int err;
+
+	while ((err = trim_some(e, true)) > 0)
+		;
+	if (err < 0)
+		return err;
+	m = e->mark;
+	m.journal_floor = (struct journal_pos){ atomic_load(&e->last_seq),
+		UINT32_MAX - 1 };
+	if ((err = batch_apply(&b, &m)) == 0) {
+		e->mark = m;
+		atomic_store(&e->journal.floor, m.journal_floor.seq);
+	}
+	return err;
+}
+
+int
+engine_journal_forget(struct engine *e)
+{
+	int err;
+
+	if ((err = engine_checkpoint(e)) < 0)
+		return err;
+	pthread_mutex_lock(&e->ckpt_lock);
+	err = atomic_load(&e->latched);
+	if (err == 0)
+		err = forget(e);
+	pthread_mutex_unlock(&e->ckpt_lock);
+	return err;
 }
