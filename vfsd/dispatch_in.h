@@ -17,7 +17,7 @@
 
 struct server {
 	struct engine *engine;
-	bool sync_all;
+	_Atomic bool sync_all;		/* set when threads run already */
 	uint64_t draft_max;		/* bytes of rows; see wrote() */
 	struct holders *holders;
 	struct publisher *publisher;

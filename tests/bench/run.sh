@@ -92,3 +92,4 @@ done
 awk -v peers="$peers" -f "$here/table.awk" "$results"
 echo
 "$bin/engine"
+"$bin/journal"
