@@ -1,0 +1,597 @@
+/*
+ * core_model.h - a tree in memory, and operations on it and on a store
+ *
+ * For tests that include it all: core_model.c, tree_model.c.
+ */
+#ifndef TESTS_CORE_MODEL_H
+#define TESTS_CORE_MODEL_H
+
+#include "../cm.h"
+
+#define NAMES		5		/* "a" to "e" */
+#define DEPTH		3
+#define KIDS_MAX	NAMES
+#define XATTRS		3
+#define SIZE_MAX_	40000u
+
+/* --- the model -------------------------------------------------------------- */
+
+struct bytes {
+	uint8_t p[SIZE_MAX_];
+	size_t n;
+};
+
+struct obj {
+	enum vfs_type type;
+	uint32_t mode, nlink;
+	unsigned refs;			/* entries; 0 frees */
+	struct obj *up;			/* of directories */
+	struct kid {
+		char name;
+		struct obj *o;
+	} kids[KIDS_MAX];		/* in the order of slots */
+	unsigned nkids;
+	char xattr[XATTRS];		/* one byte values, 0 none */
+	struct bytes now, published;
+	size_t number;			/* in the dump; see mark */
+	unsigned mark;
+};
+
+struct model {
+	struct fx *fx;
+	struct obj *root;
+	unsigned seed, mark;
+	size_t numbers;
+	uint64_t last_id;
+	char done[100];			/* the last operation, for messages */
+};
+
+static struct obj *
+obj_new(enum vfs_type type, uint32_t mode)
+{
+	struct obj *o = calloc(1, sizeof *o);
+
+	o->type = type;
+	o->mode = mode;
+	o->nlink = type == VFS_DIR ? 2 : 1;
+	return o;
+}
+
+static void
+obj_unref(struct obj *o)
+{
+	if (--o->refs == 0)
+		free(o);
+}
+
+static void
+tree_free(struct obj *o)
+{
+	while (o->nkids > 0)
+		tree_free(o->kids[--o->nkids].o);
+	obj_unref(o);
+}
+
+static void
+publish(struct obj *o)
+{
+	if (o->type == VFS_REG)
+		o->published = o->now;
+}
+
+static struct kid *
+find(struct obj *dir, char name)
+{
+	unsigned i;
+
+	for (i = 0; i < dir->nkids; i++)
+		if (dir->kids[i].name == name)
+			return &dir->kids[i];
+	return NULL;
+}
+
+static int
+walk(struct model *m, const char *path, size_t n, struct obj **out)
+{
+	struct obj *o = m->root;
+	struct kid *k;
+	size_t i;
+
+	for (i = 1; i < n; i += 2) {
+		if (o->type != VFS_DIR)
+			return -VFS_NOTDIR;
+		if ((k = find(o, path[i])) == NULL)
+			return -VFS_NOENT;
+		o = k->o;
+	}
+	*out = o;
+	return 0;
+}
+
+static int
+object(struct model *m, const char *path, struct obj **out)
+{
+	return walk(m, path, strlen(path), out);
+}
+
+static int
+parent(struct model *m, const char *path, struct obj **dir, char *name)
+{
+	size_t n = strlen(path);
+
+	*name = path[n - 1];
+	return walk(m, path, n - 2, dir);
+}
+
+static void
+add(struct obj *dir, char name, struct obj *o)
+{
+	dir->kids[dir->nkids++] = (struct kid){ name, o };
+	o->refs++;
+	if (o->type == VFS_DIR) {
+		o->up = dir;
+		dir->nlink++;
+	}
+}
+
+static void
+take_out(struct obj *dir, struct kid *k)
+{
+	if (k->o->type == VFS_DIR)
+		dir->nlink--;
+	memmove(k, k + 1, (size_t)(&dir->kids[dir->nkids] - (k + 1)) *
+	    sizeof *k);
+	dir->nkids--;
+}
+
+static void
+unlinked(struct obj *o)
+{
+	publish(o);
+	o->nlink--;
+	obj_unref(o);
+}
+
+static int
+m_make(struct model *m, const char *path, enum vfs_type type, uint32_t mode)
+{
+	struct obj *dir;
+	char name;
+	int err;
+
+	if ((err = parent(m, path, &dir, &name)) < 0)
+		return err;
+	if (dir->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if (find(dir, name) != NULL)
+		return -VFS_EXIST;
+	if (type == VFS_DIR)
+		mode |= dir->mode & 02000;
+	add(dir, name, obj_new(type, mode));
+	return 0;
+}
+
+static int
+m_link(struct model *m, const char *path, const char *path2)
+{
+	struct obj *o, *dir;
+	char name;
+	int err;
+
+	if ((err = object(m, path, &o)) < 0 ||
+	    (err = parent(m, path2, &dir, &name)) < 0)
+		return err;
+	if (dir->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if (find(dir, name) != NULL)
+		return -VFS_EXIST;
+	if (o->type == VFS_DIR)
+		return -VFS_PERM;
+	publish(o);
+	o->nlink++;
+	add(dir, name, o);
+	return 0;
+}
+
+static int
+m_remove(struct model *m, const char *path, bool is_rmdir)
+{
+	struct obj *dir, *o;
+	struct kid *k;
+	char name;
+	int err;
+
+	if ((err = parent(m, path, &dir, &name)) < 0)
+		return err;
+	if (dir->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if ((k = find(dir, name)) == NULL)
+		return -VFS_NOENT;
+	o = k->o;
+	if (!is_rmdir && o->type == VFS_DIR)
+		return -VFS_ISDIR;
+	if (is_rmdir && o->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if (o->nkids > 0)
+		return -VFS_NOTEMPTY;
+	take_out(dir, k);
+	unlinked(o);
+	return 0;
+}
+
+static bool
+below(const struct obj *dir, const struct obj *top)
+{
+	while (dir != top && dir->up != NULL)
+		dir = dir->up;
+	return dir == top;
+}
+
+static int
+rename_check(struct obj *d, const struct kid *k, struct obj *d2,
+    const struct kid *k2, uint32_t flags)
+{
+	bool exchange = flags & VFS_RENAME_EXCHANGE;
+
+	if ((flags & VFS_RENAME_NOREPLACE) && k2)
+		return -VFS_EXIST;
+	if (exchange && !k2)
+		return -VFS_NOENT;
+	if (k->o->type == VFS_DIR && below(d2, k->o))
+		return -VFS_INVAL;
+	if (exchange)
+		return k2->o->type == VFS_DIR && below(d, k2->o) ?
+		    -VFS_INVAL : 0;
+	if (k2 && k->o->type == VFS_DIR && k2->o->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if (k2 && k->o->type != VFS_DIR && k2->o->type == VFS_DIR)
+		return -VFS_ISDIR;
+	return k2 && k2->o->nkids > 0 ? -VFS_NOTEMPTY : 0;
+}
+
+/* What an entry stands for changes; its place does not. */
+static void
+stand_for(struct obj *dir, struct kid *k, struct obj *o)
+{
+	if (k->o->type == VFS_DIR)
+		dir->nlink--;
+	if (o->type == VFS_DIR) {
+		dir->nlink++;
+		o->up = dir;
+	}
+	k->o = o;
+}
+
+static int
+m_rename(struct model *m, const char *path, const char *path2,
+    uint32_t flags)
+{
+	struct obj *d, *d2, *o, *old;
+	struct kid *k, *k2;
+	char name, name2;
+	int err;
+
+	if ((err = parent(m, path, &d, &name)) < 0 ||
+	    (err = parent(m, path2, &d2, &name2)) < 0)
+		return err;
+	if (d->type != VFS_DIR || d2->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if ((k = find(d, name)) == NULL)
+		return -VFS_NOENT;
+	k2 = find(d2, name2);
+	if ((err = rename_check(d, k, d2, k2, flags)) < 0)
+		return err;
+	o = k->o;
+	if (k2 && k2->o == o)
+		return 0;
+	publish(o);
+	if (flags & VFS_RENAME_EXCHANGE) {
+		old = k2->o;
+		publish(old);
+		stand_for(d2, k2, o);
+		stand_for(d, k, old);
+		return 0;
+	}
+	if (k2) {
+		old = k2->o;
+		stand_for(d2, k2, o);
+		k = find(d, name);
+		take_out(d, k);
+		unlinked(old);
+	} else if (d == d2) {
+		k->name = name2;
+	} else {
+		take_out(d, k);
+		add(d2, name2, o);
+		o->refs--;
+	}
+	return 0;
+}
+
+/* --- the dump, as fx_dump has it ------------------------------------------- */
+
+static void
+dump_obj(struct model *m, FILE *f, const char *path, struct obj *o)
+{
+	char sub[512];
+	unsigned i;
+
+	if (o->mark != m->mark) {
+		o->mark = m->mark;
+		o->number = m->numbers++;
+	}
+	fprintf(f, "%s %d %04o 0 0 %u #%zu", *path ? path : "/", o->type,
+	    o->mode, o->nlink, o->number);
+	if (o->type == VFS_REG)
+		fprintf(f, " %zu %016llx", o->now.n, o->now.n == 0 ? 0 :
+		    (unsigned long long)fx_hash(o->now.p, o->now.n, 0));
+	if (o->type == VFS_LNK)
+		fprintf(f, " -> target");
+	for (i = 0; i < XATTRS; i++)
+		if (o->xattr[i])
+			fprintf(f, " user.%u=%016llx", i, (unsigned long long)
+			    fx_hash(&o->xattr[i], 1, 0));
+	putc('\n', f);
+	for (i = 0; i < o->nkids; i++) {
+		snprintf(sub, sizeof sub, "%s/%c", path, o->kids[i].name);
+		dump_obj(m, f, sub, o->kids[i].o);
+	}
+}
+
+static void
+print_difference(const struct model *m, const char *want, const char *got)
+{
+	while (strcspn(want, "\n") == strcspn(got, "\n") &&
+	    strncmp(want, got, strcspn(want, "\n") + 1) == 0) {
+		want += strcspn(want, "\n") + 1;
+		got += strcspn(got, "\n") + 1;
+	}
+	print_message("after %s\nwant %.*s\ngot  %.*s\n", m->done,
+	    (int)strcspn(want, "\n"), want, (int)strcspn(got, "\n"), got);
+}
+
+static void
+compare(struct model *m)
+{
+	char *want = NULL, *got = NULL;
+	size_t n;
+	FILE *f = open_memstream(&want, &n);
+
+	m->mark++;
+	m->numbers = 0;
+	dump_obj(m, f, "", m->root);
+	fclose(f);
+	f = open_memstream(&got, &n);
+	fx_dump(m->fx, f);
+	fclose(f);
+	if (strcmp(want, got) != 0)
+		print_difference(m, want, got);
+	assert_true(strcmp(want, got) == 0);
+	assert_int_equal(fx_check(m->fx), 0);
+	free(want);
+	free(got);
+}
+
+/* --- operations on both ------------------------------------------------------ */
+
+static unsigned
+draw(struct model *m, unsigned n)
+{
+	return (unsigned)rand_r(&m->seed) % n;
+}
+
+static void
+draw_path(struct model *m, char *path)
+{
+	unsigned i, depth = 1 + draw(m, DEPTH);
+
+	for (i = 0; i < depth; i++) {
+		*path++ = '/';
+		*path++ = (char)('a' + draw(m, NAMES));
+	}
+	*path = '\0';
+}
+
+static void
+same(struct model *m, int got, int want)
+{
+	if (got != want)
+		print_message("%s: %s, the model says %s\n", m->done,
+		    vfs_err_name(got), vfs_err_name(want));
+	assert_int_equal(got, want);
+}
+
+/* Ids only grow. */
+static void
+check_id(struct model *m, const char *path, int err)
+{
+	struct vfs_attr a;
+
+	if (err < 0)
+		return;
+	assert_err(fx_stat(m->fx, path, &a), OK);
+	assert_true(a.id.n > m->last_id);
+	m->last_id = a.id.n;
+}
+
+static void
+do_make(struct model *m, const char *path)
+{
+	unsigned kind = draw(m, 4);
+	int err;
+
+	snprintf(m->done, sizeof m->done, "make %u %s", kind, path);
+	if (kind < 2)
+		same(m, err = fx_create(m->fx, path, 0640),
+		    m_make(m, path, VFS_REG, 0640));
+	else if (kind == 2)
+		same(m, err = fx_mkdir(m->fx, path, 0750),
+		    m_make(m, path, VFS_DIR, 0750));
+	else
+		same(m, err = fx_symlink(m->fx, "target", path),
+		    m_make(m, path, VFS_LNK, 0777));
+	check_id(m, path, err);
+}
+
+static void
+do_remove(struct model *m, const char *path)
+{
+	bool dir = draw(m, 2);
+
+	snprintf(m->done, sizeof m->done, "%s %s", dir ? "rmdir" : "unlink",
+	    path);
+	same(m, (dir ? fx_rmdir : fx_unlink)(m->fx, path),
+	    m_remove(m, path, dir));
+}
+
+static void
+do_names(struct model *m, const char *path)
+{
+	uint32_t flags = draw(m, 3);
+	char path2[32];
+
+	draw_path(m, path2);
+	if (draw(m, 3) == 0) {
+		snprintf(m->done, sizeof m->done, "link %s %s", path, path2);
+		same(m, fx_link(m->fx, path, path2),
+		    m_link(m, path, path2));
+		return;
+	}
+	snprintf(m->done, sizeof m->done, "rename %s %s %u", path, path2,
+	    flags);
+	same(m, fx_rename(m->fx, path, path2, flags),
+	    m_rename(m, path, path2, flags));
+}
+
+static void
+do_chmod(struct model *m, const char *path)
+{
+	uint32_t mode = draw(m, 010000);
+	struct obj *o;
+	int want = object(m, path, &o);
+
+	snprintf(m->done, sizeof m->done, "chmod %s %o", path, mode);
+	if (want == 0 && o->type == VFS_LNK)
+		want = -VFS_UNSUPPORTED;
+	same(m, fx_chmod(m->fx, path, mode), want);
+	if (want == 0) {
+		publish(o);
+		o->mode = mode;
+	}
+}
+
+static void
+do_xattr(struct model *m, const char *path)
+{
+	unsigned i = draw(m, XATTRS);
+	uint32_t flags = draw(m, 3);
+	char name[8], value = (char)(1 + draw(m, 100));
+	bool take = draw(m, 3) == 0;
+	struct obj *o;
+	int want = object(m, path, &o);
+
+	snprintf(name, sizeof name, "user.%u", i);
+	snprintf(m->done, sizeof m->done, "%s xattr %s %s %u",
+	    take ? "remove" : "set", path, name, flags);
+	if (want == 0 && o->type == VFS_LNK)
+		want = -VFS_PERM;
+	else if (want == 0 && !o->xattr[i] &&
+	    (take || flags == VFS_XATTR_REPLACE))
+		want = -VFS_NOXATTR;
+	else if (want == 0 && !take && o->xattr[i] &&
+	    flags == VFS_XATTR_CREATE)
+		want = -VFS_EXIST;
+	same(m, take ? fx_removexattr(m->fx, path, name) :
+	    fx_setxattr(m->fx, path, name, &value, 1, flags), want);
+	if (want == 0) {
+		publish(o);
+		o->xattr[i] = take ? 0 : value;
+	}
+}
+
+static void
+do_bytes(struct model *m, const char *path)
+{
+	static uint8_t buf[20000];
+	size_t off = draw(m, 20000), n = 1 + draw(m, draw(m, 3) ? 200 :
+	    sizeof buf), i;
+	struct obj *o;
+
+	if (object(m, path, &o) < 0 || o->type != VFS_REG)
+		return;
+	if (draw(m, 4) == 0) {
+		snprintf(m->done, sizeof m->done, "truncate %s %zu", path,
+		    off);
+		same(m, fx_truncate(m->fx, path, off), 0);
+		if (off > o->now.n)
+			memset(o->now.p + o->now.n, 0, off - o->now.n);
+		o->now.n = off;
+		publish(o);
+		return;
+	}
+	snprintf(m->done, sizeof m->done, "write %s %zu %zu", path, off, n);
+	for (i = 0; i < n; i++)
+		buf[i] = (uint8_t)draw(m, 256);
+	same(m, fx_write(m->fx, path, off, buf, n), 0);
+	if (off > o->now.n)
+		memset(o->now.p + o->now.n, 0, off - o->now.n);
+	memcpy(o->now.p + off, buf, n);
+	if (off + n > o->now.n)
+		o->now.n = off + n;
+}
+
+static void
+publish_below(struct obj *o, bool undo)
+{
+	unsigned i;
+
+	if (undo && o->type == VFS_REG)
+		o->now = o->published;
+	else
+		publish(o);
+	for (i = 0; i < o->nkids; i++)
+		publish_below(o->kids[i].o, undo);
+}
+
+static void
+do_store(struct model *m)
+{
+	unsigned what = draw(m, 6);
+
+	snprintf(m->done, sizeof m->done, "store %u", what);
+	switch (what) {
+	case 0:
+		fx_reopen(m->fx);
+		break;
+	case 1:
+		fx_reboot(m->fx);
+		publish_below(m->root, true);
+		break;
+	case 2:
+		same(m, fx_publish_all(m->fx), 0);
+		publish_below(m->root, false);
+		fx_restart(m->fx);
+		break;
+	case 3:
+		same(m, engine_checkpoint(m->fx->e), 0);
+		break;
+	case 4:
+		same(m, fx_publish_all(m->fx), 0);
+		publish_below(m->root, false);
+		break;
+	default:
+		same(m, fx_reclaim_all(m->fx), 0);
+		break;
+	}
+	compare(m);
+}
+
+static unsigned
+number(const char *name, unsigned other)
+{
+	const char *s = getenv(name);
+
+	return s ? (unsigned)strtoul(s, NULL, 0) : other;
+}
+
+#endif

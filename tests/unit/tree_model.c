@@ -1,0 +1,323 @@
+/*
+ * Random operations on trees, and on what is in them, against a tree in
+ * memory: removed, replaced, exchanged, copied.  Between the batches in
+ * which removed trees go, killed or not, the store is sound.
+ *
+ *	SEED=n OPS=n tree_model		repeats a run
+ */
+#include "core_model.h"
+
+#define OBJECTS_MAX	200u		/* or clones of clones fill it */
+
+static unsigned
+count(const struct obj *o)
+{
+	unsigned n = 1, i;
+
+	for (i = 0; i < o->nkids; i++)
+		n += count(o->kids[i].o);
+	return n;
+}
+
+/* --- removed ------------------------------------------------------------- */
+
+/* Its only name, and all that are in it, are gone. */
+static void
+drop(struct obj *o)
+{
+	while (o->nkids > 0)
+		drop(o->kids[--o->nkids].o);
+	unlinked(o);
+}
+
+static int
+m_tree_remove(struct model *m, const char *path)
+{
+	struct obj *dir, *o;
+	struct kid *k;
+	char name;
+	int err;
+
+	if ((err = parent(m, path, &dir, &name)) < 0)
+		return err;
+	if (dir->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if ((k = find(dir, name)) == NULL)
+		return -VFS_NOENT;
+	o = k->o;
+	take_out(dir, k);
+	drop(o);
+	return 0;
+}
+
+/* Some batches of it, each of which leaves a sound store; then the rest. */
+static void
+reap(struct model *m, struct vfs_id id)
+{
+	unsigned n = draw(m, 4);
+	uint64_t next = 0;
+	bool done = false;
+
+	while (n-- > 0 && !done) {
+		same(m, fx_reap(m->fx, id, 1 + draw(m, 3), &next, &done), 0);
+		assert_int_equal(fx_check(m->fx), 0);
+		if (draw(m, 3) == 0)
+			fx_reopen(m->fx);
+	}
+	same(m, fx_reclaim_all(m->fx), 0);
+	compare(m);
+}
+
+static void
+do_tree_remove(struct model *m, const char *path)
+{
+	struct vfs_attr a = { .id = { 0 } };
+	int err;
+
+	snprintf(m->done, sizeof m->done, "tree remove %s", path);
+	(void)fx_stat(m->fx, path, &a);
+	same(m, err = fx_tree_remove(m->fx, path), m_tree_remove(m, path));
+	if (err == 0)
+		reap(m, a.id);
+}
+
+/* --- published ----------------------------------------------------------- */
+
+/* Whatever stands at path2 makes room. */
+static int
+m_replace(struct model *m, const char *path, const char *path2)
+{
+	struct obj *d, *d2, *o, *old;
+	struct kid *k, *k2;
+	char name, name2;
+	int err;
+
+	if ((err = parent(m, path, &d, &name)) < 0 ||
+	    (err = parent(m, path2, &d2, &name2)) < 0)
+		return err;
+	if (d->type != VFS_DIR || d2->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if ((k = find(d, name)) == NULL)
+		return -VFS_NOENT;
+	if ((k2 = find(d2, name2)) == NULL)
+		return m_rename(m, path, path2, 0);
+	o = k->o;
+	old = k2->o;
+	if (d != d2 && o->type == VFS_DIR && below(d2, o))
+		return -VFS_INVAL;
+	if (old == o)
+		return 0;
+	if (old->type == VFS_DIR && below(d, old))
+		return -VFS_INVAL;
+	publish(o);
+	stand_for(d2, k2, o);
+	k = find(d, name);
+	take_out(d, k);
+	drop(old);
+	return 0;
+}
+
+static void
+do_tree_publish(struct model *m, const char *path)
+{
+	static const uint32_t flags[] = { 0, VFS_RENAME_NOREPLACE,
+		VFS_RENAME_EXCHANGE, VFS_TREE_REPLACE, VFS_TREE_REPLACE };
+	uint32_t flag = flags[draw(m, 5)];
+	struct vfs_attr a = { .id = { 0 } };
+	char path2[32];
+	int err;
+
+	draw_path(m, path2);
+	snprintf(m->done, sizeof m->done, "tree publish %s %s %u", path,
+	    path2, flag);
+	(void)fx_stat(m->fx, path2, &a);
+	err = fx_tree_publish(m->fx, path, path2, flag);
+	same(m, err, flag == VFS_TREE_REPLACE ? m_replace(m, path, path2) :
+	    m_rename(m, path, path2, flag));
+	if (err == 0 && flag == VFS_TREE_REPLACE && a.id.n != 0)
+		reap(m, a.id);
+}
+
+/* Mostly a name that something can get. */
+static void
+draw_free(struct model *m, char *path)
+{
+	struct obj *dir;
+	unsigned i;
+	char name;
+
+	for (i = 0; i < 40; i++) {
+		draw_path(m, path);
+		if (parent(m, path, &dir, &name) == 0 &&
+		    dir->type == VFS_DIR && find(dir, name) == NULL)
+			return;
+	}
+}
+
+/* --- copied -------------------------------------------------------------- */
+
+/* Objects with several names, and their copies so far. */
+struct twins {
+	struct {
+		struct obj *o, *copy;
+	} v[OBJECTS_MAX];
+	unsigned n;
+};
+
+static struct obj *
+copy(struct obj *o, struct twins *t)
+{
+	struct obj *c;
+	unsigned i;
+
+	publish(o);
+	for (i = 0; i < t->n; i++)
+		if (t->v[i].o == o) {
+			t->v[i].copy->nlink++;
+			return t->v[i].copy;
+		}
+	c = obj_new(o->type, o->mode);
+	memcpy(c->xattr, o->xattr, sizeof c->xattr);
+	c->now = o->now;
+	publish(c);
+	if (o->type != VFS_DIR && o->nlink > 1) {
+		t->v[t->n].o = o;
+		t->v[t->n++].copy = c;
+	}
+	for (i = 0; i < o->nkids; i++)
+		add(c, o->kids[i].name, copy(o->kids[i].o, t));
+	return c;
+}
+
+static int
+m_tree_clone(struct model *m, const char *path, const char *path2)
+{
+	struct twins t = { .n = 0 };
+	struct obj *o, *dir;
+	char name;
+	int err;
+
+	if ((err = object(m, path, &o)) < 0 ||
+	    (err = parent(m, path2, &dir, &name)) < 0)
+		return err;
+	if (dir->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	if (find(dir, name) != NULL)
+		return -VFS_EXIST;
+	add(dir, name, copy(o, &t));
+	return 0;
+}
+
+static void
+do_tree_clone(struct model *m, const char *path)
+{
+	struct obj *o;
+	char path2[32];
+	int err;
+
+	if (draw(m, 3) == 0)
+		path = "/";
+	if (object(m, path, &o) == 0 &&
+	    count(o) + count(m->root) > OBJECTS_MAX)
+		return;
+	draw_free(m, path2);
+	snprintf(m->done, sizeof m->done, "tree clone %s %s", path, path2);
+	err = fx_tree_clone(m->fx, path, path2);
+	same(m, err, m_tree_clone(m, path, path2));
+	if (err < 0)
+		return;
+	check_id(m, path2, err);
+	compare(m);
+}
+
+/* A second name for a file, wherever that is. */
+static void
+do_twin(struct model *m, const char *first)
+{
+	char path[32], path2[32];
+	struct obj *o;
+	unsigned i;
+
+	strcpy(path, first);
+	for (i = 0; i < 50 && (object(m, path, &o) < 0 ||
+	    o->type != VFS_REG); i++)
+		draw_path(m, path);
+	draw_free(m, path2);
+	snprintf(m->done, sizeof m->done, "link %s %s", path, path2);
+	same(m, fx_link(m->fx, path, path2), m_link(m, path, path2));
+}
+
+/* ------------------------------------------------------------------------- */
+
+static void
+one(struct model *m)
+{
+	static void (*const ops[])(struct model *, const char *) = {
+		do_make, do_make, do_names, do_names, do_names, do_names,
+		do_chmod, do_xattr, do_bytes, do_bytes, do_bytes, do_bytes,
+		do_bytes, do_remove, do_tree_remove, do_tree_publish,
+		do_tree_publish, do_tree_clone, do_tree_clone, do_twin,
+		do_twin,
+	};
+	char path[32];
+
+	/* it should not get bare */
+	while (count(m->root) < 25 && draw(m, 30) != 0) {
+		draw_path(m, path);
+		do_make(m, path);
+	}
+	while (count(m->root) > OBJECTS_MAX / 2) {	/* nor a jungle */
+		snprintf(path, sizeof path, "/%c", 'a' + (int)draw(m, NAMES));
+		do_tree_remove(m, path);
+	}
+	draw_path(m, path);
+	ops[draw(m, sizeof ops / sizeof ops[0])](m, path);
+	if (draw(m, 100) == 0)
+		do_store(m);
+}
+
+static void
+run(unsigned seed, unsigned nops)
+{
+	struct model m = { .fx = fx_open(), .seed = seed };
+	unsigned i;
+
+	m.root = obj_new(VFS_DIR, 0755);
+	m.root->refs = 1;
+	for (i = 0; i < nops; i++) {
+		snprintf(m.done, sizeof m.done, "nothing");
+		one(&m);
+		while (engine_step(m.fx->e) > 0)
+			;
+	}
+	compare(&m);
+	tree_free(m.root);
+	fx_close(m.fx);
+}
+
+static void
+trees__random_operations__same_results_and_tree(void **state)
+{
+	unsigned seed = number("SEED", 0), nops = number("OPS", 800), i;
+
+	(void)state;
+	if (seed != 0) {
+		run(seed, nops);
+		return;
+	}
+	for (i = 1; i <= 12; i++) {
+		print_message("# SEED=%u OPS=%u\n", i, nops);
+		run(i, nops);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    trees__random_operations__same_results_and_tree),
+	};
+
+	return cmocka_run_group_tests_name("tree_model", tests, NULL, NULL);
+}
