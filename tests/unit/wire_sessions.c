@@ -477,7 +477,7 @@ tcp__with_a_token__is_served(void **state)
 	lq.dir.n = ar.root;
 	assert_int_equal(wire_call(p, VFS_OP_LOOKUP, &lq, NULL),
 	    -VFS_NOENT);
-	assert_int_equal(wire_rig_count(*state, "wire.peers.tcp"), 1);
+	assert_int_equal(wire_rig_count(*state, "wire.peers_tcp"), 1);
 	wire_peer_close(p);
 	wire_peer_close(u);
 }

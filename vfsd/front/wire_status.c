@@ -151,7 +151,7 @@ peers(struct wire *w, struct proto_list *l)
 	pthread_mutex_unlock(&w->lock);
 	number(l, "wire.peers", all);
 	for (j = 0; j < kinds; j++) {
-		snprintf(name, sizeof name, "wire.peers.%s", kind[j]);
+		snprintf(name, sizeof name, "wire.peers_%s", kind[j]);
 		number(l, name, n[j]);
 	}
 	number(l, "wire.sessions", sessions);
@@ -181,7 +181,7 @@ wire(struct wire *w, struct proto_list *l)
 	unsigned i;
 
 	for (i = 0; i < w->nplaces; i++) {
-		snprintf(name, sizeof name, "wire.listen.%u", i);
+		snprintf(name, sizeof name, "wire.listen_%u", i);
 		text(l, name, w->places[i]->shown);
 	}
 	peers(w, l);
