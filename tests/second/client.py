@@ -5,7 +5,6 @@
 TRANSPORT: unix, tcp, ipc.  Prints TAP.
 """
 import os
-import select
 import struct
 import sys
 
@@ -113,7 +112,7 @@ def batches(items, n):
 
 def transaction(c, top):
     """64 operations: a tree of directories, files and their bytes."""
-    tx = c.call("TX_BEGIN")["tx"]
+    tx, tx_id = c.call("TX_BEGIN")["tx"], os.urandom(16)
     ops = [("CREATE", dict(dir=top, mode=DIR, flags=1, name=b"tree"))]
     for i in range(21):
         ops.append(("CREATE", dict(dir=vfp.RESULT, mode=DIR, flags=1,
@@ -126,12 +125,12 @@ def transaction(c, top):
         c.call("TX_ADD", tx=tx, nops=1, ops=vfp.item(name, values))
     refused("nothing of it is seen before the commit", "NOENT", c.call,
             "LOOKUP", dir=top, name=b"tree")
-    r = c.call("TX_COMMIT", tx=tx, tx_id=b"0123456789abcdef", durability=1)
+    r = c.call("TX_COMMIT", tx=tx, tx_id=tx_id, durability=1)
     check("64 operations are committed", len(ops) == 64 and r["seq"] > 0)
     f = c.call("WALK", dir=top, path=b"tree/d20/f")["attr"]
     got = c.call("READ", id=f["id"], count=100)
     check("and there", got["data"] == b"20" and f["size"] == 2)
-    again = c.call("TX_STATUS", tx_id=b"0123456789abcdef")
+    again = c.call("TX_STATUS", tx_id=tx_id)
     check("the commit is known by its name", again["state"] == 1 and
           again["seq"] == r["seq"])
 
