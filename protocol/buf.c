@@ -65,37 +65,47 @@ rbuf_align(struct rbuf *b, size_t n)
 	}
 }
 
-static uint64_t
-number(struct rbuf *b, unsigned n)
+/* n bytes at a multiple of n; the first case is nearly every one. */
+static inline const uint8_t *
+number(struct rbuf *b, size_t n)
 {
-	const uint8_t *p;
-	uint64_t v = 0;
-
+	if (b->err == 0 && b->pos % n == 0 && n <= b->len - b->pos) {
+		b->pos += n;
+		return b->p + b->pos - n;
+	}
 	rbuf_align(b, n);
-	p = rbuf_bytes(b, n);
-	if (p == NULL)
-		return 0;
-	while (n > 0)
-		v = v << 8 | p[--n];
-	return v;
+	return rbuf_bytes(b, n);
+}
+
+static inline uint32_t
+get32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
 }
 
 uint16_t
 rbuf_u16(struct rbuf *b)
 {
-	return (uint16_t)number(b, 2);
+	const uint8_t *p = number(b, 2);
+
+	return p == NULL ? 0 : (uint16_t)(p[0] | p[1] << 8);
 }
 
 uint32_t
 rbuf_u32(struct rbuf *b)
 {
-	return (uint32_t)number(b, 4);
+	const uint8_t *p = number(b, 4);
+
+	return p == NULL ? 0 : get32(p);
 }
 
 uint64_t
 rbuf_u64(struct rbuf *b)
 {
-	return number(b, 8);
+	const uint8_t *p = number(b, 8);
+
+	return p == NULL ? 0 : get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
 void
@@ -266,16 +276,22 @@ wbuf_align(struct wbuf *w, size_t n)
 		wbuf_u8(w, 0);
 }
 
-static void
+static inline void
 put_number(struct wbuf *w, uint64_t v, unsigned n)
 {
-	uint8_t b[8];
+	uint8_t *p;
 	unsigned i;
 
+	if (w->pos % n != 0)
+		wbuf_align(w, n);
+	if (w->err == 0 && n > w->cap - w->pos)
+		w->err = -VFS_TOO_BIG;
+	if (w->err != 0)
+		return;
+	p = w->p + w->pos;
 	for (i = 0; i < n; i++)
-		b[i] = (uint8_t)(v >> 8 * i);
-	wbuf_align(w, n);
-	wbuf_bytes(w, b, n);
+		p[i] = (uint8_t)(v >> 8 * i);
+	w->pos += n;
 }
 
 void
