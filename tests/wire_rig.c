@@ -11,6 +11,16 @@
 
 #define PATIENCE_MS	20000
 
+static void
+more(void *arg, wire_put *put, void *to)
+{
+	struct wire_rig *r = arg;
+
+	(void)put, (void)to;
+	while (r->stuck)
+		poll(NULL, 0, 2);
+}
+
 struct wire_rig *
 wire_rig_open(unsigned threads, uint32_t stall_ms, bool others,
     const char *spec)
@@ -35,6 +45,8 @@ wire_rig_open(unsigned threads, uint32_t stall_ms, bool others,
 		wc.listeners = &r->place;
 		wc.nlisteners = 1;
 	}
+	wc.more = more;
+	wc.more_arg = r;
 	wc.server = r->server;
 	wc.sessions = r->sessions;
 	wc.store_dirfd = r->dir.dirfd;

@@ -22,6 +22,7 @@ struct wire_rig {
 	struct wire *wire;
 	struct listener *place;		/* one more, or NULL */
 	struct txn *held;		/* the store, from changes */
+	_Atomic bool stuck;		/* STATUS takes as long as this */
 };
 
 /* threads: as wire_conf; spec: one more place, or NULL. */

@@ -51,14 +51,76 @@ wire_wake(struct wire *w)
 	pthread_cond_signal(&w->wake);
 }
 
+static bool
+woken(const struct wire *w)
+{
+	return w->tickets > 0 || w->quit;
+}
+
+/* Waits for a ticket, but not for ever. */
+static void
+doze(struct wire *w)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += WIRE_WATCH_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (!woken(w) && pthread_cond_clockwait(&w->wake, &w->lock,
+	    CLOCK_MONOTONIC, &until) == 0)
+		;
+}
+
+/*
+ * As long as the poller runs requests itself, one idle thread looks now
+ * and then whether it is still at the same one: what should not block may
+ * do so all the same, when a page has to come from a slow disk.  True: it
+ * polls no more.
+ */
+static bool
+watch_poller(struct wire *w)
+{
+	bool stuck = false;
+
+	w->watching = true;
+	while (!stuck && !woken(w) && w->watched != w->inline_runs) {
+		w->watched = w->inline_runs;
+		doze(w);
+		stuck = w->inline_ms != 0 && w->watched == w->inline_runs &&
+		    w->inline_ms + WIRE_WATCH_MS <= wire_now_ms();
+	}
+	w->watching = false;
+	return stuck;
+}
+
 static void
 rest(struct wire *w)
 {
 	w->idle++;
-	while (w->tickets == 0 && !w->quit)
-		pthread_cond_wait(&w->wake, &w->lock);
+	while (!woken(w)) {
+		if (w->watching || w->watched == w->inline_runs) {
+			pthread_cond_wait(&w->wake, &w->lock);
+		} else if (watch_poller(w) && !woken(w)) {
+			w->poller = NULL;
+			w->inline_ms = 0;
+			w->n.handovers++;
+			w->idle--;
+			return;
+		}
+	}
 	if (w->tickets > 0)
 		w->tickets--;
+}
+
+/* The poller is about to run a request itself. */
+static void
+inline_begin(struct wire *w)
+{
+	w->inline_ms = wire_now_ms();
+	w->inline_runs++;
+	if (!w->watching)
+		wire_wake(w);		/* to watch */
 }
 
 static void
@@ -84,7 +146,9 @@ run_one(struct wire_work *k, struct wire_req *q)
 	struct wire *w = k->w;
 	bool lane = q->class == WIRE_LANE, waits = q->class == WIRE_WAIT;
 
-	if (w->poller == k && q->class != WIRE_QUICK) {
+	if (w->poller == k && q->class == WIRE_QUICK) {
+		inline_begin(w);
+	} else if (w->poller == k) {
 		w->poller = NULL;	/* wire_pick saw an idle one */
 		w->n.handovers += q->job == NULL;
 		wire_wake(w);
@@ -97,6 +161,8 @@ run_one(struct wire_work *k, struct wire_req *q)
 	else
 		wire_run(k, q);
 	pthread_mutex_lock(&w->lock);
+	if (w->poller == k)
+		w->inline_ms = 0;
 	w->ordinary -= !lane;
 	w->waiting -= waits;
 }

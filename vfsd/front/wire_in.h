@@ -43,6 +43,8 @@
 #define WIRE_DONE_KEPT	64u		/* answered requests that CANCEL knows */
 #define WIRE_SPARE	2u		/* threads that no ordinary request
 					 * gets: the poller, the lane's */
+#define WIRE_WATCH_MS	50u		/* the poller runs one request for so
+					 * long: another one polls */
 #define WIRE_QUICK_READ	65536u		/* bytes that are read while polling */
 #define WIRE_LIST_MAX	65536u		/* bytes of entries in one reply */
 #define WIRE_FINDINGS_MAX 10000u	/* kept of one check */
@@ -221,6 +223,10 @@ struct wire {
 	struct wire_work *poller;	/* NULL: whoever comes */
 	unsigned idle;			/* threads that wait, and were not */
 	unsigned tickets;		/* ... woken by these */
+	/* What the poller runs itself: since when (0: nothing), how many
+	 * so far, how many when it was last looked at, and is somebody? */
+	uint64_t inline_ms, inline_runs, watched;
+	bool watching;
 	unsigned ordinary, waiting;	/* requests being run: not the lane's;
 					 * and of class WAIT */
 	unsigned queued;

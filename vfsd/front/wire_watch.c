@@ -197,6 +197,8 @@ wire_watch_read(struct wire_call *k, const struct vfs_journal_read *q,
 	struct wire_sess *ws = k->q->ws;
 	unsigned i, n = 0;
 
+	/* What has fired is armed below, and fires again if it has to. */
+	ws->changed = 0;
 	pthread_mutex_lock(&k->w->lock);
 	for (i = 0; i < WIRE_WATCHES; i++) {
 		struct wire_watch *x = &ws->watches[i];
