@@ -440,9 +440,10 @@ locks_drop_owner(struct locks *t, struct vfs_id id, uint64_t owner,
 }
 
 void
-locks_drop_handle(struct locks *t, struct vfs_id id, uint64_t handle)
+locks_drop_handle(struct locks *t, struct vfs_id id, uint64_t domain,
+    uint64_t handle)
 {
-	struct lock like = { .id = id, .handle = handle };
+	struct lock like = { .id = id, .domain = domain, .handle = handle };
 
 	drop(t, &like, true);
 }

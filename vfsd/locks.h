@@ -27,7 +27,7 @@ struct lock {
 	struct vfs_id id;
 	uint64_t owner;
 	uint64_t domain;		/* whose owners: 0 the kernel's, else a
-					 * session's number */
+					 * session's number, or 9P's */
 	uint64_t handle;		/* through which it was asked for */
 	uint64_t start, end;		/* end is the last byte */
 	enum lock_type type;
@@ -61,6 +61,7 @@ void locks_drop_owner(struct locks *t, struct vfs_id id, uint64_t owner,
 /* All that owners of a domain have goes. */
 void locks_drop_domain(struct locks *t, uint64_t domain);
 /* All ranges that were asked for through a handle go (OFD locks). */
-void locks_drop_handle(struct locks *t, struct vfs_id id, uint64_t handle);
+void locks_drop_handle(struct locks *t, struct vfs_id id, uint64_t domain,
+    uint64_t handle);
 
 #endif

@@ -171,7 +171,7 @@ handle__released__its_ranges_go_flock_stays(void **state)
 
 	assert_int_equal(locks_set(t, &whole, 0, NULL, NULL), 0);
 	assert_int_equal(set(t, 1, LOCK_EXCL, 0, 9), 0);	/* no clash */
-	locks_drop_handle(t, file, 1);
+	locks_drop_handle(t, file, 0, 1);
 	assert_int_equal(seen(t, 0).type, LOCK_NONE);
 	whole.owner = 2;
 	assert_err(locks_set(t, &whole, 0, NULL, NULL), LOCKED);

@@ -115,6 +115,8 @@ token__with_fewer_rights__gives_no_more(void **state)
 	char hex[65], ch;
 	uint64_t number;
 	uint32_t n = 1;
+	union p9_t t = { .lock = { .fid = 1, .client_id = p9c_str("h") } };
+	union p9_r r;
 
 	ok(p9_rig_put(k->c, "f", "x", 1));
 	grant(k, "/", VFS_RIGHT_TRAVERSE | VFS_RIGHT_GETATTR |
@@ -127,6 +129,9 @@ token__with_fewer_rights__gives_no_more(void **state)
 	fails(p9c_open(c, 1, P9_O_RDWR), EACCES);
 	ok(p9c_open(c, 1, P9_O_RDONLY));
 	ok(p9c_read(c, 1, 0, &ch, &n));
+	fails(p9c_call(c, P9_TLOCK, &t, &r), EACCES);
+	t.fsync = (struct p9_tfsync){ 1, 0 };
+	fails(p9c_call(c, P9_TFSYNC, &t, &r), EACCES);
 	p9c_free(c);
 }
 

@@ -128,5 +128,5 @@ fuse_locks_released(struct freq *q, const struct fuse_release_in *in)
 	if (in->release_flags & FUSE_RELEASE_FLOCK_UNLOCK)
 		locks_drop_owner(q->f->locks, freq_id(q), in->lock_owner,
 		    true);
-	locks_drop_handle(q->f->locks, freq_id(q), in->fh);
+	locks_drop_handle(q->f->locks, freq_id(q), 0, in->fh);
 }

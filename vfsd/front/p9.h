@@ -27,7 +27,6 @@
 #define P9_WAITS_MAX	512u		/* of them, waiting for locks */
 #define P9_MSIZE_MIN	4096u
 #define P9_MSIZE_MAX	(VFS_IO_MAX + 24u)
-#define P9_ATTACH_MS	10000		/* until somebody has attached */
 
 struct p9;
 

@@ -5,21 +5,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "p9_in.h"
 
 #define SEND_MS		10		/* for a peer that reads slowly */
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* --- what it waits for -------------------------------------------------- */
 
@@ -260,7 +250,6 @@ p9_conn_new(struct p9 *p, int fd, struct p9_conn **out)
 	c->p9 = p;
 	c->fd = fd;
 	c->refs = 1;
-	c->since_ms = now_ms();
 	c->msize = P9_MSIZE_MIN;
 	pthread_mutex_init(&c->lock, NULL);
 	if ((err = who_is_it(c)) < 0 || (err = enter(p, c)) < 0) {

@@ -284,7 +284,8 @@ released(struct p9_fid *f)
 		return;
 	atomic_store(&f->clunked, true);
 	if (atomic_load(&f->locked))
-		locks_drop_handle(f->p9->locks, f->id, f->serial);
+		locks_drop_handle(f->p9->locks, f->id, P9_DOMAIN,
+		    f->serial);
 }
 
 int

@@ -289,20 +289,17 @@ p9_do_fsync(struct p9_req *q, const struct p9_tfsync *t,
 {
 	struct p9 *p = q->c->p9;
 	struct p9_fid *f = p9_fid_get(q->c, t->fid);
-	struct session_call k = { 0 };
 	struct req_env env;
 	int err;
 
 	(void)r;
 	if (f == NULL)
 		return -VFS_BAD_HANDLE;
-	p9_env(q, &env);
-	k.s = f->as->session;
-	k.env = &env;
-	if ((err = session_allows(&k, VFS_RIGHT_SYNC)) < 0) {
+	if ((err = p9_allows(q, f->as, VFS_RIGHT_SYNC)) < 0) {
 		p9_fid_drop(f);
 		return err;
 	}
+	p9_env(q, &env);
 	env.kernel_checked = env.privileged = true;
 	atomic_fetch_add(&p->late, 1);
 	err = dispatch_sync(p->conf.server, &env, f->id,

@@ -15,13 +15,11 @@
 #include "p9_codec.h"
 
 #define P9_OUT		P9_MSIZE_MAX
-#define P9_GROUPS_MAX	64u
 #define P9_CLIENTS_MAX	64u		/* lock owners' client_ids of one
 					 * connection */
 #define P9_CLIENT_ID_MAX 255u
 #define P9_SPARE_MAX	2u		/* message buffers kept */
-#define P9_AUTH_MAX	128u		/* bytes written to an afid */
-#define P9_DEPTH_MAX	4096u		/* directories above another */
+#define P9_DOMAIN	(3ull << 62)	/* of locks; no session's number */
 
 /* On whose behalf requests are made: one attach, one session. */
 struct p9_as {
@@ -34,7 +32,7 @@ struct p9_peer {
 	bool tcp;			/* nobody, without a token */
 	bool anybody;			/* root: acts for whom it likes */
 	uint32_t uid, gid, pid, ngroups;
-	uint32_t groups[P9_GROUPS_MAX];
+	uint32_t groups[USERS_GROUPS_MAX];
 	bool has_token;			/* it has attached by one */
 	uint8_t token[VFS_TOKEN_BYTES];
 };
@@ -104,10 +102,8 @@ struct p9_conn {
 	struct p9 *p9;
 	int fd;
 	uint64_t key;			/* serial << 8 | place in the table */
-	uint64_t since_ms;
 	_Atomic uint32_t msize;
 	atomic_bool versioned;		/* a Tversion was answered */
-	atomic_bool attached;
 
 	_Atomic unsigned refs;
 
@@ -238,6 +234,8 @@ int p9_run(struct p9_req *q, struct p9_as *as, enum vfs_op op, void *req,
 /* The same for what is made: its group is gid, if that may be. */
 int p9_make(struct p9_req *q, struct p9_as *as, uint32_t gid, enum vfs_op op,
     void *req, void *rep);
+/* What no operation asks for by itself. */
+int p9_allows(struct p9_req *q, struct p9_as *as, uint32_t rights);
 void p9_close(struct p9_as *as, uint64_t handle);
 /* id was read: it may be time for a new atime.  Not worth an error. */
 void p9_atime(struct p9_req *q, struct p9_fid *f);

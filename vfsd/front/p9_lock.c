@@ -64,6 +64,7 @@ lock_of(struct p9_conn *c, struct p9_fid *f, const struct p9_tlock *t,
 	};
 
 	*out = (struct lock){ .id = f->id, .handle = f->serial,
+	    .domain = P9_DOMAIN,
 	    .start = t->start, .end = INT64_MAX, .pid = t->proc_id };
 	if (f->kind != P9_OPEN)
 		return -VFS_BAD_HANDLE;
@@ -83,7 +84,8 @@ static void
 granted(struct p9_fid *f)
 {
 	if (atomic_load(&f->clunked))
-		locks_drop_handle(f->p9->locks, f->id, f->serial);
+		locks_drop_handle(f->p9->locks, f->id, P9_DOMAIN,
+		    f->serial);
 }
 
 static int
@@ -171,7 +173,8 @@ p9_do_lock(struct p9_req *q, const struct p9_tlock *t, struct p9_rlock *r)
 
 	if (f == NULL)
 		return -VFS_BAD_HANDLE;
-	if ((err = lock_of(q->c, f, t, &want)) == 0) {
+	if ((err = p9_allows(q, f->as, VFS_RIGHT_LOCK)) == 0 &&
+	    (err = lock_of(q->c, f, t, &want)) == 0) {
 		err = take(q, f, &want, t->flags & P9_LOCK_BLOCK);
 		if (err != P9_LATER)
 			err = status_of(err, &r->status);
@@ -196,7 +199,8 @@ p9_do_getlock(struct p9_req *q, const struct p9_tgetlock *t,
 
 	if (f == NULL)
 		return -VFS_BAD_HANDLE;
-	err = lock_of(q->c, f, &as, &want);
+	if ((err = p9_allows(q, f->as, VFS_RIGHT_LOCK)) == 0)
+		err = lock_of(q->c, f, &as, &want);
 	p9_fid_drop(f);
 	if (err != 0)
 		return err;

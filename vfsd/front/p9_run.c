@@ -62,6 +62,16 @@ p9_make(struct p9_req *q, struct p9_as *as, uint32_t gid, enum vfs_op op,
 	return run(q, &k, op, req, rep);
 }
 
+int
+p9_allows(struct p9_req *q, struct p9_as *as, uint32_t rights)
+{
+	struct req_env env;
+	struct session_call k = { .s = as->session, .env = &env };
+
+	p9_env(q, &env);
+	return session_allows(&k, rights);
+}
+
 void
 p9_close(struct p9_as *as, uint64_t handle)
 {
