@@ -211,7 +211,9 @@ check: deps-check
 	@tests/check.sh
 
 # Measured side by side with the peers; see tests/bench/run.sh.
-BENCH := $(B)/bin/work $(B)/bin/loop $(B)/bin/engine $(B)/bin/journal
+BENCH := $(B)/bin/work $(B)/bin/loop $(B)/bin/engine $(B)/bin/journal \
+	$(B)/bin/p9
+$(B)/bin/p9: $(FIXTURES_A) $(ARCHIVES)
 $(B)/bin/engine $(B)/bin/journal: $(ARCHIVES)
 $(BENCH): $(B)/bin/%: $(B)/obj/tests/bench/%.o
 	@mkdir -p $(@D)

@@ -93,3 +93,5 @@ awk -v peers="$peers" -f "$here/table.awk" "$results"
 echo
 "$bin/engine"
 "$bin/journal"
+echo
+"$here/p9.sh" "$bin" "$top"
