@@ -208,7 +208,7 @@ p9_do_read(struct p9_req *q, const struct p9_tread *t, struct p9_rread *r)
 	    read_file(q, f, t, &r->data);
 
 	/* The bytes of an attribute go with the fid. */
-	if (err == 0 && f->kind == P9_XATTR_READ) {
+	if (err == 0 && r->data.n > 0 && f->kind == P9_XATTR_READ) {
 		memcpy(q->out + READ_HDR, r->data.p, r->data.n);
 		r->data.p = q->out + READ_HDR;
 	}

@@ -110,7 +110,11 @@ conn_reset(struct wire_conn *c, struct link *l)
 	c->born_ms = c->partial_ms = c->unsent_ms = wire_now_ms();
 	c->tick_ms = 0;
 	c->unsent_seen = 0;
-	c->was_partial = c->eof = c->ending = c->gone = c->hello = false;
+	c->was_partial = false;
+	c->eof = false;
+	c->ending = false;
+	c->gone = false;
+	c->hello = false;
 	c->pid = l->who.pid;
 	c->max_msg = l->max_msg;
 	c->granted = WIRE_CREDITS;
