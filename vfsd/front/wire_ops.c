@@ -131,6 +131,16 @@ lend_all(struct wire_call *k, union proto_rep *r)
 	lend[k->q->op](k, r);
 }
 
+/* What a peer asks for at most, but room for one entry. */
+static void
+cut_list(struct wire_call *k, uint32_t max)
+{
+	if (max < PROTO_MSG_MIN)
+		max = PROTO_MSG_MIN;
+	if (k->k->entries.cap > max)
+		k->k->entries.cap = max;
+}
+
 /* --- one request ------------------------------------------------------------ */
 
 int
@@ -231,6 +241,8 @@ run(struct wire_call *k, union proto_rep *r)
 	if (k->q->op == VFS_OP_READ && q.read.grant != 0)
 		return read_granted(k, &q.read, r);
 	lend_all(k, r);
+	if (k->q->op == VFS_OP_DIR_READ && q.dir_read.max_bytes != 0)
+		cut_list(k, q.dir_read.max_bytes);
 	err = session_run(&k->sc, k->q->op, &q, r);
 	if (k->q->op == VFS_OP_JOURNAL_READ)
 		journal_was_read(k, &q.journal_read, &r->journal_read, err);
