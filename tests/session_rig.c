@@ -275,3 +275,24 @@ s_read(struct srig *x, struct session *s, struct vfs_id id, uint64_t off,
 
 	return err < 0 ? err : (int64_t)r.data.n;
 }
+
+struct session *
+srig_token(struct srig *x, struct vfs_id root, uint32_t rights)
+{
+	struct vfs_grant q = { .root = root, .rights = rights };
+	struct session_who who = { .transport = "test" };
+	uint8_t token[VFS_TOKEN_BYTES];
+	struct vfs_attach_reply ar;
+	struct vfs_grant_reply r;
+	struct vfs_attach aq;
+	struct session *s;
+	int err = srig_run(x, x->own, VFS_OP_GRANT, &q, &r);
+
+	assert(err == 0);
+	memcpy(token, r.token.p, sizeof token);
+	aq = (struct vfs_attach){ .token = { token, sizeof token } };
+	err = session_attach(x->ss, &who, &aq, &s, &ar);
+	assert(err == 0);
+	(void)err;
+	return s;
+}

@@ -36,6 +36,9 @@ void srig_restart(struct srig *x);
 /* By identity; asserts. */
 struct session *srig_user(struct srig *x, uint32_t uid, uint32_t gid);
 void srig_end(struct session *s);
+/* By a token of that directory and those rights (0: all); asserts. */
+struct session *srig_token(struct srig *x, struct vfs_id root,
+    uint32_t rights);
 
 int srig_run(struct srig *x, struct session *s, enum vfs_op op,
     const void *q, void *rep);

@@ -25,6 +25,7 @@
 #include "tx.h"
 
 #define SESSION_GROUPS_MAX	64u
+#define SESSION_SEEN		256u	/* remembered; a power of two */
 #define SESSION_TRANSPORT_MAX	16u
 
 struct sessions {
@@ -88,6 +89,9 @@ struct session {
 	struct handle *handles;
 	uint32_t nhandles, cap, used, first_free;	/* slot + 1; 0: none */
 	uint64_t gen;
+	struct {
+		uint64_t id, stamp;
+	} seen[SESSION_SEEN];		/* below the root, by id */
 	void (*on_end)(void *arg, int err);
 	void *on_end_arg;
 };

@@ -236,6 +236,34 @@ in_group(const struct session *s, uint32_t gid)
 	return s->any_gid || s->gid == gid;
 }
 
+/* --- what was found below the root (within.h) ----------------------------- */
+
+static bool
+seen(const void *session, uint64_t id, uint64_t stamp)
+{
+	/* the lock of an object that is not changed otherwise */
+	struct session *s = (struct session *)(uintptr_t)session;
+	unsigned i = id % SESSION_SEEN;
+	bool is;
+
+	pthread_mutex_lock(&s->lock);
+	is = s->seen[i].id == id && s->seen[i].stamp == stamp;
+	pthread_mutex_unlock(&s->lock);
+	return is;
+}
+
+static void
+saw(const void *session, uint64_t id, uint64_t stamp)
+{
+	struct session *s = (struct session *)(uintptr_t)session;
+	unsigned i = id % SESSION_SEEN;
+
+	pthread_mutex_lock(&s->lock);
+	s->seen[i].id = id;
+	s->seen[i].stamp = stamp;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* A front that keeps ids by itself holds what they name. */
 static bool
 front_holds(const void *session, uint64_t id)
@@ -270,7 +298,7 @@ run_env(struct run *r)
 		.root = sees_all(r) ? 0 : s->root.n,
 		.root_parent = s->root_parent.n,
 		.holds = r->k->own_ids ? front_holds : handle_holds,
-		.holder = s,
+		.seen = seen, .saw = saw, .holder = s,
 		.stop = run_stop, .stop_arg = r,
 	};
 	if (r->k->has_gid && s->cred && in_group(s, r->k->gid))

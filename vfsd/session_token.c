@@ -388,8 +388,6 @@ session_grant(struct run *r, void *qp, void *rp)
 
 struct doomed {
 	struct token *tokens;		/* parents first */
-	struct session **sessions;
-	size_t nsessions, cap;
 	uint32_t ntokens;
 };
 
@@ -423,27 +421,20 @@ is_doomed(const struct doomed *d, uint64_t token)
 	return t != NULL;
 }
 
-/* Sessions of what was taken, each with a reference. */
-static int
-take_sessions(struct sessions *ss, struct doomed *d)
+/* A session of what was taken that goes on yet, with a reference. */
+static struct session *
+next_session(struct sessions *ss, const struct doomed *d)
 {
-	struct session *s, **v;
+	struct session *s;
 
-	for (s = ss->list; s != NULL; s = s->next) {
-		if (s->token == 0 || !is_doomed(d, s->token))
-			continue;
-		if (d->nsessions == d->cap) {
-			d->cap = 2 * d->cap + 16;
-			v = realloc(d->sessions, d->cap * sizeof(struct
-			    session *));
-			if (v == NULL)
-				return -VFS_NOMEM;
-			d->sessions = v;
-		}
+	pthread_mutex_lock(&ss->lock);
+	for (s = ss->list; s != NULL && (s->token == 0 || s->ended != 0 ||
+	    !is_doomed(d, s->token)); s = s->next)
+		;
+	if (s != NULL)
 		s->refs++;
-		d->sessions[d->nsessions++] = s;
-	}
-	return 0;
+	pthread_mutex_unlock(&ss->lock);
+	return s;
 }
 
 /* Sessions end first: what they still try has no effect, and what was at
@@ -452,15 +443,14 @@ static int
 finish(struct sessions *ss, struct doomed *d, int why)
 {
 	struct vfs_slice none = { NULL, 0 };
+	struct session *s;
 	struct token *t;
 	int err = 0, one;
-	size_t i;
 
-	for (i = 0; i < d->nsessions; i++) {
-		session_end(d->sessions[i], why);
-		session_drop(d->sessions[i]);
+	while ((s = next_session(ss, d)) != NULL) {
+		session_end(s, why);
+		session_drop(s);
 	}
-	free(d->sessions);
 	server_barrier(ss->server);
 	while ((t = d->tokens) != NULL) {
 		d->tokens = t->next;
@@ -543,7 +533,7 @@ session_revoke(struct run *r, void *qp, void *rp)
 	struct vfs_revoke_reply *rep = rp;
 	struct doomed d = { 0 };
 	struct token *t;
-	int err = 0, kept;
+	int err;
 
 	if ((r->s->rights & any) == 0)
 		return run_denied(r, VFS_OP_REVOKE, 0, any);
@@ -558,16 +548,13 @@ session_revoke(struct run *r, void *qp, void *rp)
 		t->doomed = true;
 		mark_children(ss);
 		take_tokens(ss, &d);
-		err = take_sessions(ss, &d);
 	}
 	pthread_mutex_unlock(&ss->lock);
 	if (t == NULL)
 		return -VFS_NOENT;
 	rep->revoked = d.ntokens;
-	kept = finish(ss, &d, -VFS_REVOKED);
-	if (kept == 0)
-		kept = engine_sync(server_engine(ss->server));
-	return err < 0 ? err : kept;
+	err = finish(ss, &d, -VFS_REVOKED);
+	return err < 0 ? err : engine_sync(server_engine(ss->server));
 }
 
 /* --- the end of their time ----------------------------------------------- */
@@ -589,7 +576,6 @@ sessions_expire(struct sessions *ss)
 	if (any) {
 		mark_children(ss);
 		take_tokens(ss, &d);
-		(void)take_sessions(ss, &d);	/* they notice by themselves */
 	}
 	pthread_mutex_unlock(&ss->lock);
 	if (any)

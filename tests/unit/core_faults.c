@@ -4,6 +4,7 @@
  * recovery finds a trace of it.
  */
 #include "../cm.h"
+#include "../../vfsd/core/token.h"
 
 static uint8_t acl[44] = { 2, 0, 0, 0,
 	1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 7, 0, 7, 0, 0, 0,
@@ -23,6 +24,18 @@ static int
 do_reclaim(struct fx *fx)
 {
 	return fx_reclaim_all(fx);
+}
+
+static int
+do_token(struct fx *fx)
+{
+	struct rec_token rec = { .root = { VFS_ID_ROOT }, .rights = 1 };
+	uint8_t row[REC_TOKEN_MAX];
+	struct vfs_token q = { .number = 1, .next = 3,
+		.row = { row, rec_token_encode(&rec, row) } };
+	struct vfs_token_reply r;
+
+	return fx_op_token(fx, &q, &r);
 }
 
 static int
@@ -191,6 +204,7 @@ static const struct {
 	{ "tree publish", do_tree_publish },
 	{ "tree clone", do_tree_clone },
 	{ "reap", do_reap },
+	{ "token", do_token },
 };
 #define NOPS	(sizeof ops / sizeof ops[0])
 

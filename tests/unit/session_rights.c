@@ -18,25 +18,6 @@ str(const char *s)
 	return (struct vfs_slice){ s, strlen(s) };
 }
 
-/* A session of the whole store with these rights. */
-static struct session *
-with(struct srig *x, uint32_t rights)
-{
-	struct vfs_grant q = { .root = ROOT, .rights = rights };
-	struct session_who who = { .transport = "test" };
-	uint8_t token[VFS_TOKEN_BYTES];
-	struct vfs_attach_reply ar;
-	struct vfs_grant_reply r;
-	struct vfs_attach aq;
-	struct session *s;
-
-	assert_err(srig_run(x, x->own, VFS_OP_GRANT, &q, &r), OK);
-	memcpy(token, r.token.p, sizeof token);
-	aq = (struct vfs_attach){ .token = { token, sizeof token } };
-	assert_err(session_attach(x->ss, &who, &aq, &s, &ar), OK);
-	return s;
-}
-
 /* --- the table, as this test understands it -------------------------------------- */
 
 /* F: a file, D: the directory that it is in. */
@@ -170,7 +151,7 @@ rights__each_missing_from_each_operation__is_denied_and_kept(void **state)
 
 	assert_err(s_create(x, x->own, ROOT, "f", FILE_MODE, &f), OK);
 	for (bit = 1; bit <= R(ADMIN); bit <<= 1) {
-		struct session *s = with(x, VFS_RIGHTS_ALL & ~bit);
+		struct session *s = srig_token(x, ROOT, VFS_RIGHTS_ALL & ~bit);
 		struct vfs_id id = f, d = ROOT;
 		uint64_t h;
 
@@ -201,7 +182,7 @@ static void
 rights__inside_of_lists__are_looked_at(void **state)
 {
 	struct srig *x = *state;
-	struct session *s = with(x, VFS_RIGHTS_ALL & ~(R(GETATTR) |
+	struct session *s = srig_token(x, ROOT, VFS_RIGHTS_ALL & ~(R(GETATTR) |
 	    R(CREATE) | R(READ)));
 	uint64_t ids[2] = { VFS_ID_ROOT, 0 };
 	struct vfs_stat_batch bq = { .n = 2, .ids = { ids, sizeof ids } };
@@ -248,7 +229,7 @@ static void
 append__without_write__only_at_the_end(void **state)
 {
 	struct srig *x = *state;
-	struct session *s = with(x, VFS_RIGHTS_ALL & ~R(WRITE));
+	struct session *s = srig_token(x, ROOT, VFS_RIGHTS_ALL & ~R(WRITE));
 	struct vfs_id f;
 	uint64_t h;
 
@@ -263,7 +244,7 @@ append__without_write__only_at_the_end(void **state)
 	assert_int_equal(s_read(x, x->own, f, 0, 10), 5);
 	assert_memory_equal(x->room, "abcde", 5);
 	srig_end(s);
-	s = with(x, VFS_RIGHTS_ALL & ~(R(WRITE) | R(APPEND)));
+	s = srig_token(x, ROOT, VFS_RIGHTS_ALL & ~(R(WRITE) | R(APPEND)));
 	assert_err(s_write(x, s, f, 0, "x", VFS_WRITE_APPEND), ACCESS);
 	srig_end(s);
 }

@@ -22,25 +22,6 @@ str(const char *s)
 	return (struct vfs_slice){ s, strlen(s) };
 }
 
-/* A session that is given the directory root. */
-static struct session *
-jail(struct srig *x, struct vfs_id root, uint32_t rights)
-{
-	struct vfs_grant q = { .root = root, .rights = rights };
-	struct session_who who = { .transport = "test" };
-	uint8_t token[VFS_TOKEN_BYTES];
-	struct vfs_attach_reply ar;
-	struct vfs_grant_reply r;
-	struct vfs_attach aq;
-	struct session *s;
-
-	assert_err(srig_run(x, x->own, VFS_OP_GRANT, &q, &r), OK);
-	memcpy(token, r.token.p, sizeof token);
-	aq = (struct vfs_attach){ .token = { token, sizeof token } };
-	assert_err(session_attach(x->ss, &who, &aq, &s, &ar), OK);
-	return s;
-}
-
 /* /jail with sub/f and f; /out with f and secret. */
 struct tree {
 	struct vfs_id jail, sub, subf, f, out, outf;
@@ -59,7 +40,7 @@ plant(struct srig *x, struct tree *t)
 	assert_err(s_create(x, x->own, ROOT, "out", DIR_MODE, &t->out), OK);
 	assert_err(s_create(x, x->own, t->out, "f", FILE_MODE, &t->outf),
 	    OK);
-	return jail(x, t->jail, 0);
+	return srig_token(x, t->jail, 0);
 }
 
 /* --- one thing after the other ------------------------------------------------ */
@@ -212,7 +193,7 @@ tx_status__of_others__never_seen(void **state)
 {
 	struct srig *x = *state;
 	struct tree t;
-	struct session *s = plant(x, &t), *two = jail(x, t.out, 0);
+	struct session *s = plant(x, &t), *two = srig_token(x, t.out, 0);
 	uint8_t id[VFS_TX_ID_BYTES] = "the same for all";
 	struct vfs_tx_exec q = { .nops = 1, .tx_id = { id, sizeof id } };
 	struct vfs_tx_status sq = { { id, sizeof id } };

@@ -282,6 +282,70 @@ tokens__a_crowd_derives__until_it_is_revoked(void **state)
 	}
 }
 
+/* --- what is remembered of places -------------------------------------------------- */
+
+struct looker {
+	struct session *s;
+	struct vfs_id f;
+	_Atomic bool stop;
+	unsigned found, lost;
+};
+
+static void *
+look(void *arg)
+{
+	struct looker *l = arg;
+	union proto_req q;
+	union proto_rep r;
+	int err;
+
+	while (!l->stop) {
+		memset(&q, 0, sizeof q);
+		q.stat.id = l->f;
+		err = call(l->s, VFS_OP_STAT, &q, &r, 0);
+		assert_true(err == 0 || err == -VFS_NO_SUCH_ID);
+		l->found += err == 0;
+		l->lost += err != 0;
+	}
+	return NULL;
+}
+
+/* Others look all the time, so that the session remembers: after a move
+ * has been answered nobody sees the old place. */
+static void
+move__while_others_look__is_seen_at_once(void **state)
+{
+	struct srig *x = *state;
+	struct vfs_id jail, d, f, out;
+	struct looker l[2];
+	struct session *s;
+	pthread_t t[2];
+	unsigned i;
+
+	assert_err(s_create(x, x->own, ROOT, "jail", DIR_MODE, &jail), OK);
+	assert_err(s_create(x, x->own, ROOT, "out", DIR_MODE, &out), OK);
+	assert_err(s_create(x, x->own, jail, "d", DIR_MODE, &d), OK);
+	assert_err(s_create(x, x->own, d, "f", FILE_MODE, &f), OK);
+	s = srig_token(x, jail, 0);
+	for (i = 0; i < 2; i++) {
+		l[i] = (struct looker){ .s = s, .f = f };
+		pthread_create(&t[i], NULL, look, &l[i]);
+	}
+	for (i = 0; i < 2000; i++) {
+		assert_err(s_rename(x, x->own, jail, "d", out, "d"), OK);
+		assert_err(s_stat(x, s, f, NULL), NO_SUCH_ID);
+		assert_err(s_rename(x, x->own, out, "d", jail, "d"), OK);
+		assert_err(s_stat(x, s, f, NULL), OK);
+	}
+	for (i = 0; i < 2; i++) {
+		l[i].stop = true;
+		pthread_join(t[i], NULL);
+		printf("# found %u times, not found %u\n", l[i].found,
+		    l[i].lost);
+	}
+	srig_end(s);
+}
+
 int
 main(void)
 {
@@ -289,6 +353,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    revoke__threads_at_work__nothing_happens_afterwards,
 		    srig_setup, srig_teardown),
+		cmocka_unit_test_setup_teardown(
+		    move__while_others_look__is_seen_at_once, srig_setup,
+		    srig_teardown),
 		cmocka_unit_test_setup_teardown(
 		    tokens__a_crowd_derives__until_it_is_revoked,
 		    srig_setup, srig_teardown),

@@ -45,6 +45,9 @@ struct req_env {
 	uint64_t root;
 	uint64_t root_parent;		/* the root has to lie here; 0: anywhere */
 	bool (*holds)(const void *holder, uint64_t id);	/* has id open */
+	/* Was id found below the root, when nothing had moved since? */
+	bool (*seen)(const void *holder, uint64_t id, uint64_t stamp);
+	void (*saw)(const void *holder, uint64_t id, uint64_t stamp);
 	const void *holder;
 	/* Asked just before a commit: not 0, and nothing has happened. */
 	int (*stop)(void *arg);
@@ -184,6 +187,14 @@ int txn_fault(struct txn *t, int err, const char *file, int line,
 
 /* The engine behind a txn, for the data_ functions. */
 struct engine *txn_engine(struct txn *t);
+
+/*
+ * Has anything moved?  What txn_placed says of the txn in which something
+ * was found: as long as txn_places_now says the same, in a later txn, no
+ * name of a directory and no last name has come or gone.  0: never mind.
+ */
+uint64_t txn_placed(const struct txn *t);
+uint64_t txn_places_now(const struct txn *t);
 
 /* Somebody else asks from now on (one of several requests in one txn). */
 void txn_set_env(struct txn *t, const struct req_env *env);

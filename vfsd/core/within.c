@@ -76,25 +76,46 @@ any_link(struct txn *t, struct txn_cur *c, struct vfs_id id)
 	return err < 0 && err != -VFS_NOENT ? err : in;
 }
 
-int
-within(struct txn *t, struct vfs_id id)
+/* By its names, all the way up. */
+static int
+placed(struct txn *t, struct vfs_id id, const struct node *n)
 {
 	struct txn_cur *c;
-	struct node n;
 	int err;
 
-	if (within_all(t))
-		return 1;
-	if ((err = node_get_published(t, id, &n)) < 0)
-		return err == -VFS_NO_SUCH_ID ? 0 : err;
-	if (n.in.nlink == 0)
-		return nameless(t, &n);
-	if (node_is_dir(&n))
+	if (node_is_dir(n))
 		return within_dir(t, id);
 	if ((err = txn_cur_open(t, &c)) < 0)
 		return err;
 	err = any_link(t, c, id);
 	txn_cur_close(c);
+	return err;
+}
+
+/*
+ * Most requests are about what was found a moment ago, and nothing has
+ * moved since.  Only what lies inside is remembered.
+ */
+int
+within(struct txn *t, struct vfs_id id)
+{
+	const struct req_env *env = txn_env(t);
+	uint64_t now, stamp = txn_placed(t);
+	struct node n;
+	int err;
+
+	if (within_all(t))
+		return 1;
+	now = env->seen != NULL ? txn_places_now(t) : 0;
+	if (now != 0 && env->seen(env->holder, id.n, now))
+		return 1;
+	if ((err = node_get_published(t, id, &n)) < 0)
+		return err == -VFS_NO_SUCH_ID ? 0 : err;
+	if (n.in.nlink == 0)
+		return nameless(t, &n);
+	err = placed(t, id, &n);
+	if (err == 1 && stamp != 0 && env->saw != NULL)
+		env->saw(env->holder, id.n, stamp);
 	return err;
 }
 

@@ -223,6 +223,7 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 {
 	struct engine *e = t->e;
 	uint64_t tick = atomic_load(&e->tick) + 1;
+	bool moves = (t->changes & CHANGES_PLACES) != 0;
 	const uint8_t *rec = e->rec.p;
 	int err;
 
@@ -233,7 +234,11 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 	atomic_fetch_add(&e->commits, 1);
 	rows_pend(e, m->nrows, m->record);
 	table_size(e);
+	if (moves)
+		atomic_fetch_add(&e->places, 1);
 	atomic_store_explicit(&e->tick, tick, memory_order_release);
+	if (moves)
+		atomic_fetch_add(&e->places, 1);
 	/* After the tick: who takes first this and then the tick sees it. */
 	if (h->seq != 0) {
 		if (t->njournal > 0)

@@ -100,11 +100,16 @@ struct txn {
 	const struct vfs_id *ids;	/* to give out before new ones */
 	size_t nids;
 	uint32_t njournal, changes;	/* records; 1 << kind of them */
+	uint64_t places;		/* engine.places, from before v */
 	struct vec frees;		/* of free_ent */
 	struct vec carried;		/* of carry_ent */
 	struct vec carry_buf;		/* of bytes */
 	struct txn_cur cur[TXN_CURSORS_MAX];
 };
+
+/* Kinds of records after which something may lie elsewhere, or nowhere. */
+#define CHANGES_PLACES	(~(1u << JOURNAL_CREATE | 1u << JOURNAL_DATA | \
+	1u << JOURNAL_META | 1u << JOURNAL_XATTR))
 
 /* A reader's place.  tick is UINT64_MAX while nobody reads. */
 struct slot {
@@ -176,6 +181,8 @@ struct engine {
 	struct overlay *ws;
 	struct vec rec;			/* the record being built */
 	_Atomic uint64_t id_now, seq_now;	/* the next ones */
+	_Atomic uint64_t places;	/* grows by 1 before, and by 1 after a
+					 * commit that moves something shows */
 	uint64_t seq_opened;		/* the first of this opening */
 	_Atomic uint64_t id_lease, seq_lease;	/* durable; exclusive */
 	uint64_t log_sum;		/* of the last record */

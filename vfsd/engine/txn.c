@@ -31,6 +31,7 @@ vec_room(struct vec *v, size_t item, size_t more)
 static struct txn *
 txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
 {
+	uint64_t places = atomic_load(&e->places);
 	struct txn *t = slot_take(e);
 
 	t->mode = mode;
@@ -39,6 +40,7 @@ txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
 	t->draft = t->carries = t->whole = false;
 	t->nids = 0;
 	t->njournal = t->changes = 0;
+	t->places = places;
 	t->frees.n = t->carried.n = t->carry_buf.n = 0;
 	return t;
 }
@@ -265,6 +267,28 @@ txn_journal(struct txn *t, const struct rec_journal *rec,
 	row_key_id2(&key, ROW_JOURNAL, at->seq, at->idx);
 	return txn_put(t, row_key_slice(&key), (struct vfs_slice){
 	    buf, rec_journal_encode(rec, buf) });
+}
+
+/* A commit that moves something is under way, or this txn does it itself. */
+static bool
+unsettled(const struct txn *t, uint64_t places)
+{
+	return t->priv != NULL || places % 2 != 0 ||
+	    (t->changes & CHANGES_PLACES) != 0;
+}
+
+uint64_t
+txn_placed(const struct txn *t)
+{
+	return unsettled(t, t->places) ? 0 : t->places + 2;
+}
+
+uint64_t
+txn_places_now(const struct txn *t)
+{
+	uint64_t now = atomic_load(&t->e->places);
+
+	return unsettled(t, now) ? 0 : now + 2;
 }
 
 void
