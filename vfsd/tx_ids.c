@@ -191,6 +191,14 @@ results_put(const struct tx_verdict *v, uint8_t *p)
 	return n * TXID_BRIEF;
 }
 
+/* Its row, and the end of another one. */
+size_t
+txids_row(size_t n)
+{
+	return 256 + TXID_FIXED + TXID_BRIEF *
+	    (n < RESULTS_MAX ? n : RESULTS_MAX);
+}
+
 /* The row goes with the commit; the oldest makes room for it. */
 int
 txids_put(struct txids *x, struct txn *t, const struct commit *c,

@@ -200,6 +200,8 @@ void txids_unlock(struct txids *x);
 /* 1 and the answer if there was this commit, 0 if not. */
 int txids_find(struct txn *t, const uint8_t id[16], uint64_t digest[2],
     struct tx_verdict *v);
+/* Bytes that the answer of n operations takes in a commit, at most. */
+size_t txids_row(size_t n);
 int txids_put(struct txids *x, struct txn *t, const struct commit *c,
     const struct tx_verdict *v);
 void txids_committed(struct txids *x, const struct commit *c);

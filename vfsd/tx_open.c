@@ -11,6 +11,7 @@
 #include "tx_in.h"
 
 #define TRIES_MAX	3u
+#define PUTS_MAX	2u		/* memory: times what a commit takes */
 
 /* --- operations ---------------------------------------------------------- */
 
@@ -107,13 +108,17 @@ prepare_and_run(struct item *it, struct server *s, struct txn *p,
 	return err;
 }
 
+/* What the commit will write has to fit; a row that was put often is
+ * written once, but takes memory until then. */
 static int
 too_large(struct server *s, const struct tx *t)
 {
 	size_t max = engine_commit_max(server_engine(s));
+	size_t record = private_record(t->priv) + txids_row(t->items.n);
 
-	return private_bytes(t->priv) > max || t->items.bytes > max ||
-	    t->data > VFS_TX_DATA_MAX ? -VFS_TX_LIMIT : 0;
+	return record > max || private_bytes(t->priv) > PUTS_MAX * max ||
+	    t->items.bytes > max || t->data > VFS_TX_DATA_MAX ?
+	    -VFS_TX_LIMIT : 0;
 }
 
 static int

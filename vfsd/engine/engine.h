@@ -156,9 +156,12 @@ void private_leave(struct private *p);
 void private_look(struct private *p, bool below);
 /* Within: forget all writes. */
 void private_reset(struct private *p);
-/* Puts so far (they never fall), memory of its rows, ids given out. */
+/* Puts so far (they never fall); memory of its rows, each as often as it
+ * was put; what a commit of them writes, records included; ids given
+ * out. */
 uint64_t private_puts(const struct private *p);
 size_t private_bytes(const struct private *p);
+size_t private_record(const struct private *p);
 const struct vfs_id *private_ids(const struct private *p, size_t *n);
 /* The last commit that it sees. */
 struct vfs_seq private_seq(const struct private *p);

@@ -128,6 +128,7 @@ struct private {
 	struct overlay *ws;
 	struct vec issued;		/* of vfs_id, ascending */
 	uint64_t puts;			/* rows put, ever */
+	size_t journal;			/* bytes of records not written */
 	struct vfs_seq seq;		/* the last commit that it sees */
 	bool expired;			/* holds nothing any more */
 };

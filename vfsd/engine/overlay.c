@@ -57,7 +57,7 @@ struct overlay {
 	uint64_t random;
 
 	/* Written by the writer, read by all. */
-	_Atomic size_t rows, bytes;
+	_Atomic size_t rows, bytes, newest;
 };
 
 /* --- arena --------------------------------------------------------- */
@@ -205,6 +205,7 @@ overlay_reset(struct overlay *o)
 	atomic_store_explicit(&o->kinds, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->rows, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->bytes, 0, memory_order_relaxed);
+	atomic_store_explicit(&o->newest, 0, memory_order_relaxed);
 }
 
 /* --- keys ---------------------------------------------------------- */
@@ -578,6 +579,18 @@ order(struct overlay *o, struct kind *k)
 
 /* --- put ----------------------------------------------------------- */
 
+/* Key and newest value of k change; its first version brings the key. */
+static void
+count_newest(struct overlay *o, const struct ov_key *k,
+    const struct ov_ver *v)
+{
+	size_t was = v->older != NULL ? v->older->n : 0;
+	size_t n = overlay_newest(o) + v->n - was;
+
+	atomic_store_explicit(&o->newest, v->older != NULL ? n : n + k->n,
+	    memory_order_relaxed);
+}
+
 int
 overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
     uint64_t tick)
@@ -602,6 +615,7 @@ overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
 	}
 	v->older = atomic_load_explicit(&k->newest, memory_order_relaxed);
 	assert(v->older == NULL || v->older->tick <= tick);
+	count_newest(o, k, v);
 	atomic_store_explicit(&k->newest, v, memory_order_release);
 	return 0;
 }
@@ -624,4 +638,10 @@ size_t
 overlay_bytes(const struct overlay *o)
 {
 	return atomic_load_explicit(&o->bytes, memory_order_relaxed);
+}
+
+size_t
+overlay_newest(const struct overlay *o)
+{
+	return atomic_load_explicit(&o->newest, memory_order_relaxed);
 }

@@ -92,6 +92,8 @@ const struct ov_ver *overlay_at(const struct ov_key *k, uint64_t tick);
 /* Any thread. */
 size_t overlay_rows(const struct overlay *o);	/* keys */
 size_t overlay_bytes(const struct overlay *o);	/* of arena in use */
+size_t overlay_newest(const struct overlay *o);	/* of keys and what they
+						 * hold now */
 
 int slice_cmp(struct vfs_slice a, struct vfs_slice b);
 

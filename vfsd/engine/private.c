@@ -174,6 +174,7 @@ void
 private_reset(struct private *p)
 {
 	overlay_reset(p->ws);
+	p->journal = 0;
 }
 
 /* Ids come from the serial point, which is left at once. */
@@ -206,6 +207,13 @@ size_t
 private_bytes(const struct private *p)
 {
 	return overlay_bytes(p->ws);
+}
+
+size_t
+private_record(const struct private *p)
+{
+	return overlay_newest(p->ws) + p->journal +
+	    overlay_rows(p->ws) * redo_row_size(0, ROW_SUM);
 }
 
 const struct vfs_id *

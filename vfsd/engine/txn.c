@@ -260,8 +260,12 @@ txn_journal(struct txn *t, const struct rec_journal *rec,
 
 	assert(t->mode == TXN_WRITE);
 	*at = (struct journal_pos){ 0, 0 };
-	if (t->priv != NULL)
+	if (t->priv != NULL) {
+		row_key_id2(&key, ROW_JOURNAL, 0, 0);
+		t->priv->journal += redo_row_size(key.n,
+		    rec_journal_encode(rec, buf) + ROW_SUM);
 		return 0;
+	}
 	*at = (struct journal_pos){ t->e->seq_now, t->njournal++ };
 	t->changes |= 1u << rec->kind;
 	row_key_id2(&key, ROW_JOURNAL, at->seq, at->idx);
