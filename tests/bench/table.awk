@@ -18,7 +18,7 @@ function times(what, who) {
 function best_peer(what,   i, x, least) {
 	least = 0
 	for (i = 1; i <= np; i++) {
-		if (name[i] == "host" || name[i] == "loop" || name[i] == "vfsd")
+		if (name[i] ~ /^(host|loop|vfsd.*)$/)
 			continue
 		x = times(what, name[i])
 		if (x > 0 && (least == 0 || x < least))
