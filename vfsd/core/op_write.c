@@ -207,9 +207,10 @@ prep_write(struct txn *rt, const struct vfs_write *q, struct plan **out)
 	return err < 0 ? err : content_plan_convert(rt, &n, *out);
 }
 
+/* To the draft, or to the rows that all see. */
 static int
 write_inline(struct txn *t, struct node *n, uint64_t off,
-    struct vfs_slice data)
+    struct vfs_slice data, bool draft)
 {
 	struct content_inline c;
 	int err;
@@ -217,41 +218,46 @@ write_inline(struct txn *t, struct node *n, uint64_t off,
 	err = content_inline_edit(t, n, off, data.p, data.n, &c);
 	if (err < 0)
 		return err;
-	n->draft = true;
-	return content_put_inline(t, n, ROW_DINLINE,
+	n->draft = draft;
+	return content_put_inline(t, n, draft ? ROW_DINLINE : ROW_INLINE,
 	    (struct vfs_slice){ c.b, c.n });
 }
 
 static int
 write_blocks(struct txn *t, struct node *n, uint64_t off, size_t len,
-    struct plan *p)
+    struct plan *p, bool draft)
 {
 	struct row_key k;
 	int err;
 
-	if (n->draft && (n->in.flags & INODE_INLINE)) {
-		row_key_id(&k, ROW_DINLINE, n->id.n);
+	if (n->draft == draft && (n->in.flags & INODE_INLINE)) {
+		row_key_id(&k, draft ? ROW_DINLINE : ROW_INLINE, n->id.n);
 		if ((err = txn_del(t, row_key_slice(&k))) < 0)
 			return err;
 	}
 	n->in.flags &= ~(uint32_t)INODE_INLINE;
-	n->draft = true;
+	n->draft = draft;
 	n->in.size = size_after(n, off, len);
-	return plan_apply(t, p, ROW_DEXTENT, n);
+	return plan_apply(t, p, draft ? ROW_DEXTENT : ROW_EXTENT, n);
 }
 
-/* Places of published rows get bytes: that is no draft.  was: before the
- * write had any effect. */
+/*
+ * Without a draft: places of published rows get bytes, or this is part of
+ * a commit that publishes everything.  was: before the write had any
+ * effect.
+ */
 static int
-write_fills(struct txn *t, struct node *n, uint64_t off, size_t len,
-    struct plan *p, const struct rec_inode *was)
+write_published(struct txn *t, struct node *n, uint64_t off,
+    struct vfs_slice data, struct plan *p, const struct rec_inode *was)
 {
 	int err;
 
-	if ((err = draft_publish(t, n)) < 0 ||
-	    (err = plan_apply(t, p, ROW_EXTENT, n)) < 0)
+	if ((err = draft_publish(t, n)) < 0)
 		return err;
-	n->in.size = size_after(n, off, len);
+	err = p == NULL ? write_inline(t, n, off, data, false) :
+	    write_blocks(t, n, off, data.n, p, false);
+	if (err < 0)
+		return err;
 	node_touch(t, n, NODE_DATA | node_lost_privs(was, n));
 	if ((err = node_put(t, n)) < 0)
 		return err;
@@ -323,10 +329,10 @@ op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
 	if ((q->flags & VFS_WRITE_KILL_CAPS) && !caps &&
 	    (err = content_kill_caps(t, &n, &caps)) < 0)
 		return err;
-	if (p != NULL && p->fills)
-		return write_fills(t, &n, off, q->data.n, p, &was);
-	err = in_row ? write_inline(t, &n, off, q->data) :
-	    write_blocks(t, &n, off, q->data.n, p);
+	if ((p != NULL && p->fills) || (txn_publishes(t) && !n.draft))
+		return write_published(t, &n, off, q->data, p, &was);
+	err = in_row ? write_inline(t, &n, off, q->data, true) :
+	    write_blocks(t, &n, off, q->data.n, p, true);
 	if (err < 0)
 		return err;
 	node_touch(t, &n, NODE_DATA);

@@ -119,6 +119,9 @@ int txn_journal_info(struct txn *t, struct journal_info *out);
  */
 void txn_set_draft(struct txn *t);
 
+/* Is it one that leaves no drafts: a client's transaction? */
+bool txn_publishes(const struct txn *t);
+
 /*
  * A private txn's commit will number things again: what it gets until
  * then is VFS_PROVISIONAL or above.  Slots start here; 0 if it is not

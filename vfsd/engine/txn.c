@@ -179,12 +179,12 @@ txn_get(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
 	uint32_t hash;
 
 	assert(key.n > 0 && key.n <= VFS_KEY_MAX);
+	hash = overlay_hash(key);
 	if (t->ws != NULL && overlay_rows(t->ws) > 0 &&
-	    (v = overlay_get(t->ws, key, OV_TICK_MAX)) != NULL) {
+	    (v = overlay_get_hashed(t->ws, key, hash, OV_TICK_MAX)) != NULL) {
 		*val = (struct vfs_slice){ v->b, v->n };
 		return v->dead ? -VFS_NOENT : 0;
 	}
-	hash = overlay_hash(key);
 	v = overlay_get_hashed(t->v->active, key, hash, t->tick);
 	if (v == NULL && t->v->frozen != NULL &&
 	    !ROW_IS_VOLATILE(*(const uint8_t *)key.p))
@@ -298,7 +298,13 @@ txn_places_now(const struct txn *t)
 void
 txn_set_draft(struct txn *t)
 {
-	t->draft = !t->whole && t->priv == NULL;
+	t->draft = !txn_publishes(t);
+}
+
+bool
+txn_publishes(const struct txn *t)
+{
+	return t->whole || t->priv != NULL;
 }
 
 uint64_t
