@@ -15,7 +15,9 @@
 
 #include "overlay.h"
 
-#define HASH_SIZE	(1u << OV_HASH_BITS)
+#define TABLE_BUCKETS	((size_t)1 << OV_HASH_BITS)
+#define INDEX_FROM	128u		/* keys of a write set */
+#define INDEX_BUCKETS	512u		/* at first */
 #define KINDS		64u
 #define KIND(c)		((c) % KINDS)	/* of a key's first byte, 64 to 127 */
 #define LATE_KINDS	(1ull << KIND('B') | 1ull << KIND('C'))
@@ -39,7 +41,9 @@ struct kind {
 
 struct overlay {
 	_Atomic unsigned refs;
+	bool table;			/* readers beside the writer */
 	_Atomic(struct ov_key *) *hash;	/* NULL: no index */
+	size_t buckets;			/* a power of two */
 	_Atomic uint64_t kinds;		/* a bit for each with keys */
 	struct kind *kind[KINDS];	/* set before the bit is */
 
@@ -137,7 +141,7 @@ key_alloc(struct overlay *o, unsigned height, size_t nkey)
 }
 
 int
-overlay_new(bool hashed, struct overlay **out)
+overlay_new(bool table, struct overlay **out)
 {
 	struct overlay *o = calloc(1, sizeof(*o));
 	void *p;
@@ -146,13 +150,15 @@ overlay_new(bool hashed, struct overlay **out)
 		return -VFS_NOMEM;
 	atomic_init(&o->refs, 1);
 	o->random = 0x9e3779b97f4a7c15u;
-	if (hashed) {
-		p = mmap(NULL, HASH_SIZE * sizeof(o->hash[0]),
+	o->table = table;
+	if (table) {
+		p = mmap(NULL, TABLE_BUCKETS * sizeof(o->hash[0]),
 		    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		    -1, 0);
 		if (p == MAP_FAILED)
 			goto fail;
 		o->hash = p;
+		o->buckets = TABLE_BUCKETS;
 	}
 	if (chunk_add(o, OV_CHUNK / 2) < 0)
 		goto fail;
@@ -172,8 +178,10 @@ overlay_free(struct overlay *o)
 		return;
 	chunks_free(o->chunks, NULL);
 	pthread_mutex_destroy(&o->order_lock);
-	if (o->hash != NULL)
-		munmap(o->hash, HASH_SIZE * sizeof(o->hash[0]));
+	if (o->table && o->hash != NULL)
+		munmap(o->hash, TABLE_BUCKETS * sizeof(o->hash[0]));
+	else
+		free(o->hash);
 	free(o);
 }
 
@@ -194,11 +202,13 @@ overlay_drop(struct overlay *o)
 void
 overlay_reset(struct overlay *o)
 {
-	assert(o->hash == NULL);
+	assert(!o->table);
 	if (atomic_load_explicit(&o->rows, memory_order_relaxed) == 0)
 		return;
 	chunks_free(o->chunks, o->first);
 	o->chunks = o->first;
+	free(o->hash);
+	o->hash = NULL;
 	o->first->next = NULL;
 	o->end = (uint8_t *)o->first + o->first->size;
 	o->at = (uint8_t *)(o->first + 1);
@@ -347,7 +357,7 @@ static struct ov_key *
 key_hashed(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 {
 	struct ov_key *k = atomic_load_explicit(
-	    &o->hash[hash & (HASH_SIZE - 1)], memory_order_acquire);
+	    &o->hash[hash & (o->buckets - 1)], memory_order_acquire);
 
 	for (; k != NULL; k = k->chain)
 		if (k->hash == hash && k->n == key.n &&
@@ -491,12 +501,41 @@ kind_get(struct overlay *o, unsigned c)
 	return k;
 }
 
+static void
+index_key(struct overlay *o, struct ov_key *n)
+{
+	_Atomic(struct ov_key *) *b = &o->hash[n->hash & (o->buckets - 1)];
+
+	n->chain = atomic_load_explicit(b, memory_order_relaxed);
+	atomic_store_explicit(b, n, memory_order_release);
+}
+
+/* A write set that has grown: without memory it goes on as it is. */
+static void
+index_grow(struct overlay *o)
+{
+	size_t buckets = o->hash != NULL ? 4 * o->buckets : INDEX_BUCKETS;
+	_Atomic(struct ov_key *) *hash = calloc(buckets, sizeof(hash[0]));
+	bool hashed = o->hash != NULL;
+	struct ov_key *n;
+
+	if (hash == NULL)
+		return;
+	free(o->hash);
+	o->hash = hash;
+	o->buckets = buckets;
+	for (n = first_from(o, 0); n != NULL; n = overlay_next(o, n)) {
+		if (!hashed)
+			n->hash = overlay_hash(overlay_key(n));
+		index_key(o, n);
+	}
+}
+
 static struct ov_key *
 key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
 {
 	unsigned height = height_draw(o), c = kind_of(key), i;
 	struct ov_key *n = key_alloc(o, height, key.n);
-	_Atomic(struct ov_key *) *b;
 	struct kind *k;
 
 	if (n == NULL || (k = kind_get(o, c)) == NULL)
@@ -507,7 +546,7 @@ key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
 	for (i = 0; i < height; i++)
 		atomic_init(&n->next[i], NULL);
 	memcpy(&n->next[height], key.p, key.n);
-	if (o->hash == NULL || (LATE_KINDS >> c & 1) == 0) {
+	if (!o->table || (LATE_KINDS >> c & 1) == 0) {
 		link_key(k, n);
 	} else {
 		n->late = atomic_load_explicit(&k->late,
@@ -516,13 +555,13 @@ key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
 		while (!atomic_compare_exchange_weak(&k->late, &n->late, n))
 			;
 	}
-	if (o->hash != NULL) {
-		b = &o->hash[hash & (HASH_SIZE - 1)];
-		n->chain = atomic_load_explicit(b, memory_order_relaxed);
-		atomic_store_explicit(b, n, memory_order_release);
-	}
+	if (o->hash != NULL)
+		index_key(o, n);
 	atomic_store_explicit(&o->rows, overlay_rows(o) + 1,
 	    memory_order_relaxed);
+	if (!o->table && overlay_rows(o) >=
+	    (o->hash != NULL ? o->buckets : INDEX_FROM))
+		index_grow(o);
 	return n;
 }
 
@@ -566,7 +605,7 @@ order(struct overlay *o, struct kind *k)
 	struct ov_key *late, *n;
 	size_t count = 0;
 
-	if (o->hash == NULL || atomic_load(&o->nlate) == 0)
+	if (!o->table || atomic_load(&o->nlate) == 0)
 		return;
 	pthread_mutex_lock(&o->order_lock);
 	late = atomic_exchange(&k->late, NULL);

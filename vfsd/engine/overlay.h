@@ -5,7 +5,8 @@
  * 64 to 127); each key has its versions, newest first, stamped
  * with the tick of the commit that wrote them.  A hash index finds a key
  * in about one cache miss.  The same thing is the write set of a
- * transaction (without the index), the active and the frozen table.
+ * transaction (an index only once it is large), the active and the frozen
+ * table.
  *
  * Threads:   one writer at a time (the serial point); any number of
  *            readers beside it without locks, each looking at one tick.
@@ -49,21 +50,21 @@ struct ov_key {
 struct ov_chunk;
 struct overlay;
 
-int overlay_new(bool hashed, struct overlay **out);
+int overlay_new(bool table, struct overlay **out);
 void overlay_free(struct overlay *o);
 /* Who names a table, its maker first; the last drop frees it.  NULL is
  * fine. */
 void overlay_hold(struct overlay *o);
 void overlay_drop(struct overlay *o);
-/* Forget all rows, keep the first chunk of memory. */
+/* A write set's: forget all rows, keep the first chunk of memory. */
 void overlay_reset(struct overlay *o);
 
 /* Make room so that puts of this size (overlay_cost summed) cannot fail. */
 int overlay_reserve(struct overlay *o, size_t bytes);
 size_t overlay_cost(size_t nkey, size_t nval);
 
-/* Put a version, or a deletion if val.p == NULL; tick never falls.  In an
- * overlay without an index the same tick replaces. */
+/* Put a version, or a deletion if val.p == NULL; tick never falls.  In a
+ * write set the same tick replaces. */
 int overlay_put(struct overlay *o, struct vfs_slice key,
     struct vfs_slice val, uint64_t tick);
 
