@@ -212,8 +212,8 @@ check: deps-check
 
 # Measured side by side with the peers; see tests/bench/run.sh.
 BENCH := $(B)/bin/work $(B)/bin/loop $(B)/bin/engine $(B)/bin/journal \
-	$(B)/bin/p9 $(B)/bin/api
-$(B)/bin/p9: $(FIXTURES_A) $(ARCHIVES)
+	$(B)/bin/p9 $(B)/bin/api $(B)/bin/calls
+$(B)/bin/p9 $(B)/bin/calls: $(FIXTURES_A) $(ARCHIVES)
 $(B)/bin/api: $(LIBVFS_A)
 $(B)/bin/engine $(B)/bin/journal: $(ARCHIVES)
 $(BENCH): $(B)/bin/%: $(B)/obj/tests/bench/%.o

@@ -5,8 +5,11 @@
 #	make bench [DIR=where] [ROUNDS=3] [FILES=2000] [BIG=1024] [ONLY="host vfsd"]
 #
 # Prints medians over the rounds, vfsd's ratio to each of the others, and
-# which of the goals hold.  Needs root for the peers that do; vfsd-uring is
-# vfsd -o uring, where root has enabled that.
+# which of the goals hold: first what programs see that know nothing of vfsd,
+# then what libvfs and other transports do beside the host's system calls and
+# an empty FUSE round trip, then the engine and 9P by themselves.  Needs root
+# for the peers that do; vfsd-uring is vfsd -o uring, where root has enabled
+# that.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "$1" && pwd)
@@ -14,8 +17,8 @@ rounds=${ROUNDS:-3} files=${FILES:-2000} big=${BIG:-1024}
 peers=${ONLY:-host loop vfsd vfsd-uring bindfs fuse-overlayfs fuse2fs gocryptfs ntfs-3g}
 top=$(mktemp -d "${DIR:-.}/bench.XXXXXX") || exit 1
 top=$(cd "$top" && pwd)
-results=$top/results
-pid=
+results=$top/results api=$top/api
+pid='' olds=0
 
 down() {
 	mountpoint -q "$top/mnt" && { umount "$top/mnt" || umount -l "$top/mnt"; }
@@ -38,16 +41,27 @@ image() {	# MKFS...
 	truncate -s 4G "$top/img" && "$@" "$top/img" >/dev/null 2>&1
 }
 
+# What was measured stays until the end, without its bytes: ext4 without a
+# journal passes over the inodes that were deleted in the last minutes, one
+# by one, and creating files would look ten times as dear.
+retire() {
+	mkdir -p "$top/old"
+	[ -d "$top/back" ] && mv "$top/back" "$top/old/$((olds += 1))"
+	find "$top/old" -type f -size +256k -exec truncate -s 0 {} +
+	rm -f "$top/img"
+}
+
 # Put the named filesystem on $top/mnt, backed by $top/back.
 up() {
-	rm -rf "$top/back" "$top/img"
+	retire
 	mkdir -p "$top/mnt" "$top/back"
 	case $1 in
 	host)	mount --bind "$top/back" "$top/mnt" ;;
 	loop)	"$bin/loop" "$top/mnt" & pid=$!
 		for _ in $(seq 50); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
 		return 1 ;;
-	vfsd)	"$bin/vfsd" -f "$top/back/store" "$top/mnt" & pid=$!
+	vfsd)	"$bin/vfsd" -f -o "listen=unix:$top/sock,listen=ipc:$top/mail" \
+		    "$top/back/store" "$top/mnt" & pid=$!
 		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
 		return 1 ;;
 	vfsd-uring)
@@ -82,16 +96,42 @@ measure() {
 	down
 }
 
+# The same without the kernel's front, for those that have something to say.
+measure_api() {
+	case $1 in host | loop | vfsd) ;; *) return ;; esac
+	up "$1" 2>"$top/err" || { missing "$1" "$(tail -n 1 "$top/err")"; down; return; }
+	{
+		case $1 in
+		host)	mkdir "$top/mnt/w" && timeout 600 "$bin/api" host "$top/mnt/w" ;;
+		loop)	timeout 60 "$bin/calls" loop "$top/mnt" ;;
+		vfsd)	timeout 600 "$bin/api" vfsd "$top/mnt" &&
+			timeout 60 "$bin/calls" vfsd "$top/sock" "$top/mail" ;;
+		esac
+	} 2>>"$top/err" | sed "s/^/$1 /" >> "$api"
+	[ -s "$top/err" ] && missing "$1" "$(tail -n 1 "$top/err")"
+	down
+}
+
 for round in $(seq "$rounds"); do
 	for p in $peers; do
 		[ -t 2 ] && printf 'round %d of %d: %-16s\r' "$round" "$rounds" "$p" >&2
 		measure "$p"
+		measure_api "$p"
 	done
+	case " $peers " in *" vfsd "*)
+		"$bin/journal" > "$top/journal" &&
+		    sed -n 's/^all, .* \([0-9]*\) records\/s$/vfsd journal \1 rec\/s/p' \
+			"$top/journal" >> "$api" ;;
+	esac
 done
 [ -t 2 ] && printf '%60s\r' '' >&2
 awk -v peers="$peers" -f "$here/table.awk" "$results"
 echo
+if [ -s "$api" ]; then
+	awk -v peers="host loop vfsd" -f "$here/table.awk" "$api"
+	echo
+	cat "$top/journal"
+fi
 "$bin/engine"
-"$bin/journal"
 echo
 "$here/p9.sh" "$bin" "$top"

@@ -11,7 +11,7 @@ function median(s,   a, n, i, j, t) {
 function times(what, who) {
 	if (!((who, what) in med) || !(("vfsd", what) in med))
 		return 0
-	if (unit[what] == "MiB/s")
+	if (unit[what] ~ /\/s$/)
 		return med["vfsd", what] / med[who, what]
 	return med[who, what] / med["vfsd", what]
 }
@@ -28,7 +28,7 @@ function best_peer(what,   i, x, least) {
 }
 function goal(kind, text, x, least) {
 	if (x > 0)
-		printf "%-5s %-8s %-52s %6.2f (>= %.2f)\n", (x >= least ? "ok" : "MISS"), kind, text, x, least
+		printf "%-5s %-8s %-54s %6.2f (>= %.2f)\n", (x >= least ? "ok" : "MISS"), kind, text, x, least
 }
 {
 	all[$1, $2] = all[$1, $2] " " $3
@@ -45,7 +45,7 @@ END {
 		for (i = 1; i <= np; i++) {
 			if ((name[i], what[w]) in all) {
 				med[name[i], what[w]] = median(all[name[i], what[w]])
-				printf " %14.1f", med[name[i], what[w]]
+				printf " %14.2f", med[name[i], what[w]]
 			} else
 				printf " %14s", "-"
 		}
@@ -83,4 +83,13 @@ END {
 	goal("to reach", "16 fsyncers, of the host", times("fsync_16", "host"), 1.5)
 	if (("vfsd", "copy_range") in med)
 		goal("to reach", "copy_file_range of the big file: 10 ms /", 10 / med["vfsd", "copy_range"], 1)
+	goal("must", "10,000 files in one step, of the host with one sync", times("files_sync", "host"), 5)
+	goal("must", "10,000 files, of the host by fsync and rename each", times("files_each", "host"), 20)
+	goal("must", "100 files replaced, of the host by fsync and rename", times("update_100", "host"), 20)
+	if (("vfsd", "stat_10k") in med)
+		goal("must", "stat of 10,000 ids in a batch, each: 1 us /", 1 / med["vfsd", "stat_10k"], 1)
+	goal("must", "100,000 entries with attributes, of the host", times("list_100k", "host"), 5)
+	goal("must", "the same after dropping caches, of the host", times("list_100k_cold", "host"), 5)
+	if (("vfsd", "journal") in med)
+		goal("must", "change records read, of a million a second", med["vfsd", "journal"] / 1e6, 1)
 }
