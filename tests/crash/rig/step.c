@@ -2,12 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../../vfsd/core/token.h"
 #include "life.h"
 
 static const char *const names[] = { "a", "b", "c", "d", "e", "f" };
 static uint8_t data_buf[STEP_DATA_MAX];
 static uint8_t xattr_buf[4096];
 static struct vfs_id reap_buf[VFS_REAP_MAX];
+static uint8_t token_buf[REC_TOKEN_MAX];
 
 void
 step_data(uint32_t seed, uint8_t *buf, size_t n)
@@ -409,6 +411,28 @@ make_reap(struct life *l, struct rng *r, struct step *st)
 	return true;
 }
 
+/* One of a few grants comes, changes, or goes. */
+static bool
+make_token(struct life *l, struct rng *r, struct step *st)
+{
+	(void)l;
+	st->q.token.number = 1 + rng_to(r, 4);
+	st->q.token.next = st->q.token.number + 4;
+	st->seed = rng_to(r, 3);
+	return true;
+}
+
+static struct vfs_slice
+token_row(uint32_t seed)
+{
+	struct rec_token rec = { .root = { VFS_ID_ROOT },
+		.uid = seed, .label = { "rig", 3 } };
+
+	memset(rec.hash, (int)seed, sizeof rec.hash);
+	return (struct vfs_slice){ token_buf,
+	    seed > 0 ? rec_token_encode(&rec, token_buf) : 0 };
+}
+
 static bool (*const makers[VFS_OP_COUNT])(struct life *, struct rng *,
     struct step *) = {
 	[VFS_OP_CREATE] = make_create,
@@ -430,6 +454,7 @@ static bool (*const makers[VFS_OP_COUNT])(struct life *, struct rng *,
 	[VFS_OP_TREE_PUBLISH] = make_tree_publish,
 	[VFS_OP_REAP] = make_reap,
 	[VFS_OP_TREE_CLONE] = make_tree_clone,
+	[VFS_OP_TOKEN] = make_token,
 };
 
 static const char *const op_names[VFS_OP_COUNT] = {
@@ -498,6 +523,10 @@ step_describe(struct step *st)
 		snprintf(t, n, "reap %llu max %u held %zu", U(s->q.reap.id.n),
 		    s->q.reap.max, s->q.reap.held.n / sizeof(struct vfs_id));
 		break;
+	case VFS_OP_TOKEN:
+		snprintf(t, n, "token %llu is %u", U(s->q.token.number),
+		    s->seed);
+		break;
 	case VFS_OP_LINK:
 		snprintf(t, n, "link %llu as %llu/%s", U(s->q.link.target.n),
 		    U(s->q.link.dir.n), s->name);
@@ -565,6 +594,7 @@ step_random(struct life *l, struct rng *r, struct step *st)
 		{ ACT_OP, VFS_OP_TREE_PUBLISH, 4 },
 		{ ACT_OP, VFS_OP_REAP, 6 },
 		{ ACT_OP, VFS_OP_TREE_CLONE, 4 },
+		{ ACT_OP, VFS_OP_TOKEN, 2 },
 		{ ACT_DROP, 0, 6 },
 		{ ACT_RELEASE, 0, 4 },
 		{ ACT_CHECKPOINT, 0, 5 },
@@ -597,6 +627,8 @@ lend(struct step *st)
 	} else if (st->op == VFS_OP_XATTR_SET) {
 		st->q.xattr_set.value = (struct vfs_slice){ xattr_buf,
 		    model_xattr(st->seed, xattr_buf) };
+	} else if (st->op == VFS_OP_TOKEN) {
+		st->q.token.row = token_row(st->seed);
 	}
 	/* the step may have been copied: its names are in it */
 	switch (st->op) {
