@@ -50,6 +50,10 @@
 #define VFS_STAGE_MAX		(1u << 20)	/* bytes staged by a session */
 #define VFS_GRANTS_MAX		16u		/* regions of a connection */
 #define VFS_GRANT_BYTES_MAX	(64u << 20)	/* of one region */
+#define VFS_HELLO_MS		1000u		/* a TCP peer says HELLO by then */
+#define VFS_STALL_MS		10000u		/* to attach over TCP or 9P; for the
+						 * rest of a message; for reading any
+						 * of what waits */
 #define VFS_WAIT_MS_MAX		30000u		/* of WAIT without a deadline */
 #define VFS_TOKEN_BYTES		32u		/* of a bearer token */
 #define VFS_TOKENS_MAX		4096u		/* grants that are out */

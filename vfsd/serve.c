@@ -269,14 +269,15 @@ start_fuse(struct serve *s, const int *fds, unsigned nfds)
 	return 0;
 }
 
-/* The listeners of one front; "" is the wire. */
+/* The listeners of one front, or (but) of all others; "" is the wire. */
 static unsigned
-places_of(struct serve *s, const char *front, struct listener *out[])
+places_of(struct serve *s, const char *front, bool but,
+    struct listener *out[])
 {
 	unsigned i, n = 0;
 
 	for (i = 0; i < s->places->n; i++)
-		if (strcmp(s->places->v[i]->front, front) == 0)
+		if ((strcmp(s->places->v[i]->front, front) == 0) != but)
 			out[n++] = s->places->v[i];
 	return n;
 }
@@ -284,13 +285,14 @@ places_of(struct serve *s, const char *front, struct listener *out[])
 static int
 start_wire(struct serve *s)
 {
-	struct listener *v[CONF_LISTEN_MAX];
+	struct listener *v[CONF_LISTEN_MAX], *others[CONF_LISTEN_MAX];
 	struct wire_conf wc = {
 		.server = s->server, .sessions = s->sessions,
 		.store_dirfd = s->d->fd,
 		.more = more_status, .more_arg = s,
 		.no_file = s->c->rdonly,	/* a socket would be a write */
-		.listeners = v, .nlisteners = places_of(s, "", v),
+		.listeners = v, .nlisteners = places_of(s, "", false, v),
+		.others = others, .nothers = places_of(s, "", true, others),
 	};
 	int err;
 
@@ -317,7 +319,7 @@ start_fronts(struct serve *s)
 	if (fstat(s->d->fd, &st) == 0)
 		fc.owner = st.st_uid;
 	for (i = 0; i < fronts_n; i++) {
-		fc.nlisteners = places_of(s, fronts[i].name, v);
+		fc.nlisteners = places_of(s, fronts[i].name, false, v);
 		if (fc.nlisteners == 0)
 			continue;
 		if ((err = fronts[i].start(&fc, &s->fronts[i])) < 0)

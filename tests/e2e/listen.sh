@@ -55,6 +55,7 @@ check tcp_peer hello "$port"
 check second_daemon refused "somebody serves there" "listen=unix:$work/u"
 check confined grep -q '^Seccomp:.*2' \
     "/proc/$("$vfsctl" status "$store" | awk '$1 == "pid" { print $2 }')/status"
+is unix_place__is_told "$(status wire.listen_1)" "unix:$work/u"
 check ends stop
 check nothing_left [ ! -e "$work/u" ]
 check nothing_in_store [ ! -e "$store/sock" ]
@@ -73,6 +74,34 @@ again() {	# the store is free when both are gone
 check left_behind [ -S "$work/u" ]
 check after_a_crash again "listen=unix:$work/u"
 check ends_again stop
+
+# All of them in status, with the address that they really have.
+ss_listens() {	# tcp:127.0.0.1:PORT
+	python3 - "${1##*:}" <<'PY'
+import socket, sys
+socket.create_connection(('127.0.0.1', int(sys.argv[1]))).close()
+PY
+}
+json() {
+	"$vfsctl" status --json "$store" | python3 -c \
+	    'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
+}
+cd "$work" || exit 1
+check many start "listen=9p:tcp:127.0.0.1:0,listen=unix:u,listen=tcp:[::1]:0,\
+listen=9p:unix:n,listen=ipc:./m"
+cd / || exit 1
+is first_9p "$(status 9p.listen_0 | sed 's/[1-9][0-9]*$/N/')" \
+    9p:tcp:127.0.0.1:N
+check first_9p__is_there ss_listens "$(status 9p.listen_0)"
+is second_9p "$(status 9p.listen_1)" "9p:unix:$work/n"
+is relative_path "$(status wire.listen_1)" "unix:$work/u"
+is ipv6 "$(status wire.listen_2 | sed 's/[1-9][0-9]*$/N/')" 'tcp:[::1]:N'
+is ipc "$(status wire.listen_3)" "ipc:$work/m"
+for place in wire.listen_0 wire.listen_1 wire.listen_2 wire.listen_3 \
+    9p.listen_0 9p.listen_1; do
+	is "json_$place" "$(json $place)" "$(status $place)"
+done
+check many_end stop
 
 check not_loopback refused "own addresses" listen=tcp:0.0.0.0:0
 check nowhere refused "not a place" listen=here

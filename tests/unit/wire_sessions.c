@@ -29,6 +29,13 @@ setup_tcp(void **state)
 }
 
 static int
+setup_tcp_stall(void **state)
+{
+	*state = wire_rig_open(0, 60, false, "tcp:127.0.0.1:0");
+	return 0;
+}
+
+static int
 teardown(void **state)
 {
 	wire_rig_close(*state);
@@ -486,10 +493,52 @@ tcp__with_a_token__is_served(void **state)
 	wire_peer_close(u);
 }
 
+static void
+tcp__hello_and_no_token__is_ended(void **state)
+{
+	struct wire_peer *p = wire_peer_tcp(*state),
+	    *u = wire_peer_unix(*state);
+	struct vfs_hello_reply hr;
+
+	assert_int_equal(wire_hello(p, &hr), 0);
+	wire_ends(p, -VFS_ACCESS);
+	assert_int_equal(wire_rig_count(*state, "wire.strange"), 1);
+	wire_ping(u);			/* was silent all the time */
+	wire_peer_close(p);
+	wire_peer_close(u);
+}
+
+static void
+tcp__too_many_strangers__leave_room_for_others(void **state)
+{
+	struct wire_peer *p[WIRE_STRANGERS_MAX], *more, *u;
+	struct vfs_hello_reply hr;
+	unsigned i;
+
+	for (i = 0; i < WIRE_STRANGERS_MAX; i++) {
+		p[i] = wire_peer_tcp(*state);
+		assert_int_equal(wire_hello(p[i], &hr), 0);
+	}
+	more = wire_peer_tcp(*state);
+	wire_ends(more, -VFS_BUSY);
+	wire_peer_close(more);
+	u = wire_peer_unix(*state);
+	wire_ping(u);
+	wire_peer_close(p[0]);
+	wire_rig_until(*state, "wire.peers_tcp", WIRE_STRANGERS_MAX - 1);
+	more = wire_peer_tcp(*state);
+	assert_int_equal(wire_hello(more, &hr), 0);
+	wire_peer_close(more);
+	wire_peer_close(u);
+	for (i = 1; i < WIRE_STRANGERS_MAX; i++)
+		wire_peer_close(p[i]);
+}
+
 int
 main(void)
 {
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TS(f)	cmocka_unit_test_setup_teardown(f, setup_tcp_stall, teardown)
 #define TCP(f)	cmocka_unit_test_setup_teardown(f, setup_tcp, teardown)
 	const struct CMUnitTest tests[] = {
 		T(sessions__more_than_one__are_apart),
@@ -506,6 +555,8 @@ main(void)
 		TCP(tcp__anything_before_hello__is_the_end),
 		TCP(tcp__without_a_token__nothing_is_told),
 		TCP(tcp__with_a_token__is_served),
+		TS(tcp__hello_and_no_token__is_ended),
+		TCP(tcp__too_many_strangers__leave_room_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

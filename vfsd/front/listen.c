@@ -139,6 +139,23 @@ bind_at(struct listener *l)
 	return listen(l->fd, BACKLOG);
 }
 
+/* Whoever reads it stands in another directory. */
+static void
+unix_shown(struct listener *l)
+{
+	char link[40], dir[LISTEN_SPEC_MAX / 2];
+	ssize_t n;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", l->dirfd);
+	n = readlink(link, dir, sizeof dir - 1);
+	if (n <= 0 || (size_t)n == sizeof dir - 1)
+		return;			/* as it was written, then */
+	dir[n] = '\0';
+	snprintf(l->shown, sizeof l->shown, "%s%s%s:%s/%s", l->front,
+	    l->front[0] != '\0' ? ":" : "", l->kind->name,
+	    n == 1 ? "" : dir, l->base);
+}
+
 int
 listen_unix_open(struct listener *l, const char *path, char *why,
     size_t cap)
@@ -149,6 +166,7 @@ listen_unix_open(struct listener *l, const char *path, char *why,
 	if (bind_at(l) < 0)
 		return no(why, cap, "listen=unix:%s: %s", path,
 		    strerror(errno));
+	unix_shown(l);
 	return 0;
 }
 

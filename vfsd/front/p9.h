@@ -20,6 +20,8 @@
 #define P9_THREADS	6u
 #define P9_BUSY_MAX	3u		/* of one connection, in threads */
 #define P9_CONNS_MAX	64u
+#define P9_STRANGERS_MAX 32u		/* over TCP, without a token yet:
+					 * others come in beside them */
 #define P9_LISTEN_MAX	8u
 #define P9_FIDS_MAX	(1u << 20)	/* of one connection: v9fs keeps one
 					 * for each cached name */
@@ -36,6 +38,7 @@ struct p9_conf {
 	uint32_t owner;			/* whose the store is */
 	bool others;			/* anybody may connect */
 	bool atime;			/* keep it, as the mount does */
+	uint32_t stall_ms;		/* for tests; 0: VFS_STALL_MS */
 	bool no_threads;		/* p9_test.h */
 	const struct users *users;	/* borrowed; NULL: nobody known */
 };
@@ -51,7 +54,7 @@ int p9_adopt(struct p9 *p, int fd);
 void p9_stop(struct p9 *p);
 
 struct p9_stats {
-	uint64_t conns, fids, messages, errors, refused, malformed;
+	uint64_t conns, fids, messages, errors, refused, malformed, stalled;
 };
 void p9_stats(struct p9 *p, struct p9_stats *out);
 

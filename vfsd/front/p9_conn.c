@@ -13,6 +13,19 @@
 
 /* --- what it waits for -------------------------------------------------- */
 
+/* The rest of a message was not read for a while: its time begins anew. */
+static void
+listen_again(struct p9_conn *c)
+{
+	if (!c->deaf)
+		return;
+	c->deaf = false;
+	if (c->partial_ms == 0)
+		return;
+	c->partial_ms = p9_now_ms();
+	p9_look(c->p9, c->partial_ms + c->p9->stall_ms);
+}
+
 /* The lock is held. */
 static void
 arm(struct p9_conn *c)
@@ -22,9 +35,14 @@ arm(struct p9_conn *c)
 
 	if (c->dead || c->p9->conf.no_threads)
 		return;
-	if (!c->reading && c->busy < P9_BUSY_MAX && c->late_n == 0 &&
-	    c->nactive < P9_ACTIVE_MAX && c->version == NULL)
-		ev.events |= EPOLLIN;
+	if (c->busy < P9_BUSY_MAX && c->late_n == 0 &&
+	    c->nactive < P9_ACTIVE_MAX && c->version == NULL) {
+		listen_again(c);
+		if (!c->reading)
+			ev.events |= EPOLLIN;
+	} else {
+		c->deaf = true;
+	}
 	if (c->late_n > 0)
 		ev.events |= EPOLLOUT;
 	if (ev.events == c->armed)
@@ -79,6 +97,10 @@ keep(struct p9_conn *c, const uint8_t *p, size_t n)
 		c->late = q;
 		c->late_cap = c->late_n + n;
 	}
+	if (c->late_n == 0) {
+		c->late_ms = p9_now_ms();
+		p9_look(c->p9, c->late_ms + c->p9->stall_ms);
+	}
 	memcpy(c->late + c->late_n, p, n);
 	c->late_n += n;
 	return true;
@@ -111,8 +133,10 @@ p9_conn_flush(struct p9_conn *c)
 
 	pthread_mutex_lock(&c->lock);
 	k = push(c, c->late + c->late_at, c->late_n - c->late_at, 0);
-	if (k >= 0)
+	if (k > 0) {
 		c->late_at += (size_t)k;
+		c->late_ms = p9_now_ms();
+	}
 	if (k >= 0 && c->late_at == c->late_n) {
 		free(c->late);
 		c->late = NULL;
@@ -197,7 +221,7 @@ who_is_it(struct p9_conn *c)
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_DOMAIN, &domain, &dn) < 0)
 		return vfs_err_from_os(errno);
-	if ((w->tcp = domain != AF_UNIX))
+	if ((w->tcp = c->stranger = domain != AF_UNIX))
 		return 0;
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
 		return vfs_err_from_os(errno);
@@ -212,6 +236,19 @@ who_is_it(struct p9_conn *c)
 	    -VFS_ACCESS;
 }
 
+/* p->lock is held: how many have shown no token yet, of those who need
+ * one. */
+static unsigned
+strangers(struct p9 *p)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < P9_CONNS_MAX; i++)
+		n += p->conn[i] != NULL && p->conn[i]->stranger &&
+		    !atomic_load(&p->conn[i]->attached);
+	return n;
+}
+
 /* A place in the table, which has a reference too. */
 static int
 enter(struct p9 *p, struct p9_conn *c)
@@ -224,6 +261,8 @@ enter(struct p9 *p, struct p9_conn *c)
 	for (i = 0; i < P9_CONNS_MAX; i++)
 		if (p->conn[i] == NULL)
 			break;
+	if (c->stranger && strangers(p) >= P9_STRANGERS_MAX)
+		i = P9_CONNS_MAX;
 	if (i < P9_CONNS_MAX) {
 		c->key = (atomic_fetch_add(&p->serial, 1) + 1) *
 		    P9_CONNS_MAX + i;
@@ -251,12 +290,14 @@ p9_conn_new(struct p9 *p, int fd, struct p9_conn **out)
 	c->fd = fd;
 	c->refs = 1;
 	c->msize = P9_MSIZE_MIN;
+	c->born_ms = p9_now_ms();
 	pthread_mutex_init(&c->lock, NULL);
 	if ((err = who_is_it(c)) < 0 || (err = enter(p, c)) < 0) {
 		atomic_fetch_add(&p->refused, 1);
 		p9_conn_drop(c);
 		return err;
 	}
+	p9_look(p, c->born_ms + p->stall_ms);
 	p9_conn_arm(c);
 	*out = c;
 	return 0;

@@ -41,4 +41,5 @@ p9_front_status(void *front, wire_put *put, void *to)
 	put(to, "9p.errors", st.errors);
 	put(to, "9p.refused", st.refused);
 	put(to, "9p.malformed", st.malformed);
+	put(to, "9p.stalled", st.stalled);
 }

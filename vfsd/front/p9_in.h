@@ -105,6 +105,10 @@ struct p9_conn {
 	_Atomic uint32_t msize;
 	atomic_bool versioned;		/* a Tversion was answered */
 
+	atomic_bool attached;		/* once, at least */
+	bool stranger;			/* came without an identity */
+	uint64_t born_ms;
+
 	_Atomic unsigned refs;
 
 	pthread_mutex_t lock;		/* guards all below */
@@ -121,12 +125,17 @@ struct p9_conn {
 	unsigned nclients;
 	uint8_t *late;			/* what the socket did not take */
 	size_t late_at, late_n, late_cap;
+	uint64_t late_ms;		/* since when it takes no more */
+	uint64_t partial_ms;		/* since when a message is not whole;
+					 * 0: there is none */
+	bool deaf;			/* it is not the peer's fault */
 	struct p9_req *spare;
 	unsigned nspare;
 
 	/* The thread that reads has these. */
 	struct p9_req *in;
 	size_t in_n;
+	size_t rest_at;			/* no thread waits before in_n is here */
 	uint8_t head[4];
 };
 
@@ -140,7 +149,9 @@ struct p9 {
 	unsigned nthreads;
 	_Atomic uint64_t serial, trace;
 	_Atomic uint32_t clients;
-	_Atomic uint64_t messages, errors, refused, malformed, fids;
+	_Atomic uint64_t messages, errors, refused, malformed, fids, stalled;
+	uint32_t stall_ms;
+	_Atomic uint64_t look_ms;	/* who owes us something? */
 	atomic_bool stopping;
 	_Atomic unsigned late;		/* answers that a callback owes */
 
@@ -163,6 +174,18 @@ int p9_conn_new(struct p9 *p, int fd, struct p9_conn **out);
 /* Look again at what the connection waits for. */
 void p9_conn_arm(struct p9_conn *c);
 bool p9_conn_flush(struct p9_conn *c);
+
+/* --- p9_stall.c: peers fall silent -------------------------------------- */
+
+#define P9_NEVER	UINT64_MAX
+
+uint64_t p9_now_ms(void);
+/* Somebody has to be looked at by then. */
+void p9_look(struct p9 *p, uint64_t ms);
+/* How long a thread may sleep, for epoll_wait. */
+int p9_patience(struct p9 *p);
+/* Ends those whose time is over, if it is time to look. */
+void p9_end_stalled(struct p9 *p);
 
 /* --- p9_loop.c ---------------------------------------------------------- */
 

@@ -16,7 +16,8 @@
 
 #define KEY_WAKE	UINT64_MAX
 #define KEY_LISTEN	(UINT64_MAX - P9_LISTEN_MAX)	/* and up */
-#define REST_MS		1		/* for the rest of a message */
+#define REST_MS		1		/* for the rest of a message ... */
+#define REST_BYTES	4096u		/* ... if so much has come meanwhile */
 
 /* --- one message -------------------------------------------------------- */
 
@@ -37,7 +38,11 @@ take(struct p9_conn *c, uint8_t *p, size_t want, size_t *have)
 			continue;
 		if (k == 0 || errno != EAGAIN)
 			return -1;
-		if (*have == 0 || poll(&pfd, 1, REST_MS) <= 0)
+		/* Who sends byte by byte keeps no thread. */
+		if (*have == 0 || *have < c->rest_at)
+			return 0;
+		c->rest_at = *have + REST_BYTES;
+		if (poll(&pfd, 1, REST_MS) <= 0)
 			return 0;
 	}
 	return 1;
@@ -73,7 +78,20 @@ take_message(struct p9_conn *c, struct p9_req **out)
 	*out = c->in;
 	c->in = NULL;
 	c->in_n = 0;
+	c->rest_at = 0;
 	return 1;
+}
+
+/* The lock is held. */
+static void
+note_partial(struct p9_conn *c, bool partial)
+{
+	if (!partial) {
+		c->partial_ms = 0;
+	} else if (c->partial_ms == 0) {
+		c->partial_ms = p9_now_ms();
+		p9_look(c->p9, c->partial_ms + c->p9->stall_ms);
+	}
 }
 
 /* This thread reads from c until it has a message or there is no more. */
@@ -85,6 +103,7 @@ read_one(struct p9_conn *c, uint8_t *out)
 
 	pthread_mutex_lock(&c->lock);
 	c->reading = false;
+	note_partial(c, rc == 0 && c->in_n > 0);
 	if (rc == 1)
 		c->busy++;
 	pthread_mutex_unlock(&c->lock);
@@ -161,10 +180,13 @@ p9_loop(void *arg)
 	struct epoll_event ev;
 
 	while (out != NULL) {
-		if (epoll_wait(p->epfd, &ev, 1, -1) != 1)
-			continue;
+		int n = epoll_wait(p->epfd, &ev, 1, p9_patience(p));
+
 		if (atomic_load(&p->stopping))
 			break;
+		p9_end_stalled(p);
+		if (n != 1)
+			continue;
 		if (ev.data.u64 >= KEY_LISTEN)
 			accept_one(p, (unsigned)(ev.data.u64 - KEY_LISTEN));
 		else
@@ -238,6 +260,8 @@ p9_start(const struct p9_conf *conf, struct p9 **out)
 		return -VFS_NOMEM;
 	p->conf = *conf;
 	p->epfd = p->wake_fd = -1;
+	p->look_ms = P9_NEVER;
+	p->stall_ms = conf->stall_ms != 0 ? conf->stall_ms : VFS_STALL_MS;
 	p->fsid = fsid_of(conf->server);
 	pthread_mutex_init(&p->lock, NULL);
 	p->locks = server_locks(conf->server);
@@ -341,6 +365,7 @@ p9_stats(struct p9 *p, struct p9_stats *out)
 		.errors = atomic_load(&p->errors),
 		.refused = atomic_load(&p->refused),
 		.malformed = atomic_load(&p->malformed),
+		.stalled = atomic_load(&p->stalled),
 	};
 	pthread_mutex_lock(&p->lock);
 	for (i = 0; i < P9_CONNS_MAX; i++)

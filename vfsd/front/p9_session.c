@@ -212,8 +212,10 @@ p9_do_attach(struct p9_req *q, const struct p9_tattach *t,
 		err = f == NULL ? -VFS_NOMEM :
 		    p9_fid_add(c, t->fid, NULL, f);
 	}
-	if (err == 0)
+	if (err == 0) {
 		r->qid = p9_qid_of(&a);
+		atomic_store(&c->attached, true);
+	}
 	p9_as_drop(as);
 	return err;
 }

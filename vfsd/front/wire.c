@@ -265,8 +265,11 @@ open_places(struct wire *w)
 	unsigned i;
 	int err;
 
-	if (w->conf.nlisteners > WIRE_PLACES_MAX)
+	if (w->conf.nlisteners > WIRE_PLACES_MAX ||
+	    w->conf.nothers > WIRE_PLACES_MAX)
 		return -VFS_INVAL;
+	for (i = 0; i < w->conf.nothers; i++)
+		w->others[w->nothers++] = w->conf.others[i];
 	w->places[w->nplaces++] = &w->store;
 	for (i = 0; i < w->conf.nlisteners; i++)
 		w->places[w->nplaces++] = w->conf.listeners[i];
@@ -312,7 +315,7 @@ wire_init(struct wire *w, const struct wire_conf *conf)
 	for (p = 0; p < WIRE_PRIOS; p++)
 		TAILQ_INIT(&w->prio[p]);
 	w->nthreads = conf->threads != 0 ? conf->threads : WIRE_THREADS;
-	w->stall_ms = conf->stall_ms != 0 ? conf->stall_ms : WIRE_STALL_MS;
+	w->stall_ms = conf->stall_ms != 0 ? conf->stall_ms : VFS_STALL_MS;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->epoll_fd < 0 || w->wake_fd < 0)

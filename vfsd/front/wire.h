@@ -20,6 +20,8 @@
 
 #define WIRE_SOCK	"sock"		/* in the store's directory */
 #define WIRE_CONNS_MAX	256u		/* peers at once */
+#define WIRE_STRANGERS_MAX 64u		/* of these, over TCP without a token
+					 * yet: others come in beside them */
 #define WIRE_PLACES_MAX	8u		/* listeners beside WIRE_SOCK */
 #define WIRE_THREADS	6u
 #define WIRE_THREADS_MAX 32u
@@ -40,6 +42,9 @@ struct wire_conf {
 	 * are borrowed until wire_stop. */
 	struct listener *const *listeners;
 	unsigned nlisteners;
+	/* Those of other fronts, which STATUS tells too; the same holds. */
+	struct listener *const *others;
+	unsigned nothers;
 	unsigned threads;		/* 3 or more; 0: WIRE_THREADS */
 	uint32_t stall_ms;		/* for tests; 0: 10 seconds */
 	/* What the caller adds to STATUS (FUSE counters, mount options);

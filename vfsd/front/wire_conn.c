@@ -118,6 +118,15 @@ wire_note(struct wire_conn *c, unsigned op, uint32_t session,
 	wire_send(c, msg, n);
 }
 
+/* Malformed headers are counted where they are found. */
+static void
+count_end(struct wire_counts *n, int err)
+{
+	n->stalled += err == -VFS_DEADLINE;
+	n->flooded += err == -VFS_NO_CREDIT;
+	n->strange += err == -VFS_ACCESS;
+}
+
 void
 wire_farewell(struct wire_conn *c, int err)
 {
@@ -127,6 +136,7 @@ wire_farewell(struct wire_conn *c, int err)
 
 	if (!send_begin(c))
 		return;
+	count_end(&c->w->n, err);
 	c->partial_ms = c->unsent_ms = wire_now_ms();
 	send_end(c, put(c, msg, n, true));
 }

@@ -34,9 +34,6 @@
 #include "wire.h"
 
 #define WIRE_OUT_MAX	(2u << 20)	/* bytes a peer may leave unread */
-#define WIRE_STALL_MS	10000u		/* for the rest of a message; for
-					 * reading any of what waits */
-#define WIRE_HELLO_MS	1000u		/* where a token is needed */
 #define WIRE_CREDITS	64u		/* at first; CREDIT asks for more */
 #define WIRE_BYTES	(2u * VFS_MSG_MAX)	/* of unanswered requests */
 #define WIRE_STRIKES	2u		/* NO_CREDIT in a row; then the end */
@@ -193,6 +190,7 @@ struct wire_counts {
 	_Atomic uint64_t peers, refused;	/* ever; turned away */
 	_Atomic uint64_t served, bad;		/* requests; broken headers */
 	_Atomic uint64_t no_credit, cancelled, late;
+	_Atomic uint64_t stalled, flooded, strange;	/* ended for that */
 	_Atomic uint64_t polls, handovers, wakes;
 	_Atomic uint64_t notes;			/* notifications */
 };
@@ -204,6 +202,8 @@ struct wire {
 	struct listener store;		/* WIRE_SOCK */
 	struct listener *places[WIRE_PLACES_MAX + 1];	/* that one first */
 	unsigned nplaces, nthreads;
+	struct listener *others[WIRE_PLACES_MAX];	/* of other fronts */
+	unsigned nothers;
 	bool bound;			/* WIRE_SOCK is ours to remove */
 	_Atomic uint64_t trace;
 	_Atomic bool tell;		/* some wire_sess has ended, changed */

@@ -74,6 +74,27 @@ unwatch_link(struct wire_conn *c)
 
 /* --- peers come ---------------------------------------------------------- */
 
+/* Has it yet to show a token? */
+static bool
+is_stranger(const struct wire_conn *c)
+{
+	return c->link->token_first && c->sess[0].s == NULL &&
+	    c->next_session == 0;
+}
+
+/* w->lock is held. */
+static unsigned
+strangers(const struct wire *w)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < WIRE_CONNS_MAX; i++)
+		n += w->conns[i] != NULL && w->conns[i]->used &&
+		    w->conns[i]->link != NULL && is_stranger(w->conns[i]) &&
+		    w->conns[i]->link->ops == &link_tcp;
+	return n;
+}
+
 /* A free connection, all of it as at the start; w->lock is held. */
 static struct wire_conn *
 conn_new(struct wire *w)
@@ -157,7 +178,8 @@ wire_adopt(struct wire_work *k, struct link *l)
 
 	w->n.peers++;
 	pthread_mutex_lock(&w->lock);
-	c = conn_new(w);
+	c = l->ops == &link_tcp && strangers(w) >= WIRE_STRANGERS_MAX ? NULL :
+	    conn_new(w);
 	if (c != NULL)
 		conn_reset(c, l);
 	pthread_mutex_unlock(&w->lock);
@@ -288,10 +310,9 @@ static int
 owes(struct wire_conn *c, uint64_t now)
 {
 	if (c->link->token_first && !c->hello &&
-	    past(c->born_ms, WIRE_HELLO_MS, now))
+	    past(c->born_ms, VFS_HELLO_MS, now))
 		return -VFS_DEADLINE;
-	if (c->link->token_first && c->sess[0].s == NULL &&
-	    c->next_session == 0 && past(c->born_ms, c->w->stall_ms, now))
+	if (is_stranger(c) && past(c->born_ms, c->w->stall_ms, now))
 		return -VFS_ACCESS;
 	return c->link->partial && past(c->partial_ms, c->w->stall_ms, now) ?
 	    -VFS_DEADLINE : 0;
@@ -329,7 +350,7 @@ tick(struct wire_conn *c, uint64_t now)
 static void
 look_after(struct wire_conn *c, uint64_t now)
 {
-	uint64_t hello = c->born_ms + WIRE_HELLO_MS;
+	uint64_t hello = c->born_ms + VFS_HELLO_MS;
 	int err;
 
 	pthread_mutex_lock(&c->w->lock);
@@ -337,8 +358,10 @@ look_after(struct wire_conn *c, uint64_t now)
 	pthread_mutex_unlock(&c->w->lock);
 	if (err < 0)
 		wire_farewell(c, err);
-	if (reads_nothing(c, now))
+	if (reads_nothing(c, now)) {
+		c->w->n.stalled += !c->ending;
 		conn_end(c);
+	}
 	if (c->link->token_first && hello > now && hello < c->w->scan_ms)
 		c->w->scan_ms = hello;
 	tick(c, now);

@@ -184,12 +184,20 @@ wire(struct wire *w, struct proto_list *l)
 		snprintf(name, sizeof name, "wire.listen_%u", i);
 		text(l, name, w->places[i]->shown);
 	}
+	for (i = 0; i < w->nothers; i++) {
+		snprintf(name, sizeof name, "%s.listen_%u",
+		    w->others[i]->front, i);
+		text(l, name, w->others[i]->shown);
+	}
 	peers(w, l);
 	load(w, l);
 	number(l, "wire.peers_ever", n->peers);
 	number(l, "wire.served", n->served);
 	number(l, "wire.refused", n->refused);
 	number(l, "wire.malformed", n->bad);
+	number(l, "wire.stalled", n->stalled);
+	number(l, "wire.flooded", n->flooded);
+	number(l, "wire.strange", n->strange);
 	number(l, "wire.no_credit", n->no_credit);
 	number(l, "wire.cancelled", n->cancelled);
 	number(l, "wire.late", n->late);
