@@ -258,6 +258,18 @@ wbuf_init(struct wbuf *w, void *p, size_t cap, size_t at, size_t fixed)
 		w->next = at + fixed;
 }
 
+uint8_t *
+wbuf_room(struct wbuf *w, size_t n)
+{
+	wbuf_align(w, 8);
+	if (w->err == 0 && n > w->cap - w->pos)
+		w->err = -VFS_TOO_BIG;
+	if (w->err != 0)
+		return NULL;
+	w->pos += n;
+	return w->p + w->pos - n;
+}
+
 void
 wbuf_bytes(struct wbuf *w, const void *p, size_t n)
 {

@@ -85,6 +85,8 @@ void wbuf_u32(struct wbuf *w, uint32_t v);
 void wbuf_u64(struct wbuf *w, uint64_t v);
 void wbuf_time(struct wbuf *w, struct vfs_time t);
 void wbuf_bytes(struct wbuf *w, const void *p, size_t n);
+/* n bytes at a multiple of 8, for the caller to write, or NULL. */
+uint8_t *wbuf_room(struct wbuf *w, size_t n);
 void wbuf_align(struct wbuf *w, size_t n);
 /* A descriptor here, the bytes (which may be in place already) behind. */
 void wbuf_blob(struct wbuf *w, const void *p, size_t n);

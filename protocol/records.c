@@ -1,60 +1,130 @@
+#include "mem.h"
+
 #include "codec.h"
+
+/*
+ * Attributes are most of what there is in a long list, so they are written
+ * and read as one piece whose place is checked once.
+ */
+#define AT_TIMES	56u		/* atime, mtime, ctime, btime */
+#define AT_MODE		120u
+#define AT_TYPE		144u		/* and the hash: nothing yet */
+
+static void
+put4(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+	p[2] = (uint8_t)(v >> 16);
+	p[3] = (uint8_t)(v >> 24);
+}
+
+static void
+put8(uint8_t *p, uint64_t v)
+{
+	put4(p, (uint32_t)v);
+	put4(p + 4, (uint32_t)(v >> 32));
+}
+
+static uint32_t
+get4(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	    (uint32_t)p[3] << 24;
+}
+
+static uint64_t
+get8(const uint8_t *p)
+{
+	return get4(p) | (uint64_t)get4(p + 4) << 32;
+}
+
+static void
+put_time(uint8_t *p, struct vfs_time t)
+{
+	put8(p, (uint64_t)t.sec);
+	put4(p + 8, t.nsec);
+	put4(p + 12, 0);
+}
 
 void
 proto_attr_encode(const struct vfs_attr *a, struct wbuf *w)
 {
-	unsigned i;
+	uint8_t *p = wbuf_room(w, PROTO_STAT);
 
-	wbuf_u64(w, PROTO_STAT_ALL);
-	wbuf_u64(w, a->id.n);
-	wbuf_u64(w, a->parent.n);
-	wbuf_u64(w, a->data_version);
-	wbuf_u64(w, a->meta_version);
-	wbuf_u64(w, a->size);
-	wbuf_u64(w, a->alloc);
-	wbuf_time(w, a->atime);
-	wbuf_time(w, a->mtime);
-	wbuf_time(w, a->ctime);
-	wbuf_time(w, a->btime);
-	wbuf_u32(w, a->mode);
-	wbuf_u32(w, a->nlink);
-	wbuf_u32(w, a->uid);
-	wbuf_u32(w, a->gid);
-	wbuf_u32(w, a->rdev_major);
-	wbuf_u32(w, a->rdev_minor);
-	wbuf_u32(w, VFS_MODE_TYPE(a->mode));
-	wbuf_u32(w, 0);			/* no hash yet: algorithm, 32 bytes */
-	for (i = 0; i < 4; i++)
-		wbuf_u64(w, 0);
+	if (p == NULL)
+		return;
+	put8(p, PROTO_STAT_ALL);
+	put8(p + 8, a->id.n);
+	put8(p + 16, a->parent.n);
+	put8(p + 24, a->data_version);
+	put8(p + 32, a->meta_version);
+	put8(p + 40, a->size);
+	put8(p + 48, a->alloc);
+	put_time(p + AT_TIMES, a->atime);
+	put_time(p + AT_TIMES + 16, a->mtime);
+	put_time(p + AT_TIMES + 32, a->ctime);
+	put_time(p + AT_TIMES + 48, a->btime);
+	put4(p + AT_MODE, a->mode);
+	put4(p + AT_MODE + 4, a->nlink);
+	put4(p + AT_MODE + 8, a->uid);
+	put4(p + AT_MODE + 12, a->gid);
+	put4(p + AT_MODE + 16, a->rdev_major);
+	put4(p + AT_MODE + 20, a->rdev_minor);
+	put4(p + AT_TYPE, VFS_MODE_TYPE(a->mode));
+	memset(p + AT_TYPE + 4, 0, PROTO_STAT - AT_TYPE - 4);
+}
+
+/* A time is checked where it is read. */
+static struct vfs_time
+get_time(struct rbuf *b, const uint8_t *p)
+{
+	struct vfs_time t = { (int64_t)get8(p), get4(p + 8) };
+
+	if (t.nsec > 999999999u) {
+		rbuf_fail(b, -VFS_MALFORMED, (size_t)(p + 8 - b->p));
+		t.nsec = 0;
+	}
+	if (get4(p + 12) != 0)
+		rbuf_fail(b, -VFS_MALFORMED, (size_t)(p + 12 - b->p));
+	return t;
 }
 
 void
 proto_attr_decode(struct rbuf *b, struct vfs_attr *a)
 {
-	unsigned i;
+	const uint8_t *p;
+	size_t at, i;
 
-	if (rbuf_u64(b) != PROTO_STAT_ALL)
-		rbuf_fail(b, -VFS_MALFORMED, b->pos - 8);
-	a->id.n = rbuf_u64(b);
-	a->parent.n = rbuf_u64(b);
-	a->data_version = rbuf_u64(b);
-	a->meta_version = rbuf_u64(b);
-	a->size = rbuf_u64(b);
-	a->alloc = rbuf_u64(b);
-	a->atime = rbuf_time(b);
-	a->mtime = rbuf_time(b);
-	a->ctime = rbuf_time(b);
-	a->btime = rbuf_time(b);
-	a->mode = rbuf_u32(b);
-	a->nlink = rbuf_u32(b);
-	a->uid = rbuf_u32(b);
-	a->gid = rbuf_u32(b);
-	a->rdev_major = rbuf_u32(b);
-	a->rdev_minor = rbuf_u32(b);
-	if (rbuf_u32(b) != (uint32_t)VFS_MODE_TYPE(a->mode))
-		rbuf_fail(b, -VFS_MALFORMED, b->pos - 4);
-	for (i = 0; i < 9; i++)
-		rbuf_zero32(b);
+	rbuf_align(b, 8);
+	at = b->pos;
+	if ((p = rbuf_bytes(b, PROTO_STAT)) == NULL) {
+		memset(a, 0, sizeof *a);
+		return;
+	}
+	if (get8(p) != PROTO_STAT_ALL)
+		rbuf_fail(b, -VFS_MALFORMED, at);
+	a->id.n = get8(p + 8);
+	a->parent.n = get8(p + 16);
+	a->data_version = get8(p + 24);
+	a->meta_version = get8(p + 32);
+	a->size = get8(p + 40);
+	a->alloc = get8(p + 48);
+	a->atime = get_time(b, p + AT_TIMES);
+	a->mtime = get_time(b, p + AT_TIMES + 16);
+	a->ctime = get_time(b, p + AT_TIMES + 32);
+	a->btime = get_time(b, p + AT_TIMES + 48);
+	a->mode = get4(p + AT_MODE);
+	a->nlink = get4(p + AT_MODE + 4);
+	a->uid = get4(p + AT_MODE + 8);
+	a->gid = get4(p + AT_MODE + 12);
+	a->rdev_major = get4(p + AT_MODE + 16);
+	a->rdev_minor = get4(p + AT_MODE + 20);
+	if (get4(p + AT_TYPE) != (uint32_t)VFS_MODE_TYPE(a->mode))
+		rbuf_fail(b, -VFS_MALFORMED, at + AT_TYPE);
+	for (i = AT_TYPE + 4; i < PROTO_STAT; i += 4)
+		if (get4(p + i) != 0)
+			rbuf_fail(b, -VFS_MALFORMED, at + i);
 }
 
 #define BRIEF	"888844"

@@ -32,6 +32,7 @@ struct lmdb_store {
 struct lmdb_snap {
 	struct lmdb_store *s;
 	MDB_txn *txn;
+	MDB_cursor *near;	/* where get found the last row; or NULL */
 	struct lmdb_snap *prev, *next;
 };
 

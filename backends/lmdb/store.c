@@ -407,22 +407,37 @@ lmdb_snap_end(void *snap)
 	else
 		s->snaps = p->next;
 	s->nsnaps--;
+	mdb_cursor_close(p->near);
 	mdb_txn_abort(p->txn);
 	pthread_mutex_unlock(&s->lock);
 	free(p);
 }
 
+/*
+ * By a cursor that stays where the last row was: rows of one directory, or
+ * of objects made one after the other, lie on the same page, and LMDB looks
+ * there first.  After damage nobody knows where it stands.
+ */
 static int
 lmdb_get(void *snap, struct vfs_slice key, struct vfs_slice *val)
 {
 	struct lmdb_snap *p = snap;
 	MDB_val k = val_of(key), v;
-	int rc;
+	int rc = 0;
 
-	if ((rc = mdb_get(p->txn, p->s->dbi, &k, &v)) != 0)
-		return lmdb_err(rc);
-	*val = slice_of(&v);
-	return 0;
+	if (p->near == NULL)
+		rc = mdb_cursor_open(p->txn, p->s->dbi, &p->near);
+	if (rc == 0)
+		rc = mdb_cursor_get(p->near, &k, &v, MDB_SET);
+	if (rc == 0) {
+		*val = slice_of(&v);
+		return 0;
+	}
+	if (rc != MDB_NOTFOUND) {
+		mdb_cursor_close(p->near);
+		p->near = NULL;
+	}
+	return lmdb_err(rc);
 }
 
 static int
