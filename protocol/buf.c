@@ -56,12 +56,11 @@ rbuf_slice(struct rbuf *b, size_t n)
 void
 rbuf_align(struct rbuf *b, size_t n)
 {
-	const uint8_t *p;
-
 	while (b->err == 0 && b->pos % n != 0) {
-		p = rbuf_bytes(b, 1);
-		if (p != NULL && *p != 0)
-			rbuf_fail(b, -VFS_MALFORMED, b->pos - 1);
+		if (b->pos == b->len || b->p[b->pos] != 0)
+			rbuf_fail(b, -VFS_MALFORMED, b->pos);
+		else
+			b->pos++;
 	}
 }
 
@@ -285,7 +284,10 @@ void
 wbuf_align(struct wbuf *w, size_t n)
 {
 	while (w->err == 0 && w->pos % n != 0)
-		wbuf_u8(w, 0);
+		if (w->pos == w->cap)
+			w->err = -VFS_TOO_BIG;
+		else
+			w->p[w->pos++] = 0;
 }
 
 static inline void

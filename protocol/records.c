@@ -98,6 +98,8 @@ proto_attr_decode(struct rbuf *b, struct vfs_attr *a)
 
 	rbuf_align(b, 8);
 	at = b->pos;
+	if (b->len - at < PROTO_STAT)	/* the field that is cut off */
+		rbuf_fail(b, -VFS_MALFORMED, b->len);
 	if ((p = rbuf_bytes(b, PROTO_STAT)) == NULL) {
 		memset(a, 0, sizeof *a);
 		return;
