@@ -161,8 +161,9 @@ tests: $(POSIX) $(PROBE) $(CLIENTS)
 
 # The cases that every transport has to carry, over five of them; and for a
 # task without a C library, over bounded IPC: tests/transport.
+CASES := tests/transport/cases.c tests/transport/cases_bulk.c
 TRANSPORT := $(B)/bin/transport
-$(TRANSPORT): $(call obj,$(addprefix tests/transport/,main.c cases.c ptys.c) tests/host.c) \
+$(TRANSPORT): $(call obj,$(CASES) $(addprefix tests/transport/,main.c ptys.c) tests/host.c) \
     $(B)/lib/libprotocol.a
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^
@@ -171,7 +172,7 @@ BARE_CFLAGS := -std=gnu11 $(WARN) -Os -g -ffreestanding -fno-builtin -fno-pie -f
 	-fno-tree-loop-distribute-patterns -nostdlib -static -no-pie
 BARE := $(filter-out protocol/err_%.c,$(PROTOCOL)) tests/guest/mem.c
 HOSTSIM := $(B)/bin/hostsim
-$(HOSTSIM): tests/transport/hostsim.c tests/transport/cases.c $(BARE) \
+$(HOSTSIM): tests/transport/hostsim.c $(CASES) $(BARE) \
     $(wildcard protocol/*.h protocol/*.def tests/transport/*.h)
 	@mkdir -p $(@D)
 	@echo CC $@

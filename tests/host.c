@@ -31,7 +31,7 @@ fresh(struct host *h, int fd)
 {
 	memset(h, 0, sizeof *h);
 	h->fd = fd;
-	h->other = -1;
+	h->other = h->pass = -1;
 	h->pipe.arg = h;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
@@ -59,7 +59,13 @@ static long
 sock_write(void *arg, const void *p, size_t n)
 {
 	struct host *h = arg;
+	int fd = h->pass;
 
+	if (fd >= 0) {			/* with the first byte */
+		h->pass = -1;
+		return host_send_fd(h->fd, p, 1, fd) == 0 ? 1 :
+		    -VFS_SESSION_CLOSED;
+	}
 	return moved(send(h->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
@@ -203,6 +209,15 @@ host_send_fd(int sock, const void *p, size_t n, int fd)
 		memcpy(CMSG_DATA(c), &fd, sizeof fd);
 	}
 	return sendmsg(sock, &h, MSG_NOSIGNAL) == (ssize_t)n ? 0 : -errno;
+}
+
+int
+host_pass_fd(struct host *h, int fd)
+{
+	if (h->region != NULL)		/* a bell brings it */
+		return host_send_fd(h->fd, "\1", 1, fd);
+	h->pass = fd;
+	return 0;
 }
 
 /* --- ring ------------------------------------------------------------ */

@@ -18,6 +18,7 @@
 struct host {
 	struct client_pipe pipe;
 	int fd;				/* socket, or tty */
+	int pass;			/* goes with the next bytes; else -1 */
 	int other;			/* serial: kept open; else -1 */
 	struct ring ring;
 	struct ipc ipc;
@@ -44,6 +45,10 @@ int host_ring_on(struct host *h, int fd, uint32_t slots);
 int host_ipc_on(struct host *h, int fd);
 /* A line whose other end serves; takes the tty. */
 int host_serial_on(struct host *h, int tty, uint32_t epoch);
+
+/* What is sent next brings this descriptor, which is borrowed until then;
+ * on sockets and rings. */
+int host_pass_fd(struct host *h, int fd);
 
 /* A memfd of n bytes, sealed unless told not to, mapped at *p. */
 int host_memfd(size_t n, bool sealed, void **p);

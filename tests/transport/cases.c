@@ -1,29 +1,20 @@
 #include "../../protocol/mem.h"
 
-#include "cases.h"
+#include "cases_in.h"
 
 #define ENTRIES		5000u		/* of the listing */
 #define TX_OPS		64u
-#define BIG		(1u << 20)
 #define CHANGES		300u
 #define FAR_AWAY	(UINT64_MAX >> 8)	/* no commit has this number */
 
-static bool
-failed(struct cases *k, unsigned line, int got, int want)
+bool
+case_failed(struct cases *k, unsigned line, int got, int want)
 {
 	k->line = line;
 	k->got = got;
 	k->want = want;
 	return false;
 }
-
-/* In a case: this call gives that, or the case has failed here. */
-#define MUST(call, result) do { \
-	int got_ = (call); \
-	if (got_ != (result)) \
-		return failed(k, __LINE__, got_, (result)); \
-} while (0)
-#define TRUE(what)	MUST((what) ? 1 : 0, 1)
 
 struct vfs_slice
 case_slice(const char *s)
@@ -47,8 +38,8 @@ number(char *to, char letter, unsigned n)
 	return (struct vfs_slice){ to, 6 };
 }
 
-static int
-make(struct cases *k, struct vfs_id dir, struct vfs_slice name,
+int
+case_make(struct cases *k, struct vfs_id dir, struct vfs_slice name,
     uint32_t mode, struct vfs_id *id)
 {
 	struct vfs_create q = { .dir = dir, .mode = mode, .name = name,
@@ -87,7 +78,7 @@ drop(struct cases *k, struct vfs_id dir, struct vfs_slice name,
 bool
 case_setup(struct cases *k)
 {
-	MUST(make(k, (struct vfs_id){ VFS_ID_ROOT }, case_slice(k->name),
+	MUST(case_make(k, (struct vfs_id){ VFS_ID_ROOT }, case_slice(k->name),
 	    040755, &k->dir), 0);
 	return true;
 }
@@ -107,7 +98,7 @@ long_names(struct cases *k)
 
 	memset(a, 'a', sizeof a);
 	memset(b, 'b', sizeof b);
-	MUST(make(k, k->dir, na, 0100644, &id), 0);
+	MUST(case_make(k, k->dir, na, 0100644, &id), 0);
 	MUST(find(k, k->dir, na, &at), 0);
 	TRUE(at.id.n == id.n);
 	MUST(client_call(k->c, VFS_OP_RENAME, &q, &r), 0);
@@ -115,7 +106,7 @@ long_names(struct cases *k)
 	MUST(find(k, k->dir, nb, &at), 0);
 	TRUE(at.id.n == id.n);
 	na.n++;
-	MUST(make(k, k->dir, na, 0100644, &id), -VFS_NAMETOOLONG);
+	MUST(case_make(k, k->dir, na, 0100644, &id), -VFS_NAMETOOLONG);
 	MUST(drop(k, k->dir, nb, VFS_UNLINK_FILE), 0);
 	return true;
 }
@@ -194,7 +185,7 @@ listing(struct cases *k)
 	uint64_t tx;
 	unsigned n = 0, calls = 0;
 
-	MUST(make(k, k->dir, case_slice("big"), 040755, &q.dir), 0);
+	MUST(case_make(k, k->dir, case_slice("big"), 040755, &q.dir), 0);
 	MUST(tx_begin(k, &tx), 0);
 	while (n < ENTRIES)
 		MUST(add_some(k, tx, q.dir, &n), 0);
@@ -303,57 +294,6 @@ nothing(struct cases *k)
 	return true;
 }
 
-/* --- 1 MiB in pieces ---------------------------------------------------- */
-
-static size_t
-piece_max(const struct cases *k)
-{
-	size_t n = k->c->out_cap < k->c->in_cap ? k->c->out_cap :
-	    k->c->in_cap;
-
-	n = n > 65536 ? 32768 : (n - 256) & ~(size_t)7;
-	return n < k->room_n ? n : k->room_n;
-}
-
-static void
-fill(uint8_t *p, uint64_t at, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		p[i] = (uint8_t)((at + i) * 2654435761u >> 11);
-}
-
-static bool
-big_file(struct cases *k)
-{
-	struct vfs_write w = { .off = 0 };
-	struct vfs_write_reply wr;
-	struct vfs_read q = { .off = 0 };
-	struct vfs_read_reply r;
-	size_t piece = piece_max(k);
-
-	MUST(make(k, k->dir, case_slice("1m"), 0100600, &w.id), 0);
-	for (q.id = w.id; w.off < BIG; w.off += w.data.n) {
-		w.data.p = k->room;
-		w.data.n = BIG - w.off < piece ? BIG - w.off : piece;
-		fill(k->room, w.off, w.data.n);
-		MUST(client_call(k->c, VFS_OP_WRITE, &w, &wr), 0);
-		MUST((int)wr.count, (int)w.data.n);
-	}
-	while (q.off < BIG) {
-		q.count = (uint32_t)piece;
-		MUST(client_call(k->c, VFS_OP_READ, &q, &r), 0);
-		TRUE(r.data.n > 0);
-		fill(k->room, q.off, r.data.n);
-		MUST(memcmp(r.data.p, k->room, r.data.n), 0);
-		q.off += r.data.n;
-	}
-	MUST(client_call(k->c, VFS_OP_READ, &q, &r), 0);
-	MUST((int)r.data.n, 0);
-	return true;
-}
-
 /* --- following the journal ---------------------------------------------- */
 
 /* Changes that are there to read, from a cursor on. */
@@ -383,16 +323,29 @@ read_changes(struct cases *k, struct vfs_journal_read *q, unsigned *creates)
 	return 0;
 }
 
+/* There is no clock here, but the daemon has one: waits for what does not
+ * come. */
+static int
+nap(struct cases *k, uint32_t ms)
+{
+	struct vfs_wait q = { .seq = FAR_AWAY };
+	struct vfs_wait_reply r;
+	int err;
+
+	k->c->deadline_ms = ms;
+	err = client_call(k->c, VFS_OP_WAIT, &q, &r);
+	k->c->deadline_ms = 0;
+	return err;
+}
+
 /* Until somebody tells, or it is clear that nobody does. */
 static bool
 told(struct cases *k)
 {
-	struct vfs_ping q = { 1 };
-	struct vfs_ping_reply r;
 	unsigned i;
 
 	for (i = 0; i < 2000 && !k->c->changed; i++)
-		MUST(client_call(k->c, VFS_OP_PING, &q, &r), 0);
+		MUST(nap(k, 5), -VFS_DEADLINE);
 	TRUE(k->c->changed);
 	k->c->changed = false;
 	return true;
@@ -418,7 +371,8 @@ follow(struct cases *k)
 	k->c->changed = false;
 	MUST(client_call(k->c, VFS_OP_WATCH, &w, &wr), 0);
 	for (i = 0; i < CHANGES; i++) {
-		MUST(make(k, k->dir, number(name, 'c', i), 0100600, &id), 0);
+		MUST(case_make(k, k->dir, number(name, 'c', i), 0100600,
+		    &id), 0);
 		if (i % 100 == 50 && !told(k))
 			return false;
 		if (i % 100 == 50)
@@ -448,13 +402,14 @@ errors(struct cases *k)
 	MUST(find(k, k->dir, case_slice("none"), &at), -VFS_NOENT);
 	TRUE(k->c->e.trace_id != 0);
 	MUST(client_call(k->c, VFS_OP_STAT, &q, &r), -VFS_NO_SUCH_ID);
-	MUST(make(k, k->dir, case_slice("twice"), 040700, &id), 0);
-	MUST(make(k, k->dir, case_slice("twice"), 040700, &id), -VFS_EXIST);
-	MUST(make(k, id, case_slice("in"), 0100600, &id), 0);
+	MUST(case_make(k, k->dir, case_slice("twice"), 040700, &id), 0);
+	MUST(case_make(k, k->dir, case_slice("twice"), 040700, &id),
+	    -VFS_EXIST);
+	MUST(case_make(k, id, case_slice("in"), 0100600, &id), 0);
 	MUST(drop(k, k->dir, case_slice("twice"), VFS_UNLINK_DIR),
 	    -VFS_NOTEMPTY);
-	MUST(make(k, k->dir, case_slice("a/b"), 0100600, &id), -VFS_NAME);
-	MUST(make(k, k->dir, (struct vfs_slice){ "", 0 }, 0100600, &id),
+	MUST(case_make(k, k->dir, case_slice("a/b"), 0100600, &id), -VFS_NAME);
+	MUST(case_make(k, k->dir, (struct vfs_slice){ "", 0 }, 0100600, &id),
 	    -VFS_NAME);
 	MUST(client_call(k->c, VFS_OP_PUBLISH, &(struct vfs_publish){ 0 },
 	    &(struct vfs_publish_reply){ 0 }), -VFS_UNKNOWN_OP);
@@ -499,14 +454,7 @@ cancel(struct cases *k)
 static bool
 deadline(struct cases *k)
 {
-	struct vfs_wait q = { .seq = FAR_AWAY };
-	struct vfs_wait_reply r;
-	int err;
-
-	k->c->deadline_ms = 30;
-	err = client_call(k->c, VFS_OP_WAIT, &q, &r);
-	k->c->deadline_ms = 0;
-	MUST(err, -VFS_DEADLINE);
+	MUST(nap(k, 30), -VFS_DEADLINE);
 	return true;
 }
 
@@ -537,7 +485,8 @@ const struct case_row case_rows[] = {
 	{ "listing_of_5000_as_a_stream", listing },
 	{ "transaction_of_64_staged", staged },
 	{ "transaction_that_fails_leaves_nothing", nothing },
-	{ "file_of_1_MiB_in_pieces", big_file },
+	{ "file_of_1_MiB_in_pieces", case_big_file },
+	{ "file_of_1_MiB_beside_the_messages", case_granted },
 	{ "journal_followed", follow },
 	{ "errors", errors },
 	{ "cancel", cancel },

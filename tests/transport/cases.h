@@ -17,6 +17,11 @@ struct cases {
 	uint8_t *room;			/* scratch, at least 8 KiB */
 	size_t room_n;
 	struct vfs_id dir;		/* made by case_setup */
+	/* Makes memory that is shared with the daemon: its descriptor goes
+	 * with the next request.  NULL: this transport cannot. */
+	int (*share)(struct cases *k, size_t n, void **p);
+	void *host;			/* share's */
+	bool skipped;			/* this case was none, here */
 	/* Where it failed, and what was answered instead. */
 	unsigned line;
 	int got, want;
