@@ -54,6 +54,43 @@ removed_tree__raw_ids__only_its_holder_has_them(void **state)
 	assert_int_equal(fx_check(x->r->fx), 0);
 }
 
+/* The names above what is open go later, and nobody can tell when. */
+static void
+removed_tree__what_is_open_inside__stays(void **state)
+{
+	struct srig *x = *state;
+	struct session *two = srig_user(x, SRIG_OWNER, SRIG_OWNER);
+	struct vfs_id t, d, f, e;
+	uint64_t hf, he;
+	unsigned i;
+
+	assert_err(s_create(x, x->own, ROOT, "t", DIR_MODE, &t), OK);
+	assert_err(s_create(x, x->own, t, "d", DIR_MODE, &d), OK);
+	assert_err(s_create(x, x->own, d, "f", FILE_MODE, &f), OK);
+	assert_err(s_create(x, x->own, d, "e", DIR_MODE, &e), OK);
+	assert_err(s_create(x, x->own, e, "g", FILE_MODE, NULL), OK);
+	assert_err(s_walk(x, two, f, "", 0, &hf), OK);
+	assert_err(s_walk(x, two, e, "", 0, &he), OK);
+	assert_err(remove_tree(x, x->own, ROOT, "t"), OK);
+	for (i = 0; i < 100; i++) {
+		assert_err(s_stat(x, two, H(hf), NULL), OK);
+		assert_err(look(x, two, H(he), "g"), OK);
+		assert_err(s_stat(x, two, d, NULL), NO_SUCH_ID);
+		assert_err(s_stat(x, x->own, f, NULL), NO_SUCH_ID);
+		assert_err(look(x, x->own, e, "g"), NO_SUCH_ID);
+		if (server_reap(x->r->s) == 0)
+			break;
+	}
+	assert_true(i < 100);
+	assert_err(s_close(x, two, hf), OK);
+	assert_err(s_close(x, two, he), OK);
+	while (server_reap(x->r->s) > 0)
+		;
+	assert_err(s_stat(x, two, f, NULL), NO_SUCH_ID);
+	srig_end(two);
+	assert_int_equal(fx_check(x->r->fx), 0);
+}
+
 static void
 staging__session_dies__nothing_is_left(void **state)
 {
@@ -105,6 +142,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		S_TEST(removed_tree__raw_ids__only_its_holder_has_them),
+		S_TEST(removed_tree__what_is_open_inside__stays),
 		S_TEST(staging__session_dies__nothing_is_left),
 		S_TEST(staging__published__is_there_and_the_rest_goes),
 	};

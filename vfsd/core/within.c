@@ -15,6 +15,12 @@ root_stands(const struct req_env *env, const struct node *root)
 	    (env->root_parent == 0 || env->root_parent == root->in.parent);
 }
 
+static bool
+is_held(const struct req_env *env, struct vfs_id id)
+{
+	return env->holds != NULL && env->holds(env->holder, id.n);
+}
+
 /* Nowhere, but perhaps open; or its last name went in this very txn. */
 static bool
 nameless(struct txn *t, const struct node *n)
@@ -24,17 +30,20 @@ nameless(struct txn *t, const struct node *n)
 	if (txn_mode(t) == TXN_WRITE &&
 	    n->in.meta_version == txn_seq(t).n)
 		return true;
-	return env->holds != NULL && env->holds(env->holder, n->id.n);
+	return is_held(env, n->id);
 }
 
-int
-within_dir(struct txn *t, struct vfs_id id)
+/* Up to the root: 1; or out of it: 0, and *removed is the nameless
+ * directory at which the way ended, or 0. */
+static int
+climb(struct txn *t, struct vfs_id id, struct vfs_id *removed)
 {
 	const struct req_env *env = txn_env(t);
 	struct node n;
 	unsigned i;
 	int err;
 
+	removed->n = 0;
 	for (i = 0; i < DEPTH_MAX; i++) {
 		err = node_get_published(t, id, &n);
 		if (err < 0)
@@ -45,18 +54,51 @@ within_dir(struct txn *t, struct vfs_id id)
 			return root_stands(env, &n);
 		if (id.n == VFS_ID_ROOT)
 			return 0;
-		if (n.in.nlink == 0)	/* of a removed tree, or staged */
+		if (n.in.nlink == 0) {	/* of a removed tree, or staged */
+			removed->n = id.n;
 			return nameless(t, &n);
+		}
 		id.n = n.in.parent;
 	}
 	return fault(t, -VFS_CORRUPT, "the parents of directory %" PRIu64
 	    " have no end", id.n);
 }
 
-/* Is one of its names below the root? */
+/* What is open in a removed tree stays, with all below, also while the
+ * names above it are still being taken away. */
+static int
+open_below(struct txn *t, struct vfs_id id, struct vfs_id removed)
+{
+	const struct req_env *env = txn_env(t);
+	struct node n;
+	int err;
+
+	while (id.n != removed.n) {
+		if (is_held(env, id))
+			return 1;
+		if ((err = node_get_published(t, id, &n)) < 0)
+			return err;
+		id.n = n.in.parent;
+	}
+	return 0;
+}
+
+int
+within_dir(struct txn *t, struct vfs_id id)
+{
+	struct vfs_id removed;
+	int in = climb(t, id, &removed);
+
+	return in == 0 && removed.n != 0 ? open_below(t, id, removed) : in;
+}
+
+/* Is one of its names below the root?  Or, if it is open, in a tree that
+ * was removed? */
 static int
 any_link(struct txn *t, struct txn_cur *c, struct vfs_id id)
 {
+	bool held = is_held(txn_env(t), id);
+	struct vfs_id dir, removed;
 	struct vfs_slice key, val;
 	struct row_parts link;
 	struct row_key k;
@@ -69,7 +111,10 @@ any_link(struct txn *t, struct txn_cur *c, struct vfs_id id)
 			return fault(t, -VFS_CORRUPT,
 			    "a row behind the links of object %" PRIu64,
 			    id.n);
-		in = within_dir(t, (struct vfs_id){ link.b });
+		dir.n = link.b;
+		in = within_dir(t, dir);
+		if (in == 0 && held && (in = climb(t, dir, &removed)) == 0)
+			in = removed.n != 0;
 		if (in == 0)
 			err = txn_cur_next(c, &key, &val);
 	}
