@@ -20,30 +20,55 @@
 #define STORE_XATTR	"user.vfsd.store"	/* answered by every object
 						 * of a mount */
 #define SOCK		"sock"			/* in a store's directory */
+#define QUEUE_MS	5			/* until it may have room */
 
 /* --- sockets ------------------------------------------------------------- */
 
-/* Connects within wait_ms. */
 static int
-connected(int fd, const void *sa, socklen_t n, uint32_t wait_ms)
+refused(int os)
+{
+	return os == ENOENT || os == ECONNREFUSED ? -VFS_OFFLINE :
+	    vfs_err_from_os(os);
+}
+
+/* TCP: it is under way. */
+static int
+finished(int fd, uint64_t until)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	socklen_t len = sizeof(int);
-	int os = 0;
+	uint64_t now, left;
+	int os = 0, rc;
 
-	if (connect(fd, sa, n) == 0)
-		return 0;
-	if (errno == EAGAIN)		/* unix: its queue is full */
-		return -VFS_BUSY;
-	if (errno != EINPROGRESS && errno != EINTR)
-		return errno == ENOENT || errno == ECONNREFUSED ?
-		    -VFS_OFFLINE : vfs_err_from_os(errno);
-	if (poll(&p, 1, (int)(wait_ms < INT_MAX ? wait_ms : INT_MAX)) != 1)
+	do {
+		now = lv_now_ms();
+		left = until > now ? until - now : 0;
+		rc = poll(&p, 1, (int)(left < INT_MAX ? left : INT_MAX));
+	} while (rc < 0 && errno == EINTR);
+	if (rc != 1)
 		return -VFS_DEADLINE;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &os, &len) < 0)
 		os = errno;
-	return os == 0 ? 0 : os == ECONNREFUSED ? -VFS_OFFLINE :
-	    vfs_err_from_os(os);
+	return os == 0 ? 0 : refused(os);
+}
+
+/* Connects within wait_ms.  A unix socket whose queue is full, since many
+ * come at once, says EAGAIN and cannot be waited for. */
+static int
+connected(int fd, const void *sa, socklen_t n, uint32_t wait_ms)
+{
+	uint64_t until = lv_now_ms() + wait_ms;
+
+	while (connect(fd, sa, n) < 0) {
+		if (errno == EINPROGRESS || errno == EINTR)
+			return finished(fd, until);
+		if (errno != EAGAIN)
+			return refused(errno);
+		if (lv_now_ms() >= until)
+			return -VFS_BUSY;
+		poll(NULL, 0, QUEUE_MS);
+	}
+	return 0;
 }
 
 static int

@@ -239,18 +239,19 @@ vfs_map_extents(struct vfs *v, struct vfs_id id, uint64_t off, uint64_t len,
 
 	if ((err = lv_call(v, NULL, VFS_OP_MAP_EXTENTS, &q, &r)) < 0)
 		return err;
-	*next = r.next;
 	proto_list_read(&b, (struct vfs_slice){ r.extents.p, r.extents.n });
 	for (n = 0; proto_list_more(&b); n++) {
 		if (proto_extent_next(&b, &e) < 0)
 			return lv_fail(v, -VFS_MALFORMED);
 		if (n == cap) {
-			*next = e.off;
+			r.next = e.off;
 			break;
 		}
 		out[n] = (struct vfs_extent){ e.off, e.len, e.place,
 			e.flags };
 	}
+	if (next != NULL)
+		*next = r.next;
 	return (int64_t)n;
 }
 

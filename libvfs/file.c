@@ -141,14 +141,15 @@ vfs_read(struct vfs *v, struct vfs_tx *tx, struct vfs_id id, uint64_t off,
 
 /* --- batches of ranges ------------------------------------------------------- */
 
-/* How many of the ranges one message and its reply hold. */
+/* How many of the ranges one message and its reply hold: 24 bytes each
+ * there, 8 and what was read here. */
 static size_t
 ranges_fit(struct vfs *v, const struct vfs_range *r, size_t n)
 {
 	size_t room = io_max(v), want, i;
 
 	for (i = 0; i < n && i < VFS_BATCH_MAX; i++) {
-		want = 16 + ((r[i].count + 7u) & ~(size_t)7);
+		want = 24 + ((r[i].count + 7u) & ~(size_t)7);
 		if (want > room)
 			break;
 		room -= want;

@@ -381,8 +381,6 @@ lv_handles_put(struct vfs *v, enum vfs_op op, uint8_t *msg, size_t n)
 	size_t i;
 	int err = 0;
 
-	if (v->handles.used == 0)
-		return 0;
 	for (i = 0; err == 0 && i < ids_of(op); i++)
 		err = put_one(v, msg + PROTO_HDR + 8 * i);
 	if (err < 0 || !has_lists(op))

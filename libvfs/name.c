@@ -21,6 +21,7 @@ vfs_lookup(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 
 #define PLACE_MAX	272u		/* bytes of a packed one */
 
+/* A name that cannot be one is no reason to fail the others. */
 static int64_t
 lookup_some(struct vfs *v, struct vfs_tx *tx, const struct vfs_place *places,
     size_t n, uint32_t want, struct vfs_found *out, struct vfs_buf room)
@@ -29,15 +30,18 @@ lookup_some(struct vfs *v, struct vfs_tx *tx, const struct vfs_place *places,
 	struct vfs_lookup_batch q = { .want = want };
 	struct vfs_lookup_batch_reply r;
 	struct proto_place p;
-	int err;
+	int bad = 0, err;
 
 	for (; q.n < n; q.n++) {
 		p = (struct proto_place){ places[q.n].dir,
 			lv_str(places[q.n].name) };
-		if ((err = proto_name_check(p.name)) < 0)
-			return lv_fail(v, err);
-		if (!proto_place_put(&l, &p))
+		bad = proto_name_check(p.name);
+		if (bad < 0 || !proto_place_put(&l, &p))
 			break;		/* the rest comes next */
+	}
+	if (bad < 0 && q.n == 0) {
+		out[0] = (struct vfs_found){ .err = bad };
+		return 1;
 	}
 	q.names = (struct vfs_slice){ l.p, l.n };
 	if ((err = lv_call(v, tx, VFS_OP_LOOKUP_BATCH, &q, &r)) < 0)

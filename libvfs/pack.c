@@ -322,6 +322,16 @@ vfs_pack_if_dir_version(struct vfs_pack *p, struct vfs_id dir,
 }
 
 void
+vfs_pack_if_hash(struct vfs_pack *p, struct vfs_id id, uint32_t alg,
+    const void *hash, size_t n)
+{
+	struct vfs_tx_pre c = { .kind = VFS_PRE_HASH_IS, .id = id, .a = alg,
+		.name = { hash, n } };
+
+	pre(p, &c);
+}
+
+void
 vfs_pack_if_unchanged(struct vfs_pack *p, struct vfs_id subtree,
     struct vfs_seq since)
 {
@@ -350,6 +360,8 @@ take_results(struct vfs *v, const struct vfs_buf *list, struct exec *x)
 
 	if (list->n % PROTO_BRIEF != 0)
 		return lv_fail(v, -VFS_MALFORMED);
+	for (i = n; i < x->nresults; i++)
+		x->results[i] = (struct vfs_result){ .id = { 0 } };
 	rbuf_init(&rb, list->p, list->n, 0);
 	for (i = 0; i < n && i < x->nresults; i++) {
 		proto_brief_decode(&rb, &b);

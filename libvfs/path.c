@@ -343,10 +343,14 @@ vfs_resolve_open(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 
 	if (err < 0)
 		return err;
-	if (w.handle.n == 0)
+	if (w.handle.n == 0 && tx == NULL)
 		return vfs_open_id(v, w.attr.id, rights, handle, attr);
 	if (attr != NULL)
 		*attr = w.attr;
+	if (tx != NULL) {		/* where there are no handles */
+		*handle = w.attr.id;
+		return 0;
+	}
 	if (rights == 0 || rights == VFS_RIGHTS_ALL) {
 		*handle = w.handle;
 		return 0;

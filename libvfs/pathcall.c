@@ -4,6 +4,8 @@
 
 #include "vfs_in.h"
 
+#define OPEN_FLAGS	0xffffu		/* those that the daemon knows */
+
 struct spot {
 	struct vfs_id dir;
 	char name[VFS_NAME_MAX + 1];
@@ -14,6 +16,27 @@ spot(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir, const char *path,
     struct spot *out)
 {
 	return vfs_resolve_parent(v, tx, dir, path, &out->dir, out->name);
+}
+
+/* Such a path names a directory, or nothing (POSIX 4.16). */
+static bool
+slashed(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n > 0 && path[n - 1] == '/';
+}
+
+/* 0 if the name is a directory's. */
+static int
+need_dir(struct vfs *v, struct vfs_tx *tx, const struct spot *s)
+{
+	struct vfs_attr a;
+	int err = vfs_lookup(v, tx, s->dir, s->name, &a);
+
+	if (err == 0 && VFS_MODE_TYPE(a.mode) != VFS_DIR)
+		err = lv_fail(v, -VFS_NOTDIR);
+	return err;
 }
 
 /* The spot's directory is not needed any more, if it was opened for it. */
@@ -54,7 +77,8 @@ vfs_symlink_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 
 	if (err < 0)
 		return err;
-	err = vfs_symlink(v, tx, s.dir, s.name, target, NULL);
+	err = slashed(path) ? lv_fail(v, -VFS_NOENT) :
+	    vfs_symlink(v, tx, s.dir, s.name, target, NULL);
 	return leave(v, dir, &s, err);
 }
 
@@ -68,7 +92,10 @@ vfs_unlink_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 
 	if (err < 0)
 		return err;
-	err = vfs_unlink(v, tx, s.dir, s.name, flags, any);
+	if (slashed(path))
+		err = need_dir(v, tx, &s);
+	if (err == 0)
+		err = vfs_unlink(v, tx, s.dir, s.name, flags, any);
 	return leave(v, dir, &s, err);
 }
 
@@ -91,7 +118,8 @@ vfs_link_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 	if (err < 0)
 		return err;
 	if ((err = spot(v, tx, dir, path, &s)) == 0) {
-		err = vfs_link(v, tx, from, s.dir, s.name);
+		err = slashed(path) ? lv_fail(v, -VFS_NOENT) :
+		    vfs_link(v, tx, from, s.dir, s.name);
 		leave(v, dir, &s, err);
 	}
 	vfs_close_if(v, from);
@@ -113,7 +141,10 @@ vfs_rename_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 		m.name = a.name;
 		m.dir2 = b.dir;
 		m.name2 = b.name;
-		err = vfs_rename(v, tx, &m);
+		if (slashed(from) || slashed(to))
+			err = need_dir(v, tx, &a);
+		if (err == 0)
+			err = vfs_rename(v, tx, &m);
 		leave(v, dir, &b, err);
 	}
 	return leave(v, dir, &a, err);
@@ -140,47 +171,6 @@ beyond(struct vfs *v, struct vfs_tx *tx, const struct vfs_attr *link,
 	return n < 0 ? (int)n : 0;
 }
 
-/* What is there now, made or not: *attr may be a link's. */
-static int
-make(struct vfs *v, struct vfs_tx *tx, const struct spot *s, uint32_t mode,
-    uint32_t excl, struct vfs_attr *attr)
-{
-	int err = vfs_create(v, tx, s->dir, s->name, mode, excl, attr, NULL);
-
-	if (err == -VFS_EXIST && excl == 0)
-		err = vfs_lookup(v, tx, s->dir, s->name, attr);
-	return err;
-}
-
-/* A link at the end that leads to nothing makes what it leads to (POSIX
- * open, O_CREAT), unless that must not exist. */
-static int
-create_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
-    const char *path, uint32_t flags, uint32_t mode, struct vfs_attr *attr)
-{
-	uint32_t excl = (flags & VFS_O_EXCL) != 0 ? VFS_CREATE_EXCL : 0;
-	char target[VFS_SYMLINK_MAX + 1];
-	struct spot s, before = { .dir = dir };
-	unsigned links = 0;
-	int err;
-
-	while ((err = spot(v, tx, before.dir, path, &s)) == 0) {
-		if (s.dir.n != before.dir.n)
-			leave(v, dir, &before, 0);
-		before = s;
-		err = make(v, tx, &s, mode, excl, attr);
-		if (err < 0 || VFS_MODE_TYPE(attr->mode) != VFS_LNK)
-			break;
-		err = links++ < VFS_SYMLOOP_MAX ?
-		    beyond(v, tx, attr, &s, target) :
-		    lv_fail(v, -VFS_LOOP);
-		if (err < 0)
-			break;
-		path = target;
-	}
-	return leave(v, dir, &before, err);
-}
-
 static int
 open_found(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
     const char *path, uint32_t flags, unsigned at, struct vfs_id *handle,
@@ -200,10 +190,90 @@ open_found(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 		return err;
 	if (VFS_MODE_TYPE(a.mode) == VFS_LNK)
 		err = lv_fail(v, -VFS_LOOP);	/* POSIX open, O_NOFOLLOW */
+	else if (VFS_MODE_TYPE(a.mode) == VFS_DIR && (flags & VFS_O_CREATE))
+		err = lv_fail(v, -VFS_ISDIR);
 	else
-		err = vfs_open(v, tx, h, flags, handle, attr);
+		err = vfs_open(v, tx, h, flags & OPEN_FLAGS, handle, attr);
 	vfs_close_if(v, h);
 	return err;
+}
+
+/* What was made is opened as asked, whatever its mode says (POSIX open):
+ * through the handle that making it gave, which may do anything. */
+static int
+open_made(struct vfs *v, struct vfs_id made, uint32_t flags,
+    struct vfs_id *handle, struct vfs_attr *attr)
+{
+	const uint32_t all = VFS_OPEN_READ | VFS_OPEN_WRITE;
+	int err;
+
+	*handle = made;
+	if ((flags & all) == all)
+		return 0;
+	err = vfs_open(v, NULL, made, flags & ~VFS_OPEN_TRUNC, handle, attr);
+	vfs_close_if(v, made);
+	return err;
+}
+
+/* One name: 1 if it is a link, which *attr tells then.  In a transaction
+ * there is nothing to keep open. */
+static int
+make(struct vfs *v, struct vfs_tx *tx, const struct spot *s,
+    uint32_t flags, uint32_t mode, struct vfs_id *handle,
+    struct vfs_attr *attr)
+{
+	struct vfs_id made;
+	int err;
+
+	err = vfs_create(v, tx, s->dir, s->name, mode, VFS_CREATE_EXCL, attr,
+	    tx == NULL ? &made : NULL);
+	if (err == 0 && tx != NULL)
+		*handle = attr->id;
+	else if (err == 0)
+		err = open_made(v, made, flags & OPEN_FLAGS, handle, attr);
+	if (err != -VFS_EXIST || (flags & VFS_O_EXCL) != 0)
+		return err;
+	if ((err = vfs_lookup(v, tx, s->dir, s->name, attr)) < 0)
+		return err;
+	if (VFS_MODE_TYPE(attr->mode) == VFS_LNK)
+		return 1;
+	return open_found(v, tx, s->dir, s->name, flags, VFS_AT_NOFOLLOW,
+	    handle, attr);
+}
+
+/* A link at the end that leads to nothing makes what it leads to (POSIX
+ * open, O_CREAT), unless that must not exist. */
+static int
+create_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
+    const char *path, uint32_t flags, uint32_t mode, struct vfs_id *handle,
+    struct vfs_attr *attr)
+{
+	char target[VFS_SYMLINK_MAX + 1];
+	struct spot s, before = { .dir = dir };
+	unsigned links = 0;
+	int err;
+
+	for (;;) {
+		if (slashed(path)) {	/* that would be a directory */
+			err = lv_fail(v, -VFS_ISDIR);
+			break;
+		}
+		if ((err = spot(v, tx, before.dir, path, &s)) < 0)
+			break;
+		if (s.dir.n != before.dir.n)
+			leave(v, dir, &before, 0);
+		before = s;
+		err = make(v, tx, &s, flags, mode, handle, attr);
+		if (err <= 0)
+			break;
+		err = links++ < VFS_SYMLOOP_MAX ?
+		    beyond(v, tx, attr, &s, target) :
+		    lv_fail(v, -VFS_LOOP);
+		if (err < 0)
+			break;
+		path = target;
+	}
+	return leave(v, dir, &before, err);
 }
 
 int
@@ -211,17 +281,18 @@ vfs_open_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
     const char *path, uint32_t flags, uint32_t mode, unsigned at,
     struct vfs_id *handle, struct vfs_attr *attr)
 {
-	uint32_t open = flags & 0xffffu;
+	bool create = (flags & VFS_O_CREATE) != 0;
 	struct vfs_attr a;
 	int err = -VFS_NOENT;
 
-	if ((flags & VFS_O_EXCL) == 0 || (flags & VFS_O_CREATE) == 0)
-		err = open_found(v, tx, dir, path, open, at, handle, attr);
-	if (err != -VFS_NOENT || (flags & VFS_O_CREATE) == 0)
+	if (!create || (flags & VFS_O_EXCL) == 0)
+		err = open_found(v, tx, dir, path, flags, at, handle, attr);
+	if (err != -VFS_NOENT || !create)
 		return err;
-	if ((err = create_path(v, tx, dir, path, flags, mode, &a)) < 0)
-		return err;
-	return open_found(v, tx, dir, path, open, at, handle, attr);
+	err = create_path(v, tx, dir, path, flags, mode, handle, &a);
+	if (err == 0 && attr != NULL)
+		*attr = a;
+	return err;
 }
 
 /* --- all paths of an id ---------------------------------------------------------- */

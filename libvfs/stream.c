@@ -14,6 +14,8 @@
 
 #include "vfs_in.h"
 
+#define TURNS_MAX	64u		/* of receiving, without a pause */
+
 uint64_t
 lv_now_ms(void)
 {
@@ -123,17 +125,20 @@ notified(struct vfs *v, const struct proto_hdr *h, const uint8_t *msg)
 static int
 nobodys(struct vfs *v, const struct proto_hdr *h)
 {
+	enum vfs_op op = proto_op_find(h->op & ~PROTO_REPLY);
 	unsigned i;
 
 	for (i = 0; i < VFS_CANCELS && v->cancels[i] != h->req_id; i++)
 		;
-	if (i < VFS_CANCELS)
+	if (h->req_id == 0)
+		return lv_lose(v, -VFS_MALFORMED);
+	if (i < VFS_CANCELS && op == VFS_OP_CANCEL)
 		v->cancels[i] = 0;
 	else if (v->forgotten > 0 && h->req_id <= v->req_id)
 		v->forgotten--;
 	else
 		return lv_lose(v, -VFS_MALFORMED);
-	lv_pay(v, proto_op_find(h->op & ~PROTO_REPLY), h);
+	lv_pay(v, op, h);
 	return 0;
 }
 
@@ -252,9 +257,12 @@ receive(struct vfs *v, size_t *asked)
 	return k;
 }
 
+/* A peer that never stops talking must not keep us from looking at the
+ * clock. */
 static int
 pump_in(struct vfs *v)
 {
+	unsigned turns = 0;
 	size_t asked;
 	ssize_t k;
 
@@ -266,7 +274,7 @@ pump_in(struct vfs *v)
 			return is_again() ? 0 : socket_failed(v);
 		if (consume(v) < 0)
 			return v->lost;
-	} while ((size_t)k == asked && v->ndone == 0);
+	} while ((size_t)k == asked && v->ndone == 0 && ++turns < TURNS_MAX);
 	return 0;
 }
 

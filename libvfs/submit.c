@@ -360,6 +360,8 @@ vfs_submit(struct vfs *v, struct vfs_call *c)
 	c->detail = c->trace_id = 0;
 	if ((err = may_submit(v, c->op)) < 0)
 		return err;
+	if (c->tx != NULL && c->tx->v != v)
+		return -VFS_INVAL;
 	if (c->tx != NULL && c->tx->epoch != v->epoch)
 		return -VFS_ABORTED;
 	if (lv_gives_handle(c->op, c->q) &&

@@ -222,9 +222,11 @@ commit(struct vfs_tx *tx, uint32_t durability, struct vfs_seq *seq,
 	}
 	if (v->failure.unsure && v->where != NULL && !v->conf.once) {
 		err = find_out(v, tx->id, seq, results);
-		if (err == 0 && durability == VFS_TX_STABLE)
-			err = vfs_sync(v, v->root, false, NULL);
-		return err;
+		if (err < 0 || durability != VFS_TX_STABLE)
+			return err;
+		/* Its answer takes the place of the results. */
+		err = vfs_sync(v, v->root, false, NULL);
+		return err < 0 ? err : find_out(v, tx->id, seq, results);
 	}
 	lv_tx_explain(v, tx->id);
 	return err;

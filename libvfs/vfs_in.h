@@ -75,7 +75,7 @@ struct vfs {
 	char server[64];
 	bool known;			/* the uuid is */
 	uint32_t rights;
-	struct vfs_id root;		/* a handle if a token confines */
+	struct vfs_id root;
 
 	/* requests */
 	uint64_t req_id;		/* the last */
@@ -102,7 +102,6 @@ struct vfs {
 	struct watch *watches;
 
 	/* blocking */
-	bool busy;			/* being made again: do not recurse */
 	uint8_t *msg;			/* room for replies: max_msg */
 	struct vfs_failure failure;
 	uint64_t random;

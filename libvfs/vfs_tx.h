@@ -145,6 +145,9 @@ void vfs_pack_if_absent(struct vfs_pack *p, struct vfs_id dir,
     const char *name);
 void vfs_pack_if_dir_version(struct vfs_pack *p, struct vfs_id dir,
     uint64_t version);
+/* The content has this hash (VFS_HASH_*; see vfs_hash). */
+void vfs_pack_if_hash(struct vfs_pack *p, struct vfs_id id, uint32_t alg,
+    const void *hash, size_t n);
 /* Nothing below subtree (0: at all) has changed since. */
 void vfs_pack_if_unchanged(struct vfs_pack *p, struct vfs_id subtree,
     struct vfs_seq since);
@@ -160,7 +163,8 @@ struct vfs_result {
  * All of it, or nothing.  name NULL: one is made, so an answer that is
  * lost is asked for again without a second effect; a name that was used
  * before with the same operations returns the first result.  results gets
- * up to nresults, one for each operation, in order.
+ * up to nresults, one for each operation, in order; of a commit whose first
+ * answer was lost the first 4096 are known, the others have id 0.
  */
 int vfs_pack_exec(struct vfs_pack *p, uint32_t durability,
     const struct vfs_tx_name *name, struct vfs_result *results,

@@ -218,6 +218,8 @@ vfs_changed_wait(struct vfs *v, int ms, struct vfs_seq *seq)
 	int rc;
 
 	for (;;) {
+		if (v->lost != 0 && v->conf.once)
+			return lv_fail(v, v->lost);
 		if (v->lost != 0 && (rc = vfs_reconnect(v)) < 0)
 			return rc;
 		rc = vfs_changed(v, seq);

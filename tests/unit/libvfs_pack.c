@@ -192,6 +192,31 @@ pack__of_a_large_file__is_whole(void **state)
 	free(q);
 }
 
+static void
+pack__if_the_content_is_this__is_done(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	uint8_t hash[32];
+	struct vfs_attr a;
+	struct vfs_pack p;
+
+	OK(vfs_create(v, NULL, ROOT, "f", 0644, 0, &a, NULL));
+	OK(vfs_write(v, NULL, a.id, 0, "text", 4));
+	assert_int_equal(vfs_hash(v, a.id, VFS_HASH_SHA256, hash, 32, NULL),
+	    32);
+	pack(&p, v, sizeof buf);
+	vfs_pack_if_hash(&p, a.id, VFS_HASH_SHA256, hash, 32);
+	vfs_pack_mkdir(&p, ROOT, "d", 0755);
+	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
+	hash[31] ^= 1;
+	pack(&p, v, sizeof buf);
+	vfs_pack_if_hash(&p, a.id, VFS_HASH_SHA256, hash, 32);
+	vfs_pack_mkdir(&p, ROOT, "e", 0755);
+	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), PRECOND);
+	assert_int_equal(vfs_failure(v)->object.n, a.id.n);
+	assert_err(look(v, "e"), NOENT);
+}
+
 int
 main(void)
 {
@@ -203,6 +228,7 @@ main(void)
 		VFS_TEST(pack__longer_than_its_room__is_staged),
 		VFS_TEST(staged__precondition_fails__nothing_is_done),
 		VFS_TEST(pack__of_a_large_file__is_whole),
+		VFS_TEST(pack__if_the_content_is_this__is_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,11 +82,12 @@ lend_room(struct wire_call *k)
 	size_t at = PROTO_HDR + proto_form_fixed(proto_ops[k->q->op].rep);
 	size_t cap = (k->sc.room - at) & ~(size_t)7;
 
-	if (k->sc.room < at || k->k->lent++ > 0)
-		return (struct vfs_buf){ k->k->room, cap < VFS_IO_MAX &&
-			k->sc.room >= at ? cap : 0, 0 };
-	return (struct vfs_buf){ k->k->msg + at,
-		cap < VFS_IO_MAX ? cap : VFS_IO_MAX, 0 };
+	if (k->sc.room < at)
+		cap = 0;
+	if (cap > VFS_IO_MAX)
+		cap = VFS_IO_MAX;
+	return (struct vfs_buf){ k->k->lent++ > 0 ? k->k->room :
+	    k->k->msg + at, cap, 0 };
 }
 
 #define REQ(...)
