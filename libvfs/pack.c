@@ -32,11 +32,13 @@ vfs_pack_end(struct vfs_pack *p)
 
 /* --- in parts -------------------------------------------------------------- */
 
-/* Results of a part are the caller's only at the end. */
+/* Results of a part are the caller's only at the end; without
+ * preconditions, which are looked at now, nothing has to run before. */
 static int
 add_part(struct vfs_pack *p)
 {
 	struct vfs_tx_add q = { .tx = p->tx->n, .nops = p->ops,
+		.flags = p->npre == 0 ? VFS_TX_LATER : 0,
 		.ops = { p->buf, p->n } };
 	struct vfs_call c = { .op = VFS_OP_TX_ADD, .q = &q };
 	struct vfs_tx_add_reply r;

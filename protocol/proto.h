@@ -190,6 +190,9 @@ struct vfs_sink {
 #define VFS_TX_ID_BYTES	16u		/* of tx_id; all zero or empty: none */
 
 /* durability */
+/* TX_ADD: it may be run by the commit; until then nothing is known. */
+#define VFS_TX_LATER	1u
+
 #define VFS_TX_VISIBLE	0u		/* safe against kill -9 */
 #define VFS_TX_STABLE	1u		/* on stable media */
 

@@ -55,7 +55,9 @@ tx_savepoint(struct server *s, struct tx_ref ref, uint32_t *savepoint)
 
 	if ((err = tx_get(s, ref, &t)) < 0)
 		return err;
-	if (t->nsaves == VFS_TX_SAVEPOINTS_MAX) {
+	if (t->later.n > 0) {
+		err = -VFS_INVAL;	/* nobody knows yet how it is */
+	} else if (t->nsaves == VFS_TX_SAVEPOINTS_MAX) {
 		err = -VFS_TX_LIMIT;
 	} else {
 		t->saves[t->nsaves].number = *savepoint = ++t->last_save;
@@ -155,7 +157,9 @@ tx_commit(struct server *s, const struct req_env *env, uint64_t owner,
 		tx_forget(s, q->tx);
 		return err;
 	}
-	err = commit_one(s, t, env, q, tx_id, v);
+	err = t->later.n > 0 ?
+	    later_commit(s, t, env, q->durability, tx_id, v) :
+	    commit_one(s, t, env, q, tx_id, v);
 	items_cut(s, &t->items, 0, v->seq.n != 0);
 	t->dead = -VFS_TX_UNKNOWN;
 	tx_put(s, t);

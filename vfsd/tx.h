@@ -87,7 +87,13 @@ int tx_begin(struct server *s, const struct req_env *env, uint64_t owner,
 int tx_op(struct server *s, const struct req_env *env, struct tx_ref ref,
     enum vfs_op op, const void *q, void *r);
 
-/* Several, packed (operations of TX_EXEC): they all happen or none. */
+/*
+ * Several, packed (operations of TX_EXEC): they all happen or none.  With
+ * VFS_TX_LATER they may be kept for the commit, which is then as TX_EXEC
+ * of all that were added: errors are told there, and no results here.
+ * Another operation of the transaction runs them first, so that it sees
+ * them; a savepoint is -VFS_INVAL.
+ */
 int tx_add(struct server *s, const struct req_env *env, uint64_t owner,
     const struct vfs_tx_add *q, const struct tx_gate *gate,
     uint32_t *first, struct tx_verdict *v);

@@ -1,5 +1,5 @@
 /*
- * tx_exec.c - TX_EXEC, TX_ADD: operations that come packed
+ * tx_exec.c - TX_EXEC: operations that come packed
  *
  * What brings no file bytes is run at the serial point at once.  The rest
  * is run in private first, where bytes find their blocks, and committed as
@@ -110,9 +110,8 @@ digest(const struct vfs_tx_exec *q, uint64_t out[2])
 	out[1] = h.high64 | 1;		/* never that of an interactive one */
 }
 
-/* Can the operation do without a prepare step? */
-static bool
-is_rows_only(const struct packed *p)
+bool
+packed_is_rows(const struct packed *p)
 {
 	switch (p->op) {
 	case VFS_OP_WRITE:
@@ -133,7 +132,7 @@ all_rows_only(const struct exec *x)
 	uint32_t i;
 
 	for (i = 0; i < x->q->nops; i++)
-		if (!is_rows_only(&x->ops[i]))
+		if (!packed_is_rows(&x->ops[i]))
 			return false;
 	return true;
 }
@@ -339,56 +338,15 @@ tx_exec(struct server *s, const struct req_env *env,
 	return err;
 }
 
-/* --- TX_ADD -------------------------------------------------------------- */
-
-static int
-add(struct server *s, struct tx *t, const struct req_env *env,
-    const struct packed *ops, uint32_t n, struct tx_verdict *v)
-{
-	size_t before = t->items.n;
-	union proto_rep rep;
-	uint32_t i;
-	int err;
-
-	for (i = 0; i < n; i++) {
-		err = tx_run_packed(s, t, env, ops[i].op, &ops[i].q, &rep);
-		if (err < 0) {
-			v->op_index = i;
-			if (t->dead == 0)
-				(void)tx_cut(s, t, before);
-			return err;
-		}
-		if (v->nresults++ < v->cap)
-			v->results[i] = (struct proto_brief){
-				.id = t->items.v[t->items.n - 1].id };
-	}
-	return 0;
-}
-
+/* As TX_EXEC that came in several messages. */
 int
-tx_add(struct server *s, const struct req_env *env, uint64_t owner,
-    const struct vfs_tx_add *q, const struct tx_gate *gate,
-    uint32_t *first, struct tx_verdict *v)
+later_commit(struct server *s, struct tx *t, const struct req_env *env,
+    uint32_t durability, const uint8_t *tx_id, struct tx_verdict *v)
 {
-	struct tx_ref ref = { q->tx, owner };
-	struct packed *ops;
-	struct tx *t;
-	int err;
+	struct vfs_tx_exec q = { .durability = durability,
+		.nops = (uint32_t)t->later.n };
+	struct exec x = { .s = s, .env = env, .q = &q, .ops = t->later.ops,
+		.tx_id = tx_id };
 
-	verdict_clear(v);
-	if (q->flags != 0)
-		return -VFS_INVAL;
-	err = packed_decode(q->ops, q->nops, gate, &ops, &v->op_index);
-	if (err < 0)
-		return err;
-	v->op_index = 0;
-	if ((err = tx_get(s, ref, &t)) == 0) {
-		*first = (uint32_t)t->items.n;
-		err = add(s, t, env, ops, q->nops, v);
-		if (err == -VFS_EXPIRED)
-			t->dead = err;
-		tx_put(s, t);
-	}
-	free(ops);
-	return err;
+	return exec(&x, v);
 }

@@ -4,7 +4,8 @@
  *   tx.c	what fronts ask
  *   tx_list.c	which are open, whose, and for how long
  *   tx_open.c	operations of an open one, going back
- *   tx_exec.c	TX_EXEC, TX_ADD: operations that come packed
+ *   tx_exec.c	TX_EXEC: operations that come packed
+ *   tx_add.c	TX_ADD: the same in parts
  *   tx_run.c	one operation of several; the commit
  *   tx_deps.c	what a transaction has read, and whether it still holds
  *   tx_pre.c	preconditions
@@ -107,6 +108,25 @@ int item_run(struct items *l, size_t i, struct txn *t, void *rep,
 int item_run_q(struct item *it, struct txn *t, const void *q, void *rep,
     struct orphans *o);
 
+/* Operations that the commit will run, decoded; they borrow from copies
+ * of the messages. */
+struct packed {
+	enum vfs_op op;
+	union proto_req q;
+};
+
+struct later {
+	struct packed *ops;
+	size_t n, cap;
+	struct later_copy *copies;
+	size_t bytes;			/* of copies */
+};
+void later_free(struct later *l);
+struct tx;
+/* Run them now; *at: which failed, with which the transaction ends. */
+int later_run(struct server *s, struct tx *t, const struct req_env *env,
+    uint32_t *at);
+
 struct commit {
 	const struct req_env *env;
 	struct items *items;
@@ -136,6 +156,7 @@ struct tx {
 	struct private *priv;
 	struct items items;
 	struct deps deps;
+	struct later later;		/* nothing was run before them */
 	uint64_t data;			/* bytes written */
 	struct {
 		uint32_t number;
@@ -176,11 +197,13 @@ int tx_answered(struct server *s, const uint8_t *tx_id,
     const uint64_t digest[2], struct tx_verdict *v);
 void tx_tally(struct server *s, int err);
 
+/* The commit of operations that were kept for it. */
+int later_commit(struct server *s, struct tx *t, const struct req_env *env,
+    uint32_t durability, const uint8_t *tx_id, struct tx_verdict *v);
+
+/* Can it do without a prepare step? */
+bool packed_is_rows(const struct packed *p);
 /* Decode and check n operations; *out is the caller's to free. */
-struct packed {
-	enum vfs_op op;
-	union proto_req q;
-};
 int packed_decode(struct vfs_slice list, uint32_t n,
     const struct tx_gate *gate, struct packed **out, uint32_t *at);
 

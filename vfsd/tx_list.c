@@ -45,6 +45,7 @@ static void
 drop(struct server *s, struct tx *t, int err)
 {
 	items_cut(s, &t->items, 0, false);
+	later_free(&t->later);
 	deps_free(&t->deps);
 	private_end(t->priv);
 	t->priv = NULL;

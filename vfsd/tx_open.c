@@ -271,8 +271,13 @@ int
 tx_run_op(struct server *s, struct tx *t, const struct req_env *env,
     enum vfs_op op, const void *q, void *r)
 {
+	uint32_t at;
+	int err;
+
 	if (!deps_allows(op) || table_mode(op) == MODE_NONE)
 		return -VFS_UNSUPPORTED;
+	if ((err = later_run(s, t, env, &at)) < 0)
+		return err;
 	return enter_and_run(s, t, env, op, q, r, false);
 }
 
