@@ -425,10 +425,15 @@ map_extents__data_holes_and_rows__are_told_apart(void **state)
 	assert_int_equal(e[0].len, 4096);
 	assert_err(map(x, f, 65536, 4096, e, 8, &n, &next), OK);
 	assert_int_equal(n, 0);
+	/* What follows at once is not asked for. */
+	assert_int_equal(do_write(x->r, 0, f, (1 << 20) - 4096, p, 4096), 0);
+	assert_err(map(x, f, (1 << 20) - 4096, 4096, e, 8, &n, &next), OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(e[0].len, 4096);
 	x->cap = 40;			/* of one */
 	assert_err(map(x, f, 0, 0, e, 8, &n, &next), OK);
 	assert_int_equal(n, 1);
-	assert_int_equal(next, 1 << 20);
+	assert_int_equal(next, (1 << 20) - 4096);
 	x->cap = 4096;
 	assert_err(map(x, g, 0, 0, e, 8, &n, &next), OK);
 	assert_int_equal(n, 1);

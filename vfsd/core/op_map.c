@@ -33,7 +33,7 @@ map_blocks(struct txn *t, const struct node *n, uint64_t first,
 
 	if ((err = ext_walk_begin(&w, t, n, first, last)) < 0)
 		return err;
-	while ((err = ext_walk_next(&w, &x)) == 0) {
+	while ((err = ext_walk_next(&w, &x)) == 0 && x.first <= last) {
 		ext_clip(&x, first, last);
 		e = extent_of(t, &x);
 		if (!proto_extent_put(l, &e)) {
