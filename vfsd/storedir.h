@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define STOREDIR_MARK	"vfsd-store"
-#define STOREDIR_FORMAT	1
+#define STOREDIR_FORMAT	2
 
 struct storedir {
 	int fd;				/* the directory, locked */

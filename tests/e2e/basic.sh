@@ -67,8 +67,13 @@ refused "no arguments" "$vfsd"
 refused "read-only without a store" "$vfsd" -o ro "$work/none" "$mnt"
 
 cp -a "$store" "$work/newer"
-sed -i 's/format 1$/format 99/' "$work/newer/vfsd-store"
-refused "a store of another format" "$vfsd" "$work/newer" "$mnt"
+for n in 1 99; do	# of before and of after
+	sed -i "s/^format .*/format $n/" "$work/newer/vfsd-store"
+	refused "a store of format $n" "$vfsd" "$work/newer" "$mnt"
+	check "format $n: it says so" grep -q "store format $n, this vfsd" \
+	    "$work.out"
+	refused "vfsctl check, format $n" "$vfsctl" check "$work/newer"
+done
 rm -rf "$work/newer"
 
 # Damage: first bytes of what identifies the store.

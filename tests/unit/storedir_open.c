@@ -106,10 +106,12 @@ directory__not_a_store__refused(void **state)
 	} rows[] = {
 		{ "", "damaged" },
 		{ "vfsd store\n", "damaged" },
-		{ "vfsd store\nformat 1\n", "damaged" },
-		{ "something else\nformat 1\nstate ready\n", "damaged" },
-		{ "vfsd store\nformat 1\nstate raady\n", "damaged" },
-		{ "vfsd store\nformat 2\nstate ready\n", "format 2" },
+		{ "vfsd store\nformat 2\n", "damaged" },
+		{ "something else\nformat 2\nstate ready\n", "damaged" },
+		{ "vfsd store\nformat 2\nstate raady\n", "damaged" },
+		{ "vfsd store\nformat 1\nstate ready\n", "has store format 1" },
+		{ "vfsd store\nformat 1\nstate new\n", "has store format 1" },
+		{ "vfsd store\nformat 3\nstate ready\n", "has store format 3" },
 		{ "vfsd store\nformat -1\nstate ready\n", "format -1" },
 	};
 	struct storedir d;

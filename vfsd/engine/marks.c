@@ -13,7 +13,7 @@
 #include "engine_impl.h"
 #include "plants.h"
 
-#define HEAD_MAGIC	"vfsdlog1"
+#define HEAD_MAGIC	"vfsdlog2"
 #define HEAD_SIZE	80u
 #define YEAR_2020	1577836800ll
 #define YEAR_2050	2524608000ll

@@ -8,7 +8,7 @@
 #include "engine_impl.h"
 
 #define FORMAT_MAGIC	"vfsd"
-#define FORMAT_VERSION	1u
+#define FORMAT_VERSION	2u
 #define FORMAT_SIZE	24u		/* magic, u32 version, uuid */
 
 static void
