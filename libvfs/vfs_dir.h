@@ -145,7 +145,12 @@ struct vfs_stream {
 	bool eof;
 };
 
-/* Entries follow each other in the buffer, each at a multiple of 8. */
+/* Entries follow each other in the buffer, each at a multiple of 8.  C++
+ * has no flexible members, but its compilers do. */
+#ifdef __GNUC__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#endif
 struct vfs_dent {
 	uint64_t d_ino;		/* the id */
 	uint64_t d_cookie;	/* go on after this entry */
@@ -155,6 +160,9 @@ struct vfs_dent {
 	uint8_t d_type;		/* enum vfs_type, the values of DT_* */
 	char d_name[];		/* and a NUL */
 };
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
+#endif
 #define VFS_DENT_NEXT(d) \
 	((const struct vfs_dent *)((const char *)(d) + (d)->d_reclen))
 

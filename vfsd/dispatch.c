@@ -574,8 +574,10 @@ dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
 	uint64_t start = counts_clock();
 	int err;
 
-	(void)flags;			/* size and times travel together */
-	if (id.n == 0) {
+	/* Of those known none counts: size and times travel together. */
+	if (flags & ~VFS_SYNC_DATA) {
+		err = -VFS_INVAL;
+	} else if (id.n == 0) {
 		err = server_publish_all(s, env);
 	} else {
 		publisher_forget(s->publisher, id);

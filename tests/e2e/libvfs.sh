@@ -47,16 +47,24 @@ main(int argc, char **argv)
 	struct vfs *v;
 	struct vfs_attr a;
 	struct vfs_read q = { { 1 }, 0, 0, 0, 0 };
+	auto fn = [](struct vfs *c, struct vfs_tx *tx, void *) -> int {
+		return vfs_access(c, tx, vfs_root(c), VFS_MAY_READ);
+	};
 	if (argc < 2 || vfs_connect(argv[1], nullptr, &v) < 0)
 		return 1;
 	int err = vfs_stat(v, nullptr, vfs_root(v), &a);
+	if (err == 0)
+		err = vfs_tx_run(v, VFS_TX_VISIBLE, fn, nullptr, nullptr);
 	std::printf("%s %llu\n", vfs_strerror(err), (unsigned long long)a.id.n);
 	vfs_disconnect(v);
 	return err < 0 || q.id.n != 1;
 }
 CC
-	check "headers in C++" g++ -std=c++17 -Wall -Wextra -Werror -o two \
-	    two.cc $flags
+	for cxx in g++ clang++; do
+		command -v $cxx >/dev/null || continue
+		check "headers in C++ by $cxx" $cxx -std=c++17 -Wall -Wextra \
+		    -Wpedantic -Werror -o two two.cc $flags
+	done
 else
 	skip "headers in C++" "no g++ here"
 fi

@@ -311,6 +311,9 @@ op_write(struct txn *t, const struct vfs_write *q, struct plan *p,
 	if ((err = content_file(t, q->id, &n)) < 0 ||
 	    (err = perm_check(t, &n, VFS_MAY_WRITE)) < 0)
 		return err;
+	if (q->flags & ~(VFS_WRITE_APPEND | VFS_WRITE_KILL_SUIDGID |
+	    VFS_WRITE_KILL_CAPS))
+		return -VFS_INVAL;
 	off = write_off(&n, q);
 	r->count = (uint32_t)q->data.n;
 	r->off = off;

@@ -122,10 +122,10 @@ place(struct wire_conn *c, struct wire_req *q, struct wire_queue *drop)
 	if (q->early == 0) {
 		capture(q);
 		queued = q->class != WIRE_INLINE;
-		if (q->op == VFS_OP_DETACH)
+		if (q->ends)
 			wire_sess_detach(q, drop);
 	}
-	if (queued && q->op != VFS_OP_DETACH)
+	if (queued && !q->ends)
 		enqueue(w, q);
 	pthread_mutex_unlock(&w->lock);
 	return queued;
@@ -142,6 +142,19 @@ place_detach(struct wire_work *k, struct wire_req *q,
 	pthread_mutex_unlock(&k->w->lock);
 }
 
+/* A DETACH takes the session away as it arrives; one that will be refused
+ * must not. */
+static bool
+ends_session(const struct wire_req *q)
+{
+	struct vfs_detach d;
+	struct rbuf b;
+
+	return q->op == VFS_OP_DETACH &&
+	    proto_body(&q->h, q->msg, &b) == 0 &&
+	    proto_request_decode(q->op, &b, &d) == 0 && d.flags == 0;
+}
+
 static struct wire_req *
 req_new(struct wire_conn *c, const struct proto_hdr *h, uint8_t *msg)
 {
@@ -153,6 +166,7 @@ req_new(struct wire_conn *c, const struct proto_hdr *h, uint8_t *msg)
 	q->h = *h;
 	q->msg = msg;
 	q->op = proto_op_find(h->op);
+	q->ends = ends_session(q);
 	q->class = wire_class_of(q->op, h, msg);
 	q->since_ms = wire_now_ms();
 	if (h->status != 0)		/* of a request: its deadline */
@@ -188,7 +202,7 @@ wire_arrive(struct wire_work *k, struct wire_conn *c, uint8_t *msg, size_t n)
 		wire_farewell(c, -VFS_NOMEM);
 		return;
 	}
-	detach = q->op == VFS_OP_DETACH;
+	detach = q->ends;
 	queued = place(c, q, &drop);
 	if (queued && detach)
 		place_detach(k, q, &drop);

@@ -71,7 +71,7 @@ wire_sess_end(struct wire_sess *ws, const struct wire_req *except,
 
 	TAILQ_FOREACH(q, &ws->c->reqs, in_conn) {
 		if (q->ws != ws || q == except || q->job != NULL ||
-		    q->op == VFS_OP_DETACH)
+		    q->ends)
 			continue;
 		if (wire_unqueue(ws->c->w, q))
 			TAILQ_INSERT_TAIL(drop, q, in_queue);
@@ -262,9 +262,11 @@ wire_own_detach(struct wire_call *k, const void *qp, void *r)
 	const struct vfs_detach *q = qp;
 
 	(void)r;
+	if (q->flags != 0)
+		return -VFS_INVAL;
 	wire_watch_end(k->q->ws);
 	session_close(k->q->s);
-	return q->flags != 0 ? -VFS_INVAL : 0;
+	return 0;
 }
 
 /* --- STAGE ------------------------------------------------------------------ */
