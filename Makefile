@@ -167,6 +167,11 @@ $(TRANSPORT): $(call obj,$(CASES) $(addprefix tests/transport/,main.c ptys.c) te
     $(B)/lib/libprotocol.a
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^
+# All fronts of one daemon at once: tests/e2e/fronts.sh.
+FRONTS := $(B)/bin/fronts
+$(FRONTS): $(call obj,$(wildcard tests/fronts/*.c)) $(FIXTURES_A) $(ARCHIVES)
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(filter %.a,$^) $(LIBS)
 BARE_CFLAGS := -std=gnu11 $(WARN) -Os -g -ffreestanding -fno-builtin -fno-pie -fno-pic \
 	-fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fno-tree-loop-distribute-patterns -nostdlib -static -no-pie
@@ -191,7 +196,7 @@ $(GUEST): tests/guest/boot.S $(GUEST_C) tests/guest/guest.ld \
 demo-guest: deps-check
 	@$(MAKE) --no-print-directory all $(GUEST) $(TRANSPORT)
 	@tests/guest/demo.sh $(B)/bin
-tests: $(TRANSPORT) $(if $(filter x86_64,$(shell uname -m)),$(HOSTSIM) $(GUEST))
+tests: $(FRONTS) $(TRANSPORT) $(if $(filter x86_64,$(shell uname -m)),$(HOSTSIM) $(GUEST))
 oracle: $(POSIX)
 	@tests/oracle.sh $(B)/bin
 conformance: all

@@ -15,7 +15,7 @@
 
 #include "host.h"
 
-#define WAIT_MS	30000		/* nobody answers: ended */
+#define WAIT_MS	30000
 
 static uint64_t
 now_ms(void)
@@ -32,6 +32,7 @@ fresh(struct host *h, int fd)
 	memset(h, 0, sizeof *h);
 	h->fd = fd;
 	h->other = h->pass = -1;
+	h->patience_ms = WAIT_MS;
 	h->pipe.arg = h;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
@@ -75,7 +76,7 @@ fd_wait(struct host *h, short events)
 	struct pollfd p = { .fd = h->fd, .events = events };
 
 	h->calls++;
-	return poll(&p, 1, WAIT_MS) == 1 ? 0 : -VFS_DEADLINE;
+	return poll(&p, 1, h->patience_ms) == 1 ? 0 : -VFS_DEADLINE;
 }
 
 static int
@@ -439,7 +440,7 @@ frames_wait(void *arg, bool room)
 	struct host *h = arg;
 	struct pollfd p = { .fd = h->fd, .events = POLLIN };
 	uint64_t now = now_ms(), due = cobs_due(&h->cobs);
-	int ms = due == 0 ? WAIT_MS : due > now ? (int)(due - now) : 0;
+	int ms = due == 0 ? h->patience_ms : due > now ? (int)(due - now) : 0;
 
 	/* reading took acknowledgements too, and so on */
 	if (cobs_readable(&h->cobs) > 0 || (room && cobs_writable(&h->cobs)))

@@ -26,6 +26,7 @@ struct host {
 	void *region;
 	size_t region_n;
 	uint64_t bells, calls;		/* counted: signals sent, sleeps */
+	int patience_ms;		/* nobody answers: ended */
 	bool *changed;			/* ipc: set when its bit is */
 };
 
