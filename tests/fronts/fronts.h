@@ -14,7 +14,10 @@ enum { ROOT, WORK, TREE };
 
 /* What somebody was told, in the file that he writes. */
 struct tally {
-	uint64_t tried, acked;		/* of commits that count */
+	uint64_t tried;			/* sizes that were asked for ... */
+	uint64_t a, b, acked;		/* ... and acknowledged: his two
+					 * files', his counter's */
+	uint64_t sums, unsure;		/* "sum" grew by 1; or it may have */
 	uint64_t moves, looks, lost_races;
 };
 

@@ -105,7 +105,8 @@ look(struct front *x, struct front *f, unsigned n, unsigned act,
 			continue;
 		bad++;
 		wrong(&f[i], "%s of %s in round %u is not seen: %s",
-		    acts[act].what, x->kind, r->n, strerror(rc));
+		    acts[act].what, x->kind, r->n, rc == EILSEQ ?
+		    "still as before" : strerror(rc));
 	}
 	return bad;
 }

@@ -57,7 +57,7 @@ furnish(struct front *f, unsigned n)
 		name_of(name, "abk"[i % 3], i / 3);
 		rc = f->ops->create(f, WORK, name);
 	}
-	return rc;
+	return rc != 0 ? rc : f->ops->create(f, WORK, "sum");
 }
 
 /* --- writers ----------------------------------------------------------------- */
@@ -93,11 +93,35 @@ move(struct hand *h)
 	return rc == ENOENT ? 0 : rc;
 }
 
+/* One more than it is: of two who do that at once one has to try again. */
+static int
+add_one(struct hand *h)
+{
+	struct front_stat st;
+	int rc = h->f->ops->stat(h->f, WORK, "sum", &st);
+
+	return rc != 0 ? rc : h->f->ops->resize(h->f, WORK, "sum",
+	    st.size + 1);
+}
+
+static int
+commit(struct hand *h, bool adds)
+{
+	int rc = front_tx_end(h->f, true);
+
+	if (rc == 0)
+		h->t->a = h->t->b = h->n;
+	h->t->sums += adds && rc == 0;
+	h->t->unsure += adds && rc == ELOST;
+	return rc;
+}
+
 /* Nothing of it, or all: both files grow, a coin moves, it is counted. */
 static int
 in_one(struct hand *h)
 {
 	const struct front_ops *o = h->f->ops;
+	bool adds = draw(h, 4) == 0;
 	int rc = front_tx_begin(h->f);
 
 	if (rc != 0)
@@ -109,8 +133,10 @@ in_one(struct hand *h)
 		rc = move(h);
 	if (rc == 0)
 		rc = o->resize(h->f, WORK, h->k, h->n);
+	if (rc == 0 && adds)
+		rc = add_one(h);
 	if (rc == 0)
-		return front_tx_end(h->f, true);
+		return commit(h, adds);
 	if (rc != ELOST)
 		front_tx_end(h->f, false);
 	return rc;
@@ -122,10 +148,13 @@ one_by_one(struct hand *h)
 	const struct front_ops *o = h->f->ops;
 	int rc = o->resize(h->f, WORK, h->a, h->n);
 
-	if (rc == 0)
-		rc = o->resize(h->f, WORK, h->b, h->n);
-	if (rc == 0)
-		rc = move(h);
+	if (rc != 0)
+		return rc;
+	h->t->a = h->n;
+	if ((rc = o->resize(h->f, WORK, h->b, h->n)) != 0)
+		return rc;
+	h->t->b = h->n;
+	rc = move(h);
 	return rc != 0 ? rc : o->resize(h->f, WORK, h->k, h->n);
 }
 
@@ -164,8 +193,8 @@ writer(struct front *f, unsigned who, unsigned ms, unsigned seed,
 	h.n = (unsigned)st.size;
 	if ((rc = f->ops->stat(f, WORK, h.k, &st)) != 0)
 		return rc;
-	t->tried = h.n;
-	t->acked = st.size;
+	t->tried = t->a = h.n;
+	t->b = t->acked = st.size;
 	while (rc == 0 && now_ms() < end)
 		rc = write_one(&h);
 	return rc != 0 && rc != ELOST ? wrong(f, "writes: %s",
@@ -336,14 +365,34 @@ verify_one(struct front *f, unsigned who, bool has_tx, const struct tally *t)
 	    (rc = f->ops->stat(f, WORK, nb, &b)) != 0 ||
 	    (rc = f->ops->stat(f, WORK, nk, &k)) != 0)
 		return wrong(f, "pair %u: %s", who, strerror(rc));
-	if (k.size < t->acked || a.size > t->tried || b.size > a.size ||
+	if (k.size < t->acked || a.size < t->a || b.size < t->b || a.size > t->tried || b.size > a.size ||
 	    k.size > b.size || (has_tx && (a.size != b.size ||
 	    b.size != k.size)))
-		return wrong(f, "writer %u was told of %ju and has tried "
-		    "%ju: a %ju, b %ju, counted %ju", who,
-		    (uintmax_t)t->acked, (uintmax_t)t->tried,
-		    (uintmax_t)a.size, (uintmax_t)b.size, (uintmax_t)k.size);
+		return wrong(f, "writer %u was told of %ju, %ju, %ju and has "
+		    "tried %ju: a %ju, b %ju, counted %ju", who,
+		    (uintmax_t)t->a, (uintmax_t)t->b, (uintmax_t)t->acked,
+		    (uintmax_t)t->tried, (uintmax_t)a.size,
+		    (uintmax_t)b.size, (uintmax_t)k.size);
 	return 0;
+}
+
+/* Each time that somebody added one, and was told so, is in it. */
+static int
+verify_sum(struct front *f, unsigned n, const struct tally *t)
+{
+	struct front_stat st;
+	uint64_t least = 0, most = 0;
+	unsigned i;
+	int rc = f->ops->stat(f, WORK, "sum", &st);
+
+	for (i = 0; i < n; i++) {
+		least += t[i].sums;
+		most += t[i].sums + t[i].unsure;
+	}
+	if (rc == 0 && (st.size < least || st.size > most))
+		rc = wrong(f, "the sum is %ju, not %ju to %ju",
+		    (uintmax_t)st.size, (uintmax_t)least, (uintmax_t)most);
+	return rc;
 }
 
 int
@@ -356,6 +405,8 @@ verify(struct front *f, unsigned n, const char *has_tx,
 
 	if (rc == 0)
 		rc = all_there(f, &p);
+	if (rc == 0)
+		rc = verify_sum(f, n, t);
 	for (i = 0; i < n && rc == 0; i++)
 		rc = verify_one(f, i, has_tx[i] == 'y', &t[i]);
 	return rc;
