@@ -40,7 +40,9 @@ start() {	# and sets specs
 }
 crash() {
 	kill_daemon
-	umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt"
+	# by force: a thread of the dead one may wait for a page that waits
+	# for it, and then its connection does not end by itself
+	umount -fl "$mnt" 2>/dev/null || fusermount3 -uz "$mnt"
 }
 counts() {	# what must come back to where it was
 	"$vfsctl" status "$store" | awk '$1 ~ /^(wire.peers|wire.sessions|\
