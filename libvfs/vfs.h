@@ -83,8 +83,8 @@ int vfs_token_parse(const char *text, uint8_t token[VFS_TOKEN_BYTES]);
  * if this fails.  It is never made again when lost. */
 int vfs_connect_fd(int fd, const struct vfs_conf *conf, struct vfs **out);
 
-/* Ends the connection: handles are closed, transactions aborted, calls
- * forgotten.  NULL is fine. */
+/* Ends the connection: handles are closed, calls forgotten.  Transactions
+ * are let go of before (vfs_tx_abort).  NULL is fine. */
 void vfs_disconnect(struct vfs *v);
 
 /*
@@ -122,7 +122,8 @@ struct vfs_failure {
 				 * batches: which name or item */
 	uint32_t retry_after_ms;
 	uint64_t trace_id;	/* for vfsctl why */
-	uint64_t detail;	/* PRECOND: the version there is */
+	uint64_t detail;	/* PRECOND: the version there is;
+				 * CURSOR_EXPIRED: the oldest commit told */
 	struct vfs_id object;	/* CONFLICT, PRECOND: what decided */
 	char name[VFS_NAME_MAX + 1];	/* and its name there; or "" */
 };

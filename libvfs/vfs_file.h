@@ -29,9 +29,8 @@ extern "C" {
 /*
  * A handle: checks once, keeps the object while it is open, with names or
  * without.  flags: VFS_OPEN_READ, WRITE, EXEC, TRUNC.  What was written
- * through it is published when it is closed.  Where the daemon gives none
- * (inside of a transaction), *handle is id itself, which vfs_close leaves
- * alone.
+ * through it is published when it is closed.  Inside of a transaction
+ * *handle may be id itself, which vfs_close leaves alone.
  */
 int vfs_open(struct vfs *v, struct vfs_tx *tx, struct vfs_id id,
     uint32_t flags, struct vfs_id *handle, struct vfs_attr *attr);

@@ -316,13 +316,18 @@ follow(struct changes *c)
 static bool
 cursor(const char *s, struct vfs_journal_read *q)
 {
-	char *end;
+	char *end = NULL;
 
-	q->seq = strtoull(s, &end, 10);
 	q->idx = UINT32_MAX;
-	if (*end == '.')
+	if (*s >= '0' && *s <= '9')
+		q->seq = strtoull(s, &end, 10);
+	if (end != NULL && *end == '.' && end[1] >= '0' && end[1] <= '9')
 		q->idx = (uint32_t)strtoul(end + 1, &end, 10);
-	return *end == 0 && end != s;
+	if (end != NULL && *end == 0)
+		return true;
+	fprintf(stderr, "vfsctl changes: %s is no cursor: SEQ.IDX, as an "
+	    "earlier call printed it, or oldest\n", s);
+	return false;
 }
 
 static bool
@@ -367,13 +372,13 @@ subtree(struct changes *c, const char *s)
 }
 
 static int
-asked(struct changes *c, const struct ctl_cmd *cmd, const struct ctl_args *a)
+asked(struct changes *c, const struct ctl_args *a)
 {
 	c->json = a->json;
 	c->follow = a->flag[FOLLOW];
 	if (a->flag[SINCE] && strcmp(a->value[SINCE], "oldest") != 0 &&
 	    !cursor(a->value[SINCE], &c->q))
-		return ctl_usage(cmd, stderr);
+		return CTL_USAGE;
 	if (a->flag[KIND] && !mask(a->value[KIND], &c->q.mask))
 		return CTL_USAGE;
 	if (a->flag[SUBTREE] && !subtree(c, a->value[SUBTREE]))
@@ -454,7 +459,7 @@ ctl_changes(const struct ctl_cmd *cmd, int argc, char **argv)
 	}
 	if (c == NULL || (c->page = malloc(VFS_MSG_MAX)) == NULL)
 		status = ctl_fail(a.arg[0], -VFS_NOMEM);
-	else if ((status = asked(c, cmd, &a)) == CTL_OK)
+	else if ((status = asked(c, &a)) == CTL_OK)
 		status = ctl_reach(a.arg[0], &c->addr, &c->k) < 0 ?
 		    CTL_FAILED : run(c, &a);
 	if (c != NULL) {

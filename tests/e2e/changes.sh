@@ -124,6 +124,12 @@ check "--follow tells of it" grep -q "create .*/followed$" "$work/follow"
 kill -INT "$follower"
 check "Ctrl-C ends it well" wait "$follower"
 
+for since in 1:0 -1 1. x ""; do
+	"$vfsctl" changes --since="$since" "$mnt" >"$work/since" 2>&1
+	is "no cursor: '$since'" "$? $(grep -c "is no cursor" \
+	    "$work/since")" "2 1"
+done
+
 # A journal of one megabyte, and more than that in it.
 at=$(py "$work/all" cursor)
 check "a small journal" remount -o journal=1M

@@ -30,6 +30,13 @@ is "every function has a synopsis" "$(nm -D --defined-only \
 	grep -qE "^\.Fn $f( |$)" "$src"/man/vfs*.3 || echo "$f"
     done)" ""
 
+is "and is described" "$(nm -D --defined-only \
+    "$dest/usr/lib/libvfs.so.1" | awk '$2 == "T" { print $3 }' |
+    sed 's/@.*//' | grep -v '^vfs_err_' | sort -u | while read -r f; do
+	sed -s '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/d; /^\.Sh EXAMPLES/,$d' \
+	    "$src"/man/vfs*.3 | grep -qE "Fn $f( |$)" || echo "$f"
+    done)" ""
+
 # --- it compiles: warnings, standards, C++
 printf '#include <vfs/vfs.h>\nint main(void) { return 0; }\n' >one.c
 cp one.c one.cc
