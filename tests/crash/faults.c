@@ -21,6 +21,7 @@
 
 #define NTH_MAX		400
 #define SETUPS		3
+#define TX_SETUPS	16
 
 struct fx {
 	char base[40];
@@ -149,6 +150,14 @@ must_latch(unsigned kind)
 	    strcmp(disk_fault.where, "unlinkat") != 0;
 }
 
+/* (A sync comes behind the change.) */
+static bool
+all_or_nothing(const struct step *st)
+{
+	return st->act == ACT_TX ? !st->tx->stable :
+	    st->act == ACT_OP && st->op != VFS_OP_SYNC;
+}
+
 static bool
 once(struct fx *fx, enum act act, enum vfs_op op, uint64_t seed,
     unsigned kind, int nth, bool forever, const char *name)
@@ -180,8 +189,7 @@ once(struct fx *fx, enum act act, enum vfs_op op, uint64_t seed,
 	    forever ? "for ever" : "once", fired ? disk_fault.where : "-",
 	    err < 0 ? vfs_err_text(err) : "ok");
 	after = digest(fx);
-	if (fired && err < 0 && act == ACT_OP && op != VFS_OP_SYNC &&
-	    after != before)
+	if (fired && err < 0 && all_or_nothing(&st) && after != before)
 		fail_msg("%s: rows changed", what);
 	if (fired && must_latch(kind))
 		latched_is_latched(fx, what);
@@ -195,12 +203,12 @@ once(struct fx *fx, enum act act, enum vfs_op op, uint64_t seed,
 }
 
 static void
-every_call(struct fx *fx, enum act act, enum vfs_op op)
+every_call(struct fx *fx, enum act act, enum vfs_op op, unsigned setups)
 {
 	unsigned k, s;
 	int nth;
 
-	for (s = 1; s <= SETUPS; s++)
+	for (s = 1; s <= setups; s++)
 		for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 			for (nth = 0; nth < NTH_MAX && once(fx, act, op, s,
 			    kinds[k], nth, false, kind_names[k]); nth++)
@@ -234,7 +242,7 @@ faults__any_call_of_any_operation__changes_nothing_or_all(void **state)
 		if (!ops[i].writes && ops[i].op != VFS_OP_SYNC)
 			continue;
 		before = fx->fired;
-		every_call(fx, ACT_OP, ops[i].op);
+		every_call(fx, ACT_OP, ops[i].op, SETUPS);
 		if (fx->fired == before)
 			fail_msg("operation %u was never made to fail",
 			    ops[i].op);
@@ -249,7 +257,17 @@ faults__any_call_of_background_work__changes_nothing(void **state)
 	unsigned i;
 
 	for (i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
-		every_call(*state, acts[i], VFS_OP_NONE);
+		every_call(*state, acts[i], VFS_OP_NONE, SETUPS);
+}
+
+static void
+faults__any_call_of_a_transaction__changes_nothing_or_all(void **state)
+{
+	struct fx *fx = *state;
+	unsigned before = fx->fired;
+
+	every_call(fx, ACT_TX, VFS_OP_NONE, TX_SETUPS);
+	assert_true(fx->fired > before);
 }
 
 /* Opening: an error or a store, and the next try finds everything. */
@@ -349,6 +367,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(faults__any_call_of_any_operation__changes_nothing_or_all),
+		cmocka_unit_test(faults__any_call_of_a_transaction__changes_nothing_or_all),
 		cmocka_unit_test(faults__any_call_of_background_work__changes_nothing),
 		cmocka_unit_test(faults__any_call_of_an_open__the_next_open_finds_all),
 		cmocka_unit_test(faults__any_call_of_a_close__nothing_is_lost),

@@ -148,7 +148,8 @@ static const struct {
 	{ ACT_OP, VFS_OP_SYNC }, { ACT_OP, VFS_OP_PUBLISH },
 	{ ACT_OP, VFS_OP_RECLAIM }, { ACT_OP, VFS_OP_TREE_REMOVE },
 	{ ACT_OP, VFS_OP_TREE_PUBLISH }, { ACT_OP, VFS_OP_REAP },
-	{ ACT_OP, VFS_OP_TREE_CLONE },
+	{ ACT_OP, VFS_OP_TREE_CLONE }, { ACT_OP, VFS_OP_TOKEN },
+	{ ACT_TX, 0 }, { ACT_TX, 0 }, { ACT_TX, 0 },
 	{ ACT_DROP, 0 }, { ACT_RELEASE, 0 },
 	{ ACT_CHECKPOINT, 0 }, { ACT_STEP, 0 }, { ACT_CUT, 0 },
 	{ ACT_KILL, 0 }, { ACT_CLOSE, 0 },
@@ -267,6 +268,8 @@ workload(struct life *l, struct worker *w, uint64_t seed)
 		l->live->room = 4096ull * (24 + rng_to(&r, 24));
 	l->scratch->room = l->live->room;
 	l->sync_all = rng_to(&r, 6) == 0;
+	/* a journal that soon is too long, though not within one step */
+	l->conf.journal_bytes_max = rng_to(&r, 4) ? 0 : 2500 + rng_to(&r, 3000);
 	if (!life_begin(l, &images[rng_to(&r, (uint32_t)nimages)], seed))
 		return false;
 	ok = seed % 2 ? pair(l, w, &r, seed / 2) :

@@ -285,6 +285,18 @@ journal(struct txn *t, const struct reap *x, const struct node *n,
 	    .kind = JOURNAL_UNLINK, .parent = x->dir.id, .name = name });
 }
 
+#ifdef PLANT_REAP_IN_MEMORY
+/* Only the caller knows of it. */
+static int
+orphan_forget(struct txn *t, const struct node *n)
+{
+	struct row_key k;
+
+	row_key_id(&k, ROW_ORPHAN, n->id.n);
+	return txn_del(t, row_key_slice(&k));
+}
+#endif
+
 /* It lives on without a name: the caller sees to it. */
 static int
 orphaned(struct txn *t, struct reap *x, struct node *n)
@@ -298,6 +310,9 @@ orphaned(struct txn *t, struct reap *x, struct node *n)
 		return 0;
 	memcpy((uint8_t *)o->p + o->n, &n->id, sizeof n->id);
 	o->n += sizeof n->id;
+#ifdef PLANT_REAP_IN_MEMORY
+	return orphan_forget(t, n);
+#endif
 	return 0;
 }
 

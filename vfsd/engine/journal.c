@@ -199,6 +199,9 @@ trim_one(struct trim *x, struct vfs_slice key, struct vfs_slice val)
 	if (p.kind != ROW_JOURNAL)
 		return -VFS_NOENT;
 	x->b.row[x->b.n++] = (struct store_row){ key, { NULL, 0 } };
+#ifdef PLANT_TRIM_WITHOUT_FLOOR
+	if (x->rows > 0)
+#endif
 	x->m.journal_floor = (struct journal_pos){ p.a, (uint32_t)p.b };
 	x->rows++;
 	x->bytes += key.n + val.n;

@@ -18,6 +18,14 @@
  *   PLANT_TRIM_LIVE_DRAFT	checkpoint.c: live drafts are not logged again
  *   PLANT_CURSOR_BY_NUMBER	core: a cursor is good if its number is not
  *				too small or too large
+ *   PLANT_PART_OF_RECORD	recover.c: the whole rows of a torn record are
+ *				taken: a part of a transaction
+ *   PLANT_OUTCOME_LATER	tx_run.c: what TX_STATUS tells is committed
+ *				behind the transaction
+ *   PLANT_REAP_IN_MEMORY	core: which directories of a removed tree are
+ *				left to take apart is not written down
+ *   PLANT_TRIM_WITHOUT_FLOOR	journal.c: of a batch of change records that
+ *				go only the first is noted as gone
  */
 #ifndef ENGINE_PLANTS_H
 #define ENGINE_PLANTS_H

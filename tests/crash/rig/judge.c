@@ -164,22 +164,49 @@ kill_scratch(struct life *l, struct engine **e, struct server **s)
 	return open_scratch(l, l->boot + 1000, e);
 }
 
+/* What was under way; a transaction with a name (known: its commit is in
+ * this state) has happened by now, just once. */
+static bool
+once_more(struct server *s, const struct step *last,
+    const struct req_env *env, bool known, char *text)
+{
+	struct step st = *last;
+	struct step_tx x;
+	int err;
+
+	if (st.act == ACT_TX) {
+		x = *st.tx;	/* somebody waits for the answer there */
+		st.tx = &x;
+	}
+	if (st.act != ACT_OP && st.act != ACT_TX)
+		return true;
+	err = step_run(s, &st, env);
+	if (st.act != ACT_TX || x.how != TX_EXEC || x.name == 0)
+		return true;
+	if (known ? err == 0 && x.repeated : err < 0 || !x.repeated)
+		return true;
+	snprintf(text, 200, "again: %.80s: %s%s", st.text,
+	    err < 0 ? vfs_err_text(err) : "ok", x.repeated ? ", repeated" :
+	    known ? ", though it was committed" : "");
+	return false;
+}
+
 /* A second life after the crash: what was under way is done again, and
  * must survive a kill. */
 static bool
-second_life(struct life *l, struct engine **e, struct server **s, char *text)
+second_life(struct life *l, struct engine **e, struct server **s, bool knows,
+    char *text)
 {
 	struct req_env env = walk_env;
-	struct step st = l->last;
 	struct walk a, b;
 	int err;
 
 	env.now.sec = (int64_t)(disk_now_ns / 1000000000u);
-	if (st.act == ACT_OP)
-		(void)step_run(*s, &st, &env);
+	if (!once_more(*s, &l->last, &env, knows, text))
+		return false;
 	end_before_old(l, *s);
 	if ((err = walk_engine(*e, true, &a)) < 0 || a.bad[0]) {
-		snprintf(text, 200, "second life: %.60s: %.90s", st.text,
+		snprintf(text, 200, "second life: %.60s: %.90s", l->last.text,
 		    err < 0 ? vfs_err_text(err) : a.bad);
 		return false;
 	}
@@ -225,6 +252,18 @@ judge_check(struct engine *e, char text[200])
 	return !text[0];
 }
 
+/* Is the transaction that was under way in the state of this moment? */
+static bool
+last_known(const struct life *l, int at)
+{
+	const struct named *n;
+
+	if (l->last.act != ACT_TX || l->nnamed == 0)
+		return false;
+	n = &l->named[l->nnamed - 1];
+	return n->name == l->last.tx->name && n->at <= at;
+}
+
 static bool
 deep(struct life *l, struct engine **e, int at, char text[200])
 {
@@ -262,18 +301,19 @@ deep(struct life *l, struct engine **e, int at, char text[200])
 		model_drop(&m);
 	}
 	if (ok)
-		ok = second_life(l, e, &s, text);
+		ok = step_tx_known(l, s, at, text);
+	if (ok)
+		ok = second_life(l, e, &s, last_known(l, at), text);
 	if (s)
 		server_free(s);
 	return ok;
 }
 
-/* 0: it is good, and nothing is behind it; 1: something is. */
-static int
-read_from(struct engine *e, uint64_t seq, uint32_t idx)
+int
+judge_read(struct engine *e, struct journal_pos at)
 {
-	struct vfs_journal_read q = { .seq = seq, .idx = idx, .max = 1 };
-	uint8_t room[1024];
+	static uint8_t room[256u << 10];
+	struct vfs_journal_read q = { .seq = at.seq, .idx = at.idx };
 	struct vfs_journal_read_reply r = {
 		.records = { room, sizeof(room), 0 } };
 	struct txn *t;
@@ -283,14 +323,34 @@ read_from(struct engine *e, uint64_t seq, uint32_t idx)
 		return err;
 	err = op_journal_read(t, &q, &r);
 	txn_abort(t);
-	return err < 0 ? err : r.n > 0;
+	return err < 0 ? err : r.more ? -VFS_TOO_BIG : (int)r.n;
 }
 
 static bool
 taken_back(struct engine *e, struct journal_pos cur)
 {
-	return read_from(e, cur.seq, cur.idx) == -VFS_CURSOR_EXPIRED &&
-	    read_from(e, cur.seq, UINT32_MAX) == -VFS_CURSOR_EXPIRED;
+	struct journal_pos all = { cur.seq, UINT32_MAX };
+
+	return judge_read(e, cur) == -VFS_CURSOR_EXPIRED &&
+	    judge_read(e, all) == -VFS_CURSOR_EXPIRED;
+}
+
+/* An older cursor has what happened since, or is too old: never a part of
+ * it. */
+static bool
+old_holds(struct life *l, struct engine *e, int at, char text[200])
+{
+	const struct moment *m = &l->at[l->judged % (unsigned)(at + 1)];
+	uint64_t want = l->at[at].nrec - m->nrec;
+	int got = judge_read(e, m->cur);
+
+	if (got >= 0 ? (uint64_t)got == want :
+	    got == -VFS_CURSOR_EXPIRED && walk_trims)
+		return true;
+	snprintf(text, 200, "cursor %llu.%u: %d records of %llu, %s",
+	    (unsigned long long)m->cur.seq, m->cur.idx, got,
+	    (unsigned long long)want, got < 0 ? vfs_err_text(got) : "ok");
+	return false;
 }
 
 /*
@@ -302,8 +362,10 @@ static bool
 cursors_hold(struct life *l, struct engine *e, int at, char text[200])
 {
 	struct journal_pos cur = l->at[at].cur, end = l->at[l->n].cur;
-	int got = read_from(e, cur.seq, cur.idx);
+	int got = judge_read(e, cur);
 
+	if (!old_holds(l, e, at, text))
+		return false;
 	if (got != 0)
 		snprintf(text, 200, "cursor %llu.%u: %s",
 		    (unsigned long long)cur.seq, cur.idx,

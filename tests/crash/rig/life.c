@@ -66,12 +66,19 @@ promised(struct life *l)
 static bool
 moment_add(struct life *l, const struct walk *w)
 {
+	int more = l->n < 0 ? 0 : judge_read(l->e, l->at[l->n].cur);
+
+	if (more < 0)
+		return life_fail(l, "the cursor of the last moment: %s",
+		    vfs_err_text(more));
 	if (l->n + 1 == MOMENTS_MAX)
 		return life_fail(l, "more moments than the rig can hold");
 	l->n++;
 	l->at[l->n].pub = w->pub;
 	l->at[l->n].full = w->full;
 	l->at[l->n].cur = w->last;
+	l->at[l->n].nrec = l->n == 0 ? 0 : l->at[l->n - 1].nrec +
+	    (unsigned)more;
 	l->at[l->n].known = false;
 	return true;
 }
@@ -134,7 +141,7 @@ append(void *self, uint64_t pos, const void *p, size_t n)
 			return 0;
 	}
 	if (l && !l->judging && !l->live->dead) {
-		if (l->appends > 0 && !l->quiet)
+		if (l->appends > 0 && (!l->quiet || l->last.act == ACT_TX))
 			moment_look(l);
 		l->appends += is_commit(p);
 		l->dirty = true;
@@ -231,6 +238,8 @@ life_serve(struct life *l)
 		return life_fail(l, "after opening: %s", text);
 	moment_model(l);
 	l->acked = l->n;
+	if (!step_tx_known(l, l->s, l->n, text))
+		return life_fail(l, "after opening: %s", text);
 	hold_all(l);
 	return true;
 }
@@ -310,6 +319,7 @@ power_cut(struct life *l)
 		l->lost = l->at[l->n].cur;
 	l->at[j].known = false;
 	moments_clear(l);
+	step_tx_cut(l, j);
 	l->n = 0;
 	l->at[0] = then;
 	l->at[0].full = then.pub;
@@ -420,7 +430,8 @@ surprising(const struct life *l, int err)
 	switch (-err) {
 	case VFS_IO: case VFS_CORRUPT: case VFS_NOMEM: case VFS_ROFS:
 	case VFS_NOSPC: case VFS_AGAIN: case VFS_BUSY: case VFS_GONE:
-	case VFS_NO_SUCH_ID: case VFS_UNKNOWN_OP:
+	case VFS_NO_SUCH_ID: case VFS_UNKNOWN_OP: case VFS_CONFLICT:
+	case VFS_EXPIRED: case VFS_TX_UNKNOWN: case VFS_ABORTED:
 		return true;
 	default:
 		return false;
@@ -431,6 +442,7 @@ static bool
 makes_durable(const struct life *l, const struct step *st)
 {
 	return st->act == ACT_CHECKPOINT ||
+	    (st->act == ACT_TX && (st->tx->stable || l->sync_all)) ||
 	    (st->act == ACT_OP && (st->op == VFS_OP_SYNC ||
 	    (l->sync_all && l->appends > 0 && st->op != VFS_OP_REAP)));
 }
@@ -467,6 +479,8 @@ seq_check(struct life *l, uint64_t seq)
 static unsigned
 commits_max(const struct life *l, const struct step *st)
 {
+	if (st->act == ACT_TX && !l->sync_all)
+		return 1 + st->tx->gone;
 	if (st->act != ACT_OP || l->sync_all ||
 	    (st->op == VFS_OP_SYNC && st->q.sync.id.n == 0))
 		return UINT_MAX;
@@ -505,9 +519,12 @@ run(struct life *l, struct step *st)
 	l->appends = 0;
 	l->last = *st;
 	l->last_from = l->n;
+	step_tx_begun(l, st);
 	err = step_run(l->s, st, &env);
 	if (l->why[0])
 		return false;
+	if (err < 0)
+		step_tx_failed(l, st);
 	return err < 0 ? after_error(l, st, err) : after_success(l, st);
 }
 
@@ -611,6 +628,7 @@ void
 life_free(struct life *l)
 {
 	moments_clear(l);
+	step_tx_free(l);
 	model_drop(&l->m);
 	__wrap_close(l->live_fd);
 	__wrap_close(l->scratch_fd);
@@ -703,7 +721,9 @@ life_begin(struct life *l, const struct image *image, uint64_t seed)
 	memset(&l->last, 0, sizeof(l->last));
 	disk_now_ns = BIRTHDAY + 3600000000000ull;
 	wrap_random_seed(seed);
+	walk_trims = l->conf.journal_bytes_max > 0;
 	moments_clear(l);
+	step_tx_free(l);
 	model_drop(&l->m);
 	if (!life_open(l, NULL) || walk_engine(l->e, false, &w) < 0)
 		return life_fail(l, "opening the image");

@@ -11,6 +11,7 @@
 #ifndef CRASH_LIFE_H
 #define CRASH_LIFE_H
 
+#include "../../../protocol/records.h"
 #include "../../../vfsd/core/record.h"
 #include "../../../vfsd/dispatch.h"
 #include "disk.h"
@@ -23,6 +24,7 @@
 struct moment {
 	uint64_t pub, full;
 	struct journal_pos cur;	/* where its journal ends */
+	uint64_t nrec;		/* change records since the beginning */
 	bool known;		/* m is the model of this moment */
 	struct model m;
 };
@@ -30,6 +32,7 @@ struct moment {
 /* One request, with its bytes; or one of the rig's own acts. */
 enum act {
 	ACT_OP,			/* through dispatch() */
+	ACT_TX,			/* several, in a transaction */
 	ACT_DROP,		/* the last holder of an orphan goes */
 	ACT_RELEASE,		/* a handle that wrote is closed */
 	ACT_CHECKPOINT,
@@ -60,7 +63,34 @@ struct step {
 	uint32_t seed;		/* of the data */
 	size_t ndata;
 	int xattr;
+	struct step_tx *tx;	/* ACT_TX; the life's */
 	char text[120];
+};
+
+/* Operations of one transaction. */
+#define TX_SUBS		7
+enum tx_how { TX_EXEC, TX_STAGED, TX_OPEN };
+struct step_tx {
+	struct step_tx *next;
+	enum tx_how how;
+	uint64_t name;		/* its tx_id; 0: none */
+	bool stable;
+	bool fails;		/* sub[n] is one that does */
+	int n;			/* of sub that do not */
+	int back;		/* TX_OPEN: where it goes back to; -1 */
+	struct step sub[TX_SUBS];
+	struct proto_brief result[TX_SUBS];
+	size_t nresult;
+	bool repeated;
+	unsigned gone;		/* commits of what came and went in it */
+};
+
+/* A commit that was asked for under a name. */
+#define TX_NAMED	64
+struct named {
+	uint64_t name;
+	int at;			/* the moment it came with */
+	int nresult;
 };
 
 /* Shared by all workers. */
@@ -110,6 +140,11 @@ struct life {
 	struct seen *seen;
 	struct step last;	/* for doing it again after a crash */
 	int last_from;		/* the moment it began at */
+	struct step_tx *txs;		/* of this workload */
+	uint64_t tx_names;
+	struct named named[TX_NAMED];
+	int nnamed;
+	bool trying;		/* what it does is not for good */
 	struct txn *reader;
 	uint64_t reader_full;
 	int random_max, deep_every;
@@ -138,7 +173,7 @@ void life_kill(struct life *l);
 bool life_fail(struct life *l, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* --- step.c --------------------------------------------------------- */
+/* --- step.c, step_make.c, step_apply.c ------------------------------ */
 void step_random(struct life *l, struct rng *r, struct step *st);
 /* Only this operation (or act), with whatever arguments make sense;
  * false: none do now. */
@@ -146,18 +181,31 @@ bool step_make(struct life *l, struct rng *r, enum act act, enum vfs_op op,
     struct step *st);
 void step_describe(struct step *st);	/* into st->text */
 int step_run(struct server *s, struct step *st, const struct req_env *env);
+void step_lend(struct step *st);	/* the bytes that it borrows */
 void step_apply(struct life *l, const struct step *st);
 /* The object whose draft this must have published; 0: none. */
 uint64_t step_publishes(const struct step *st);
 /* step_tree.c */
 bool step_make_clone(struct life *l, struct rng *r, struct step *st);
 void step_apply_clone(struct life *l, const struct step *st);
+/* step_tx.c */
+bool step_make_tx(struct life *l, struct rng *r, struct step *st);
+void step_tx_free(struct life *l);	/* of a workload */
+int step_run_tx(struct server *s, struct step *st,
+    const struct req_env *env);
+void step_apply_tx(struct life *l, const struct step *st);
+void step_tx_begun(struct life *l, const struct step *st);
+void step_tx_failed(struct life *l, const struct step *st);
+void step_tx_cut(struct life *l, int at);
+bool step_tx_known(struct life *l, struct server *s, int at, char text[200]);
 void step_data(uint32_t seed, uint8_t *buf, size_t n);
 
 /* --- judge.c -------------------------------------------------------- */
 /* Every state a power cut, and the one that kill -9, may leave now. */
 void judge_all(struct life *l);
 void judge_kill(struct life *l);
+/* How many change records are behind this cursor; or an error. */
+int judge_read(struct engine *e, struct journal_pos at);
 /* What vfsctl check says about the rows. */
 bool judge_check(struct engine *e, char text[200]);
 

@@ -17,6 +17,8 @@ struct refs {
 	uint32_t nseen;
 };
 
+bool walk_trims;
+
 static struct refs refs;	/* large, mostly zero, used by one at a time */
 
 static void
@@ -137,6 +139,10 @@ row(struct txn *t, struct vfs_slice key, struct vfs_slice val, bool bytes,
 		return err;
 	if (k.kind == ROW_META)
 		return 0;
+	if (k.kind == ROW_JOURNAL)
+		record(w, &k);
+	if (walk_trims && (k.kind == ROW_JOURNAL || k.kind == ROW_MOVED))
+		return 0;
 	w->rows++;
 	w->drafts += k.kind == ROW_DRAFT;
 	w->orphans += k.kind == ROW_ORPHAN;
@@ -153,8 +159,6 @@ row(struct txn *t, struct vfs_slice key, struct vfs_slice val, bool bytes,
 			return err;
 		refer(w, k.a + 1 - s.nblocks, s.nblocks, 0, s.refs);
 	}
-	if (k.kind == ROW_JOURNAL)
-		record(w, &k);
 	w->full = h;
 	if (!ROW_IS_VOLATILE(k.kind))
 		w->pub = h;
