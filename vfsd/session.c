@@ -162,11 +162,11 @@ list_add(struct session *s)
 	s->refs++;
 }
 
-static int
-refused(struct sessions *ss, const struct session_who *who, int err)
+int
+session_refused(struct sessions *ss, const struct session_who *who, int err)
 {
-	struct audit_rec r = { .uid = who->uid, .pid = who->pid,
-		.has_cred = who->has_cred, .err = err,
+	struct audit_rec r = { .trace_id = who->trace_id, .uid = who->uid,
+		.pid = who->pid, .has_cred = who->has_cred, .err = err,
 		.when = sessions_now(ss) };
 
 	if (who->transport != NULL)
@@ -183,7 +183,7 @@ session_new(struct sessions *ss, const struct session_who *who,
 	struct session *s;
 
 	if (!who->has_cred || (!own && !ss->allow_other && !who->vouched))
-		return refused(ss, who, -VFS_ACCESS);
+		return session_refused(ss, who, -VFS_ACCESS);
 	if ((s = session_of(ss, who)) == NULL)
 		return -VFS_NOMEM;
 	s->rights = own ? (uint32_t)VFS_RIGHTS_ALL : RIGHTS_OTHERS;
@@ -248,7 +248,7 @@ session_by_token(struct sessions *ss, const struct session_who *who,
 	pthread_mutex_unlock(&ss->lock);
 	if (err < 0) {
 		session_drop(s);
-		return refused(ss, who, err);
+		return session_refused(ss, who, err);
 	}
 	*out = s;
 	return 0;
@@ -388,9 +388,6 @@ set_ended(struct session *s, int err)
 void
 session_end(struct session *s, int err)
 {
-	void (*fn)(void *, int) = NULL;
-	void *arg = NULL;
-
 	if (!set_ended(s, err))
 		return;
 	session_hold(s);
@@ -399,14 +396,10 @@ session_end(struct session *s, int err)
 		locks_drop_domain(server_locks(s->ss->server), s->number);
 	handle_close_all(s);
 	pthread_mutex_lock(&s->lock);
-	if (err != -VFS_SESSION_CLOSED) {
-		fn = s->on_end;
-		arg = s->on_end_arg;
-	}
+	if (err != -VFS_SESSION_CLOSED && s->on_end != NULL)
+		s->on_end(s->on_end_arg, err);
 	s->on_end = NULL;
 	pthread_mutex_unlock(&s->lock);
-	if (fn != NULL)
-		fn(arg, err);
 	session_drop(s);
 }
 
@@ -465,7 +458,7 @@ session_on_end(struct session *s, void (*fn)(void *arg, int err), void *arg)
 	err = s->ended;
 	s->on_end = err == 0 ? fn : NULL;
 	s->on_end_arg = arg;
-	pthread_mutex_unlock(&s->lock);
 	if (err != 0 && err != -VFS_SESSION_CLOSED && fn != NULL)
 		fn(arg, err);
+	pthread_mutex_unlock(&s->lock);
 }

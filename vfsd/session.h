@@ -32,6 +32,7 @@ struct session_who {
 	uint32_t ngroups;
 	bool vouched;			/* a peer that may be anybody says that
 					 * it acts for this user */
+	uint64_t trace_id;		/* of the request that brings it in */
 };
 
 struct session_limits {
@@ -62,6 +63,11 @@ int session_attach(struct sessions *ss, const struct session_who *who,
     const struct vfs_attach *q, struct session **out,
     struct vfs_attach_reply *r);
 
+/* Somebody without a session asked for one, or for more: an audit record.
+ * Returns err. */
+int session_refused(struct sessions *ss, const struct session_who *who,
+    int err);
+
 /* Before its first request: only what lies at and below root is there.
  * root was found by the session itself. */
 void session_confine(struct session *s, struct vfs_id root);
@@ -77,7 +83,9 @@ void session_limits(const struct session *s, struct session_limits *out);
 /* Whose its transactions are; never 0, never used again. */
 uint64_t session_number(const struct session *s);
 /* Has it ended?  0, -VFS_REVOKED, -VFS_EXPIRED, -VFS_SESSION_CLOSED.
- * fn(arg) is called once, from any thread, when it is revoked. */
+ * fn(arg) is called once, from any thread, when it is revoked; it must not
+ * call anything of the session.  Once session_close or session_on_end(s,
+ * NULL, NULL) has returned it is not called any more. */
 int session_state(struct session *s);
 void session_on_end(struct session *s, void (*fn)(void *arg, int err),
     void *arg);

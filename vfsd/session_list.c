@@ -12,7 +12,7 @@
 /* One line of the list: a session or a token. */
 struct line {
 	uint64_t number;
-	const struct session *s;
+	struct session *s;
 	const struct token *t;
 };
 
@@ -27,7 +27,7 @@ by_number(const void *a, const void *b)
 static size_t
 collect(struct sessions *ss, uint64_t from, struct line *v)
 {
-	const struct session *s;
+	struct session *s;
 	const struct token *t;
 	size_t n = 0;
 
@@ -41,16 +41,20 @@ collect(struct sessions *ss, uint64_t from, struct line *v)
 	return n;
 }
 
+/* s->lock is taken, for s->used. */
 static bool
-put_session(struct proto_list *l, const struct session *s)
+put_session(struct proto_list *l, struct session *s)
 {
 	struct proto_session r = { .number = s->number, .parent = s->token,
 		.root = s->root, .since = s->since, .expires = s->expires,
 		.flags = s->cred ? PROTO_SESSION_CRED : 0,
 		.rights = s->rights, .uid = s->uid, .gid = s->gid,
-		.pid = s->pid, .handles = s->used,
-		.transport = { s->transport, strlen(s->transport) } };
+		.pid = s->pid, .transport = { s->transport,
+		strlen(s->transport) } };
 
+	pthread_mutex_lock(&s->lock);
+	r.handles = s->used;
+	pthread_mutex_unlock(&s->lock);
 	return proto_session_put(l, &r);
 }
 
@@ -139,6 +143,10 @@ audit_text(const struct audit_rec *a, char *buf, size_t cap)
 		snprintf(who, sizeof who, "uid %u", a->uid);
 	if (a->session == 0)
 		snprintf(buf, cap, "refused %s over %s", who, a->transport);
+	else if (a->missing == 0)
+		snprintf(buf, cap, "session %llu (%s over %s) sees no such "
+		    "object", (unsigned long long)a->session, who,
+		    a->transport);
 	else
 		snprintf(buf, cap, "session %llu (%s over %s) lacks %s",
 		    (unsigned long long)a->session, who, a->transport,

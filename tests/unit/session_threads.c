@@ -3,6 +3,7 @@
  * has answered, nothing of them happens any more.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 #include "../cm.h"
@@ -346,6 +347,63 @@ move__while_others_look__is_seen_at_once(void **state)
 	srig_end(s);
 }
 
+/* --- who is told of an end ------------------------------------------------- */
+
+struct told {
+	struct srig *x;
+	struct session *s;
+	_Atomic bool gone;		/* nobody may be told any more */
+	_Atomic unsigned late, n;
+};
+
+static void
+on_end(void *arg, int err)
+{
+	struct told *t = arg;
+
+	(void)err;
+	t->n++;
+	sched_yield();			/* time for whoever closes it */
+	t->late += t->gone;
+}
+
+static void *
+revoke_it(void *arg)
+{
+	struct told *t = arg;
+	union proto_req q = { .revoke = { .number =
+	    session_number(t->s) } };
+	union proto_rep r;
+
+	(void)call(t->x->own, VFS_OP_REVOKE, &q, &r, 0);
+	return NULL;
+}
+
+/* The front's connection is gone when session_close returns. */
+static void
+close__while_it_is_revoked__nobody_is_told_later(void **state)
+{
+	struct srig *x = *state;
+	struct told t = { .x = x };
+	pthread_t thread;
+	unsigned i;
+
+	for (i = 0; i < 2000; i++) {
+		t.s = srig_user(x, SRIG_OWNER, SRIG_OWNER);
+		t.gone = false;
+		session_on_end(t.s, on_end, &t);
+		pthread_create(&thread, NULL, revoke_it, &t);
+		while (i % 2 && t.n == i && session_state(t.s) == 0)
+			;
+		session_close(t.s);
+		t.gone = true;
+		pthread_join(thread, NULL);
+		session_drop(t.s);
+		t.n = i + 1;
+	}
+	assert_int_equal(t.late, 0);
+}
+
 int
 main(void)
 {
@@ -356,6 +414,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    move__while_others_look__is_seen_at_once, srig_setup,
 		    srig_teardown),
+		cmocka_unit_test_setup_teardown(
+		    close__while_it_is_revoked__nobody_is_told_later,
+		    srig_setup, srig_teardown),
 		cmocka_unit_test_setup_teardown(
 		    tokens__a_crowd_derives__until_it_is_revoked,
 		    srig_setup, srig_teardown),

@@ -177,7 +177,7 @@ static void
 wire(struct wire *w, struct proto_list *l)
 {
 	const struct wire_counts *n = &w->n;
-	char name[32];
+	char name[64];
 	unsigned i;
 
 	for (i = 0; i < w->nplaces; i++) {
