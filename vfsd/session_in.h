@@ -136,6 +136,7 @@ bool handle_holds(const void *session, uint64_t id);
 /* What an id field of the request said. */
 struct field {
 	uint64_t handle;		/* 0: it was an id */
+	uint64_t raw;			/* that id, unless it is the root's */
 	uint32_t rights;		/* what may be done through it */
 	uint32_t opened;
 };

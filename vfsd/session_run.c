@@ -11,18 +11,40 @@
 
 /* --- refusals ------------------------------------------------------------ */
 
-int
-run_denied(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing)
+static int
+note(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing, int err)
 {
 	const struct session *s = r->s;
 	struct audit_rec a = { .trace_id = r->env.trace_id,
 		.session = s->number, .when = r->env.now, .uid = s->uid,
 		.pid = s->pid, .has_cred = s->cred, .op = op,
-		.missing = missing, .err = -VFS_ACCESS, .id = id };
+		.missing = missing, .err = err, .id = id };
 
 	memcpy(a.transport, s->transport, sizeof a.transport);
 	sessions_denied(s->ss, &a);
-	return -VFS_ACCESS;
+	return err;
+}
+
+int
+run_denied(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing)
+{
+	return note(r, op, id, missing, -VFS_ACCESS);
+}
+
+/* Its client is told the same of what exists and of what never did; so is
+ * the record of it: who guesses leaves a trace. */
+static void
+note_outside(struct run *r)
+{
+	unsigned i;
+
+	if (r->s->root.n == VFS_ID_ROOT || r->k->own_ids)
+		return;
+	for (i = 0; i < r->n; i++)
+		if (r->f[i].raw != 0) {
+			note(r, r->op, r->f[i].raw, 0, -VFS_NO_SUCH_ID);
+			return;
+		}
 }
 
 /* --- ids ----------------------------------------------------------------- */
@@ -41,14 +63,17 @@ look_up(struct run *r, struct vfs_id *id, bool compared, struct field *f)
 	if ((id->n & VFS_HANDLE) != 0) {
 		if ((err = handle_get(s, id->n, &h)) < 0)
 			return err;
-		*f = (struct field){ id->n, h.rights & s->rights, h.opened };
+		*f = (struct field){ .handle = id->n,
+			.rights = h.rights & s->rights, .opened = h.opened };
 		id->n = h.id;
 		return 0;
 	}
-	if (compared || id->n == s->root.n || r->k->own_ids ||
-	    (s->rights & VFS_RIGHT_OPEN_BY_ID) != 0)
+	if (compared || id->n == s->root.n || r->k->own_ids)
 		return 0;
-	return -VFS_NO_SUCH_ID;
+	f->raw = id->n;
+	if ((s->rights & VFS_RIGHT_OPEN_BY_ID) != 0)
+		return 0;
+	return note(r, r->op, id->n, VFS_RIGHT_OPEN_BY_ID, -VFS_NO_SUCH_ID);
 }
 
 struct resolve {
@@ -389,6 +414,9 @@ session_run(struct session_call *k, enum vfs_op op, void *q, void *rep)
 	k->e.trace_id = r.env.trace_id;
 	start = counts_clock();
 	err = run(&r, fn, q, rep);
+	if (err == -VFS_NO_SUCH_ID &&
+	    (k->s->rights & VFS_RIGHT_OPEN_BY_ID) != 0)
+		note_outside(&r);
 	if (table_mode(op) == MODE_NONE && own_fns[op] != plain)
 		counts_add(&r.server->counts, op, start, err);
 	return err;

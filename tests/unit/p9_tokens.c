@@ -67,6 +67,32 @@ attach_as(struct p9c *c, uint32_t fid, const char *uname, uint32_t n_uname)
 	return p9c_call(c, P9_TATTACH, &t, &r);
 }
 
+/* How many records there are of what was denied. */
+static unsigned
+refusals(struct p9_rig *k)
+{
+	struct session_who who = { .transport = "unix", .has_cred = true,
+	    .uid = getuid(), .gid = getgid() };
+	struct vfs_sessions q = { .flags = VFS_SESSIONS_AUDIT };
+	uint8_t room[4096];
+	struct vfs_sessions_reply r = { .sessions = { room, sizeof room,
+	    0 } };
+	struct req_env env = { .now = k->r->fx->env.now };
+	struct session_call call = { .env = &env, .room = sizeof room };
+	struct proto_fault f;
+	struct rbuf b;
+	unsigned n = 0;
+
+	ok(session_new(k->p->conf.sessions, &who, &call.s));
+	ok(session_run(&call, VFS_OP_SESSIONS, &q, &r));
+	proto_list_read(&b, (struct vfs_slice){ room, r.sessions.n });
+	while (proto_list_more(&b) && proto_fault_next(&b, &f) == 0)
+		n++;
+	session_close(call.s);
+	session_drop(call.s);
+	return n;
+}
+
 static void
 tcp__without_a_token__refused(void **state)
 {
@@ -76,9 +102,11 @@ tcp__without_a_token__refused(void **state)
 
 	fails(attach_as(c, 0, "root", 0), EACCES);
 	fails(attach_as(c, 0, "", P9_NOUID), EACCES);
+	assert_int_equal(refusals(k), 2);
 	memset(hex, 'a', 64);
 	hex[64] = '\0';
 	fails(attach_as(c, 0, hex, P9_NOUID), EACCES);
+	assert_int_equal(refusals(k), 3);
 	p9c_free(c);
 }
 

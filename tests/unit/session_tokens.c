@@ -536,43 +536,6 @@ tokens__restart__those_that_are_out_are_known(void **state)
 	assert_int_equal(fx_check(x->r->fx), 0);
 }
 
-/* --- what is said ------------------------------------------------------------ */
-
-static void
-said(void *arg, const char *line)
-{
-	char (*lines)[500] = arg;
-	unsigned i;
-
-	for (i = 0; i < 2 && lines[i][0] != 0; i++)
-		;
-	assert_true(i < 2);
-	snprintf(lines[i], sizeof lines[i], "%s", line);
-}
-
-static void
-denied__again_and_again__a_line_now_and_then(void **state)
-{
-	struct srig *x = *state;
-	struct session *u = srig_user(x, 4000, 4000);
-	char lines[3][500] = { "", "", "" };
-	struct tok t;
-	unsigned i;
-
-	sessions_on_denied(x->ss, said, lines);
-	for (i = 0; i < 100; i++)
-		assert_err(grant(x, u, (struct vfs_grant){ .root = ROOT },
-		    &t), ACCESS);
-	assert_non_null(strstr(lines[0], "uid 4000"));
-	assert_non_null(strstr(lines[0], "admin"));
-	assert_string_equal(lines[1], "");
-	sessions_ahead(x->ss, 3600);
-	assert_err(grant(x, u, (struct vfs_grant){ .root = ROOT }, &t),
-	    ACCESS);
-	assert_non_null(strstr(lines[1], "99 more"));
-	srig_end(u);
-}
-
 /* A row that does not say what it gives is told by the checker, and gives
  * nothing. */
 static void
@@ -646,7 +609,6 @@ main(void)
 		S_TEST(revoke__transaction_open__is_aborted),
 		S_TEST(token__its_time_is_over__ends),
 		S_TEST(tokens__restart__those_that_are_out_are_known),
-		S_TEST(denied__again_and_again__a_line_now_and_then),
 		S_TEST(token__row_is_damaged__is_found_and_gives_nothing),
 		S_TEST(root__moved_away_or_removed__nothing_is_left),
 	};

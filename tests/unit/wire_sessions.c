@@ -444,6 +444,25 @@ tcp__anything_before_hello__is_the_end(void **state)
 	wire_peer_close(p);
 }
 
+/* The newest record of what was denied is of the last reply. */
+static void
+is_on_record(struct wire_rig *r, uint64_t trace_id)
+{
+	struct wire_peer *u = wire_peer_unix(r);
+	struct vfs_sessions q = { .flags = VFS_SESSIONS_AUDIT };
+	struct vfs_sessions_reply rep;
+	struct proto_fault f;
+	struct rbuf b;
+
+	assert_int_equal(wire_call(u, VFS_OP_SESSIONS, &q, &rep), 0);
+	proto_list_read(&b, (struct vfs_slice){ rep.sessions.p,
+	    rep.sessions.n });
+	assert_int_equal(proto_fault_next(&b, &f), 0);
+	assert_true(trace_id != 0);
+	assert_int_equal(f.trace_id, trace_id);
+	wire_peer_close(u);
+}
+
 static void
 tcp__without_a_token__nothing_is_told(void **state)
 {
@@ -459,8 +478,10 @@ tcp__without_a_token__nothing_is_told(void **state)
 	assert_int_equal(hr.commit_seq, 0);
 	assert_int_equal(wire_look(p, "x"), -VFS_ACCESS);
 	assert_int_equal(wire_call(p, VFS_OP_STATUS, &sq, NULL), -VFS_ACCESS);
+	is_on_record(*state, p->e.trace_id);
 	for (i = 0; i < 2; i++)
 		assert_true(wire_call(p, VFS_OP_ATTACH, &q, NULL) < 0);
+	is_on_record(*state, p->e.trace_id);
 	wire_ask(p, VFS_OP_ATTACH, &q);
 	wire_ends(p, -VFS_ACCESS);
 	wire_peer_close(p);

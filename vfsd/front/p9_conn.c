@@ -233,7 +233,7 @@ who_is_it(struct p9_conn *c)
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, w->groups, &n) == 0)
 		w->ngroups = n / sizeof w->groups[0];
 	return conf->others || w->uid == 0 || w->uid == conf->owner ? 0 :
-	    -VFS_ACCESS;
+	    p9_refused(c, -VFS_ACCESS);
 }
 
 /* p->lock is held: how many have shown no token yet, of those who need

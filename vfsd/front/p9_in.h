@@ -219,6 +219,8 @@ void p9_answer(struct p9_req *q, int err, const union p9_r *r);
 
 /* --- p9_fid.c ----------------------------------------------------------- */
 
+/* Nobody has a session yet, and this one gets none: a record; err. */
+int p9_refused(struct p9_conn *c, int err);
 /* The session is its own from now on, also on failure (NULL). */
 struct p9_as *p9_as_new(struct session *s);
 struct p9_as *p9_as_hold(struct p9_as *as);

@@ -41,6 +41,17 @@ p9_do_auth(struct p9_req *q, const struct p9_tauth *t, struct p9_rauth *r)
 
 /* --- attach ------------------------------------------------------------- */
 
+int
+p9_refused(struct p9_conn *c, int err)
+{
+	const struct p9_peer *w = &c->peer;
+	struct session_who who = { .transport = w->tcp ? "9p-tcp" : "9p",
+	    .has_cred = !w->tcp, .uid = w->uid, .gid = w->gid,
+	    .pid = w->pid };
+
+	return session_refused(c->p9->conf.sessions, &who, err);
+}
+
 /*
  * A peer acts for itself; root's also for anybody whose number it says.
  * Names (uname) are the client's, and not looked up.
@@ -57,7 +68,7 @@ by_identity(struct p9_conn *c, uint32_t n_uname, struct session **out)
 
 	if (n_uname != P9_NOUID && n_uname != w->uid) {
 		if (!w->anybody)
-			return -VFS_PERM;
+			return p9_refused(c, -VFS_PERM);
 		u = users_find(c->p9->conf.users, n_uname);
 		who.uid = n_uname;
 		who.gid = u != NULL ? u->gid : GROUP_NONE;
@@ -142,7 +153,7 @@ acting(struct p9_conn *c, const struct p9_tattach *t, struct p9_as **out)
 	if (has || token_of(t->uname, token))
 		err = by_token(c, t->uname, &s);
 	else if (c->peer.tcp)
-		err = -VFS_ACCESS;
+		err = p9_refused(c, -VFS_ACCESS);
 	else
 		err = by_identity(c, t->n_uname, &s);
 	if (err < 0)

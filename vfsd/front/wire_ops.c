@@ -316,6 +316,15 @@ wire_run(struct wire_work *k, struct wire_req *q)
 	answer(k, q, wire_serve(k, q));
 }
 
+static void
+stranger(struct wire_call *k, int err)
+{
+	struct session_who who = k->q->c->link->who;
+
+	who.trace_id = k->env.trace_id;
+	(void)session_refused(k->w->conf.sessions, &who, err);
+}
+
 void
 wire_refuse(struct wire_work *k, struct wire_req *q, int err, uint64_t detail)
 {
@@ -323,5 +332,7 @@ wire_refuse(struct wire_work *k, struct wire_req *q, int err, uint64_t detail)
 
 	call_init(&call, k, q);
 	call.sc.e.detail = detail;
+	if (err == -VFS_ACCESS)		/* it has no session yet */
+		stranger(&call, err);
 	answer(k, q, failed(&call, reply_hdr(q), err));
 }

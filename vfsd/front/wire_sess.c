@@ -199,8 +199,10 @@ put_session(struct wire_call *k, bool new, struct session *s,
 	if ((ws = new ? new_slot(c) : &c->sess[0]) == NULL)
 		return -VFS_QUOTA;
 	*old = ws->s;
-	if (*old != NULL)
+	if (*old != NULL) {
+		session_on_end(*old, NULL, NULL);
 		wire_sess_end(ws, k->q, drop);
+	}
 	install(ws, s);
 	*out = ws;
 	return 0;
@@ -227,12 +229,13 @@ wire_own_attach(struct wire_call *k, const void *qp, void *rp)
 	struct wire_queue drop = TAILQ_HEAD_INITIALIZER(drop);
 	const struct vfs_attach *q = qp;
 	struct vfs_attach_reply *r = rp;
+	struct session_who who = k->q->c->link->who;
 	struct session *s, *old = NULL;
 	struct wire_sess *ws = NULL;
 	int err;
 
-	err = session_attach(k->w->conf.sessions, &k->q->c->link->who, q, &s,
-	    r);
+	who.trace_id = k->env.trace_id;
+	err = session_attach(k->w->conf.sessions, &who, q, &s, r);
 	if (err < 0)
 		return attach_failed(k, err);
 	session_hold(s);		/* the connection may end */
@@ -291,6 +294,8 @@ stage_own(struct wire *w, struct wire_stage *old, size_t cap)
 	pthread_mutex_unlock(&w->lock);
 	if (mine && old->cap >= cap)
 		return old;
+	if (old != NULL && cap > old->cap && cap < 2 * old->cap)
+		cap = 2 * old->cap;	/* small steps stay cheap */
 	if ((st = malloc(sizeof *st + cap)) == NULL)
 		return NULL;
 	st->refs = 0;
