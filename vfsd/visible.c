@@ -9,7 +9,7 @@
 #include "engine/engine.h"
 #include "visible_in.h"
 
-#define SETTLE_TRIES	200u		/* for an object on its way in or out */
+#define SETTLE_TRIES	20000u		/* for an object on its way in or out */
 #define SETTLE_NS	100000
 
 enum {
@@ -35,12 +35,23 @@ name_of(const struct visible_commit *c, const struct visible_thing *x)
 	return (struct vfs_slice){ c->names + x->name_at, x->name_n };
 }
 
+static uint64_t
+clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 void
 visible_begin(struct visible_commit *c, struct visible *v)
 {
 	*c = (struct visible_commit){ .v = v };
-	if (v != NULL)
-		c->moves = atomic_load(&v->moves);
+	if (v == NULL)
+		return;
+	c->moves = atomic_load(&v->moves);
+	c->since_ns = clock_ns();
 }
 
 /* --- what it touches ------------------------------------------------------- */
@@ -360,6 +371,28 @@ visible_tell(struct visible_commit *c)
 }
 
 /*
+ * An answer of old attributes that are not to be kept replaces new ones all
+ * the same.  A stat that finds those good and copies them in this moment
+ * would get the old ones: so they are in before anything is kept again.
+ */
+static bool
+is_unseen(const struct visible_commit *c, const struct visible_thing *x)
+{
+	const struct visible_ear *ear = &c->v->ear;
+
+	return !(x->is & IS_NAME) && ear->unseen != NULL &&
+	    ear->unseen(ear->arg, x->id, c->since_ns);
+}
+
+/* Is it to be told once more, now that the new state is there? */
+static bool
+has_more(const struct visible_commit *c, const struct visible_thing *x)
+{
+	return (x->is & (HAS_PAGES | HAS_ACL) || is_unseen(c, x)) &&
+	    visible_holds(c->v, x->id);
+}
+
+/*
  * Pages are dropped when the new bytes are there, and access lists are
  * forgotten once more: nothing says of these how long they are good.
  */
@@ -380,9 +413,12 @@ tell_after(void *p)
 #endif
 	for (i = 0; i < c->n; i++) {
 		x = &c->things[i];
-		if (x->is & (HAS_PAGES | HAS_ACL) &&
-		    visible_holds(v, x->id))
-			tell_object(c, x, x->is & HAS_PAGES);
+		if (!has_more(c, x))
+			continue;
+		if (x->is & HAS_PAGES)
+			tell_object(c, x, true);
+		if (!(x->is & HAS_PAGES) || is_unseen(c, x))
+			tell_object(c, x, false);
 	}
 }
 
@@ -393,8 +429,7 @@ has_after(const struct visible_commit *c)
 	size_t i;
 
 	for (i = 0; i < c->n; i++)
-		if (c->things[i].is & (HAS_PAGES | HAS_ACL) &&
-		    visible_holds(c->v, c->things[i].id))
+		if (has_more(c, &c->things[i]))
 			return true;
 	return c->tries == VISIBLE_TRIES;
 }

@@ -11,7 +11,8 @@
  *            is still served from the old state
  *   commit   at the serial point, if it touches nothing that is not marked
  *            and told; else it is dropped, told, and run again
- *   unmark   after the pages of changed files are gone
+ *   unmark   after the pages of changed files are gone, and what is still
+ *            on its way in that the kernel would not compare
  *
  * Only what the kernel holds is told.  What a commit touches is derived
  * from the rows of its write set, so nobody lists it.
@@ -45,7 +46,11 @@ struct visible_ear {
 	/* Forget what stands at a name; what is under way in dir has ended
 	 * when it returns. */
 	void (*name)(void *arg, struct vfs_id dir, struct vfs_slice name);
-	/* Runs fn(p) where the two above may be called, and waits for its
+	/* Has a request begun since, of which the kernel takes in what the
+	 * answer says of id, whatever it knows by then?  object() of it
+	 * returns when that has been taken in.  CLOCK_MONOTONIC.  NULL: no. */
+	bool (*unseen)(void *arg, struct vfs_id id, uint64_t since_ns);
+	/* Runs fn(p) where the first two may be called, and waits for its
 	 * end.  NULL: anywhere. */
 	void (*run)(void *arg, void (*fn)(void *p), void *p);
 	void *arg;
@@ -99,6 +104,7 @@ struct visible_commit {
 	struct vfs_id last_dir;		/* of the name marked last */
 	bool last_held;
 	uint64_t moves;			/* as they were when it was told */
+	uint64_t since_ns;		/* when it began */
 	unsigned tries;
 	bool all;			/* everything is marked */
 	bool tried;			/* it may be committed */

@@ -2,7 +2,7 @@
 # What the wire commits is seen through the mount: at once, all of it or
 # nothing, with the kernel's caches warm (visible*.c).
 #
-#   VISIBLE_ROUNDS	changes that are looked for at once (100000 if FULL)
+#   VISIBLE_ROUNDS	changes that are looked for at once
 #   VISIBLE_MS		how long readers watch
 #   VISIBLE_TX_MS	how long 64 transactions stay open (30000 if FULL)
 . "$(dirname "$0")/lib.sh"
@@ -10,11 +10,10 @@ if [ "$plain" ]; then
 	skip visible "needs a daemon"
 	finish
 fi
-rounds=${VISIBLE_ROUNDS:-4000}
+rounds=${VISIBLE_ROUNDS:-100000}
 ms=${VISIBLE_MS:-6000}
 tx_ms=${VISIBLE_TX_MS:-2000}
 if [ "$full" ]; then
-	rounds=${VISIBLE_ROUNDS:-100000}
 	ms=${VISIBLE_MS:-60000}
 	tx_ms=${VISIBLE_TX_MS:-30000}
 fi

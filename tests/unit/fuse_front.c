@@ -326,6 +326,28 @@ notices__after_setattr_by_the_kernel__its_lock_is_waited_for(void **state)
 }
 
 static void
+notices__after_link_by_the_kernel__its_lock_is_waited_for(void **state)
+{
+	struct rig *r = *state;
+	struct req_env env = { .privileged = true };
+	struct vfs_setattr q = { .valid = VFS_SET_MODE, .mode = 0640 };
+	struct vfs_setattr_reply rep;
+	struct {
+		struct fuse_link_in in;
+		char name[2];
+	} link = { .name = "l" };
+
+	q.id.n = look(r, 3, look(r, 2, 1, "d"), "f");
+	link.in.oldnodeid = q.id.n;
+	request(r, FUSE_LINK, 4, 1, &link, sizeof link.in + 2);
+	assert_int_equal(answer(r, 4), 0);
+	assert_int_equal(dispatch(r->server, VFS_OP_SETATTR, &env, &q, &rep),
+	    0);
+	assert_notice_entry(r, q.id.n, "/");
+	assert_notice_inode(r, q.id.n, -1);
+}
+
+static void
 notices__append_elsewhere_than_the_kernel_believes__pages_go(void **state)
 {
 	struct rig *r = *state;
@@ -420,6 +442,7 @@ main(void)
 		T(setlkw__interrupted__eintr),
 		T(notices__rename_by_another__in_order),
 		T(notices__after_setattr_by_the_kernel__its_lock_is_waited_for),
+		T(notices__after_link_by_the_kernel__its_lock_is_waited_for),
 		T(notices__append_elsewhere_than_the_kernel_believes__pages_go),
 		T(hostile_bytes__any__it_still_serves),
 	};

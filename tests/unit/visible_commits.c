@@ -29,6 +29,7 @@ struct ear {
 	struct vfs_id watched;
 	unsigned absent;		/* say so often that it is not there */
 	unsigned moves;			/* renames to come, at names */
+	struct vfs_id unseen;		/* an answer about it is on its way */
 	void (*then)(struct ear *e);	/* once, at the first thing told */
 };
 
@@ -63,6 +64,14 @@ on_object(void *arg, struct vfs_id id, bool pages)
 	return 0;
 }
 
+static bool
+on_unseen(void *arg, struct vfs_id id, uint64_t since_ns)
+{
+	const struct ear *e = arg;
+
+	return since_ns > 0 && id.n == e->unseen.n;
+}
+
 static void
 on_name(void *arg, struct vfs_id dir, struct vfs_slice name)
 {
@@ -83,7 +92,8 @@ static int
 setup(void **state)
 {
 	struct ear *e = calloc(1, sizeof *e);
-	struct visible_ear ear = { on_object, on_name, NULL, e };
+	struct visible_ear ear = { .object = on_object, .name = on_name,
+		.unseen = on_unseen, .arg = e };
 
 	e->r = rig_open(96u << 20);
 	e->v = server_visible(e->r->s);
@@ -326,6 +336,24 @@ visible__object_on_its_way_in__is_told_when_it_is_there(void **state)
 }
 
 static void
+visible__answer_that_is_taken_unseen__is_in_before_anything_is_kept(
+    void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f");
+
+	visible_hold(e->v, f, 1);
+	e->watched = e->unseen = f;
+	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
+	assert_int_equal(e->n, 2);
+	assert_said(e, 0, OBJECT, f, NULL);
+	assert_int_equal(e->said[0].mode, 0644);
+	assert_said(e, 1, OBJECT, f, NULL);
+	assert_int_equal(e->said[1].mode, 0600);
+	assert_true(visible_keeps(e->v, f));
+}
+
+static void
 drop_watched(struct ear *e)
 {
 	visible_drop(e->v, e->watched, 1);
@@ -389,14 +417,14 @@ visible__more_than_is_marked_one_by_one__all_is_marked(void **state)
 
 	bystander = file(e, "f");
 	rig_new(e->r);
-	for (i = 0; i <= VISIBLE_MARKS / 2; i++) {
+	for (i = 0; i <= VISIBLE_MARKS; i++) {
 		snprintf(name, sizeof name, "f%u", i);
 		rig_create(e->r, ROOT, name, FILE_MODE);
 	}
 	e->then = see_all;
 	assert_int_equal(rig_exec(e->r, 0), 0);
 	assert_null(e->then);
-	assert_int_equal(e->names, VISIBLE_MARKS / 2 + 1);
+	assert_int_equal(e->names, VISIBLE_MARKS + 1);
 	assert_true(visible_keeps(e->v, bystander));
 }
 
@@ -429,6 +457,7 @@ main(void)
 		TEST(visible__kernel_renames_meanwhile__all_is_told_again),
 		TEST(visible__kernel_renames_without_end__it_is_told_after_as_well),
 		TEST(visible__object_on_its_way_in__is_told_when_it_is_there),
+		TEST(visible__answer_that_is_taken_unseen__is_in_before_anything_is_kept),
 		TEST(visible__object_on_its_way_out__is_waited_for_no_longer),
 		TEST(visible__touches_more_the_second_time__that_is_told_too),
 		TEST(visible__more_than_is_marked_one_by_one__all_is_marked),

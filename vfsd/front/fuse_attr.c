@@ -120,9 +120,10 @@ fuse_do_setattr(struct freq *q)
 	if (in->atimensec > 999999999 || in->mtimensec > 999999999)
 		return -VFS_INVAL;
 	freq_watch(q);
+	fuse_sets(q->f, sq.id);
 	if ((err = freq_dispatch(q, VFS_OP_SETATTR, &sq, &r)) < 0)
 		return err;
-	fuse_sets(q->f, sq.id);
+	fuse_sets(q->f, sq.id);		/* it may have taken long */
 	if (in->valid & FATTR_SIZE && in->valid & FATTR_FH &&
 	    (h = fuse_handle_find(q->f->handles, in->fh, sq.id)) != NULL)
 		atomic_store(&h->wrote, true);

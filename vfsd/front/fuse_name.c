@@ -163,7 +163,9 @@ fuse_do_link(struct freq *q)
 	if ((err = freq_name(q, &off, &lq.name)) < 0)
 		return err;
 	freq_watch(q);
+	fuse_sets(q->f, lq.target);
 	err = freq_dispatch(q, VFS_OP_LINK, &lq, &r);
+	fuse_sets(q->f, lq.target);
 	return err < 0 ? err : freq_entry(q, lq.name, &r.attr);
 }
 

@@ -10,7 +10,7 @@
  * a cached name is checked again; but then the name is, and goes.
  *
  * INVAL_INODE makes attributes of replies to requests that were sent before
- * it useless, but for SETATTR, which has the object's lock; so has
+ * it useless, but for SETATTR and LINK, which have the object's lock; so has
  * INVAL_ENTRY in it.
  */
 #include <errno.h>
@@ -77,6 +77,12 @@ void
 fuse_sets(struct fuse_front *f, struct vfs_id id)
 {
 	atomic_store(set_of(f, id), fuse_now_ns());
+}
+
+static bool
+on_unseen(void *arg, struct vfs_id id, uint64_t since_ns)
+{
+	return atomic_load(set_of(arg, id)) >= since_ns;
 }
 
 static int
@@ -221,7 +227,8 @@ dropper_stop(struct fuse_front *f)
 int
 fuse_notify_start(struct fuse_front *f)
 {
-	struct visible_ear ear = { on_object, on_name, on_run, f };
+	struct visible_ear ear = { .object = on_object, .name = on_name,
+		.unseen = on_unseen, .run = on_run, .arg = f };
 	int err;
 
 	if ((err = fuse_tellers_start(f->notice_fd, &f->tellers)) < 0)

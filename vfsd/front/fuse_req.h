@@ -42,8 +42,8 @@ struct fuse_worker {
 };
 
 /*
- * When each object last had its attributes set, by a hash of its id: the
- * kernel takes the reply to SETATTR as it is, however old.
+ * When each object's SETATTR or LINK was last answered, by a hash of its
+ * id: the kernel takes their replies as they are, however old.
  */
 #define FUSE_SETS	1024u
 
@@ -141,7 +141,8 @@ bool freq_keeps(const struct freq *q, struct vfs_id id);
 bool freq_keeps_name(const struct freq *q, struct vfs_slice name);
 void fuse_hold(struct fuse_front *f, struct vfs_id id, uint64_t n);
 void fuse_drop(struct fuse_front *f, struct vfs_id id, uint64_t n);
-/* SETATTR on id is about to be answered. */
+/* An answer about id that the kernel takes unseen: before the request is
+ * run, and before it is given. */
 void fuse_sets(struct fuse_front *f, struct vfs_id id);
 /*
  * The kernel has put what it appends to id where it believes the end to be,
