@@ -36,7 +36,7 @@ mount_store
 unmount_store
 echo "# seed $seed"
 check "$rounds times kill -9 at a system call, nothing acknowledged is lost" \
-    env KILL_ITSELF=1 timeout 900 "$probe" kill "$rounds" "$seed" "$store" \
+    env KILL_ITSELF=1 timeout $((rounds * 15 + 300)) "$probe" kill "$rounds" "$seed" "$store" \
     "$mnt" "$work/daemon"
 sed 's/^/# /' "$log"
 umount "$mnt" 2>/dev/null
