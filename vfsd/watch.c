@@ -225,6 +225,20 @@ watch_arm(struct server *s, uint64_t number, uint64_t seq, uint32_t idx)
 	return x != NULL ? 0 : -VFS_NOENT;
 }
 
+void
+watch_rest(struct server *s, uint64_t number)
+{
+	struct watches *w = s->watches;
+	struct watch *x;
+
+	pthread_mutex_lock(&w->lock);
+	if ((x = find(w, number)) != NULL)
+		disarm(w, x);
+	while (w->busy == number)
+		pthread_cond_wait(&w->idle, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}
+
 int
 watch_del(struct server *s, uint64_t number)
 {

@@ -32,6 +32,9 @@ struct watch_conf {
 /* -VFS_TX_LIMIT beyond VFS_WATCHES_MAX.  *number is never used again. */
 int watch_add(struct server *s, const struct watch_conf *conf,
     uint64_t *number);
+/* Until it is armed again nobody is notified; it waits for one who is just
+ * being. */
+void watch_rest(struct server *s, uint64_t number);
 /* Wait for what comes behind this cursor; -VFS_NOENT. */
 int watch_arm(struct server *s, uint64_t number, uint64_t seq, uint32_t idx);
 int watch_del(struct server *s, uint64_t number);

@@ -113,6 +113,33 @@ watch__a_change__is_told_once_until_armed_again(void **state)
 	assert_err(watch_del(r->s, last.number), OK);
 }
 
+/* However the rest falls into a look that is under way. */
+static void
+watch__at_rest__says_nothing_of_its_old_cursor(void **state)
+{
+	struct rig *r = *state;
+	struct ear e;
+	struct vfs_id f;
+	unsigned i, told;
+
+	add(r, &e, ROOT, 0);
+	assert_int_equal(do_create(r, 0, ROOT, "f", FILE_MODE, &f), 0);
+	for (i = 0; i < 200; i++) {
+		arm(r, &e);
+		assert_int_equal(do_chmod(r, 0, f, 0600 + i % 8), 0);
+		watch_rest(r->s, e.number);
+		pthread_mutex_lock(&e.lock);
+		told = e.told;
+		pthread_mutex_unlock(&e.lock);
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+		assert_int_equal(e.told, told);
+	}
+	arm(r, &e);
+	assert_int_equal(do_chmod(r, 0, f, 0644), 0);
+	assert_true(heard(&e, told + 1));
+	assert_err(watch_del(r->s, e.number), OK);
+}
+
 static void
 watch__outside_of_the_filter__nobody_is_told(void **state)
 {
@@ -270,6 +297,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(watch__a_change__is_told_once_until_armed_again),
+		RIG_TEST(watch__at_rest__says_nothing_of_its_old_cursor),
 		RIG_TEST(watch__outside_of_the_filter__nobody_is_told),
 		RIG_TEST(watch__records_behind_the_cursor_already__are_told_at_once),
 		RIG_TEST(watch__a_quiet_draft__is_told_when_published),

@@ -70,7 +70,7 @@ struct wire_stage {
 struct wire_conn;
 struct wire_sess;
 
-/* A watch of a session; its memory outlives it.  w->lock, but fired. */
+/* A watch of a session; its memory outlives it.  w->lock. */
 struct wire_watch {
 	struct wire_sess *ws;
 	bool used;
@@ -78,7 +78,6 @@ struct wire_watch {
 	struct vfs_id subtree;
 	uint64_t seq;			/* the peer has read up to here */
 	uint32_t idx;
-	_Atomic bool fired;		/* rests until it is armed again */
 };
 
 /* A session of a connection.  w->lock, but where it says otherwise. */

@@ -14,7 +14,6 @@ notify(void *arg, uint64_t seq)
 	struct wire_watch *x = arg;
 	struct wire *w = x->ws->c->w;
 
-	x->fired = true;
 	x->ws->changed = seq;
 	w->tell = true;
 	wire_poke(w);
@@ -50,7 +49,6 @@ place(struct wire_sess *ws)
 		if (!ws->watches[i].used) {
 			ws->watches[i].used = true;
 			ws->watches[i].number = 0;
-			ws->watches[i].fired = false;
 			ws->watches[i].ws = ws;
 			return &ws->watches[i];
 		}
@@ -189,37 +187,50 @@ is_behind(const struct wire_watch *x, const struct vfs_journal_read_reply *r)
 	return r->seq > x->seq || (r->seq == x->seq && r->idx > x->idx);
 }
 
-void
-wire_watch_read(struct wire_call *k, const struct vfs_journal_read *q,
-    const struct vfs_journal_read_reply *r)
+struct cursor {
+	uint64_t number, seq;
+	uint32_t idx;
+};
+
+/* Where the session's watches go on behind what was read. */
+static unsigned
+advance(struct wire_call *k, const struct vfs_journal_read *q,
+    const struct vfs_journal_read_reply *r, struct cursor *to)
 {
-	struct { uint64_t number, seq; uint32_t idx; } arm[WIRE_WATCHES];
-	struct wire_sess *ws = k->q->ws;
-	unsigned i, n = 0;
+	struct wire_watch *x = k->q->ws->watches;
+	unsigned n = 0;
 
-	/* What has fired is armed below, and fires again if it has to. */
-	ws->changed = 0;
 	pthread_mutex_lock(&k->w->lock);
-	for (i = 0; i < WIRE_WATCHES; i++) {
-		struct wire_watch *x = &ws->watches[i];
-
+	for (; x < k->q->ws->watches + WIRE_WATCHES; x++) {
 		if (!x->used || x->number == 0)
 			continue;
 		if (covers(x, q) && is_behind(x, r)) {
 			x->seq = r->seq;
 			x->idx = r->idx;
 		}
-		if (!atomic_exchange(&x->fired, false))
-			continue;
-		arm[n].number = x->number;
-		arm[n].seq = x->seq;
-		arm[n++].idx = x->idx;
+		to[n++] = (struct cursor){ x->number, x->seq, x->idx };
 	}
 	pthread_mutex_unlock(&k->w->lock);
+	return n;
+}
+
+/* What a watch finds behind its old cursor meanwhile has been read: all
+ * rest until it is sure that none of them will say so. */
+void
+wire_watch_read(struct wire_call *k, const struct vfs_journal_read *q,
+    const struct vfs_journal_read_reply *r)
+{
+	struct server *s = k->w->conf.server;
+	struct wire_sess *ws = k->q->ws;
+	struct cursor at[WIRE_WATCHES];
+	unsigned i, n = advance(k, q, r, at);
+
+	for (i = 0; i < n; i++)
+		watch_rest(s, at[i].number);
+	ws->changed = 0;
 	ws->told = false;
 	for (i = 0; i < n; i++)
-		watch_arm(k->w->conf.server, arm[i].number, arm[i].seq,
-		    arm[i].idx);
+		watch_arm(s, at[i].number, at[i].seq, at[i].idx);
 	k->w->tell = true;		/* what came since it was told */
 	wire_poke(k->w);
 }
