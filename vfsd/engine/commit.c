@@ -16,24 +16,30 @@ struct measure {
 	bool stable, extents, deletes;	/* kinds of rows among them */
 };
 
+/* What the write set has counted; to walk it here would be to fetch all of
+ * a large one from memory once more. */
 static void
 measure_rows(struct overlay *ws, struct measure *m)
 {
-	struct ov_key *k = overlay_seek(ws, (struct vfs_slice){ "", 0 });
+	size_t live = 0, rows = overlay_rows(ws);
+	uint64_t kinds = overlay_kinds(ws);
 
-	for (; k != NULL; k = overlay_next(ws, k)) {
-		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
-		size_t n = v->dead ? 0 : v->n + ROW_SUM;
-		uint8_t kind = *(const uint8_t *)overlay_key(k).p;
+	for (; kinds != 0; kinds &= kinds - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(kinds);
+		struct ov_kind k = overlay_kind(ws, i);
+		uint8_t kind = (uint8_t)(OV_KIND_FIRST + i);
 
-		m->record += redo_row_size(k->n, n);
-		m->table += overlay_cost(k->n, n);
-		m->nrows++;
+		live += k.live;
 		m->stable |= !ROW_IS_VOLATILE(kind);
-		m->extents |= kind == ROW_EXTENT && !v->dead;
-		m->deletes |= v->dead;
-		m->ndead += v->dead && ROW_IS_VOLATILE(kind);
+		m->extents |= kind == ROW_EXTENT && k.live > 0;
+		if (ROW_IS_VOLATILE(kind))
+			m->ndead += (uint32_t)(k.keys - k.live);
 	}
+	m->nrows = (uint32_t)rows;
+	m->deletes = live < rows;
+	m->record = overlay_newest(ws) + rows * redo_row_size(0, 0) +
+	    live * ROW_SUM;
+	m->table = overlay_cost_all(ws, ROW_SUM);
 }
 
 static void

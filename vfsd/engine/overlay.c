@@ -33,6 +33,7 @@ struct ov_chunk {
  * its node, and at each level the last node before the next insertion.
  */
 struct kind {
+	struct ov_kind count;		/* the writer's */
 	_Atomic(struct ov_key *) head[OV_LEVELS];
 	_Atomic(struct ov_key *) late;	/* not in order yet, newest first */
 	struct ov_key *last;
@@ -494,6 +495,7 @@ kind_get(struct overlay *o, unsigned c)
 		k->prev[i] = k->head;
 	}
 	atomic_init(&k->late, NULL);
+	k->count = (struct ov_kind){ 0, 0 };
 	k->last = NULL;
 	o->kind[c] = k;
 	atomic_store_explicit(&o->kinds, kinds | 1ull << c,
@@ -618,16 +620,24 @@ order(struct overlay *o, struct kind *k)
 
 /* --- put ----------------------------------------------------------- */
 
-/* Key and newest value of k change; its first version brings the key. */
+/* v becomes what k holds; the first brings the key. */
 static void
 count_newest(struct overlay *o, const struct ov_key *k,
     const struct ov_ver *v)
 {
-	size_t was = v->older != NULL ? v->older->n : 0;
-	size_t n = overlay_newest(o) + v->n - was;
+	struct ov_kind *c = &o->kind[kind_of(overlay_key(k))]->count;
+	const struct ov_ver *was = v->older;
+	size_t n = overlay_newest(o) + v->n;
 
-	atomic_store_explicit(&o->newest, v->older != NULL ? n : n + k->n,
-	    memory_order_relaxed);
+	c->live += !v->dead;
+	if (was != NULL) {
+		c->live -= !was->dead;
+		n -= was->n;
+	} else {
+		c->keys++;
+		n += k->n;
+	}
+	atomic_store_explicit(&o->newest, n, memory_order_relaxed);
 }
 
 int
@@ -668,6 +678,13 @@ overlay_cost(size_t nkey, size_t nval)
 }
 
 size_t
+overlay_cost_all(const struct overlay *o, size_t more)
+{
+	return overlay_rows(o) * (overlay_cost(0, more) + 2 * 8) +
+	    overlay_newest(o);
+}
+
+size_t
 overlay_rows(const struct overlay *o)
 {
 	return atomic_load_explicit(&o->rows, memory_order_relaxed);
@@ -683,4 +700,16 @@ size_t
 overlay_newest(const struct overlay *o)
 {
 	return atomic_load_explicit(&o->newest, memory_order_relaxed);
+}
+
+uint64_t
+overlay_kinds(const struct overlay *o)
+{
+	return atomic_load_explicit(&o->kinds, memory_order_acquire);
+}
+
+struct ov_kind
+overlay_kind(const struct overlay *o, unsigned i)
+{
+	return o->kind[i]->count;
 }

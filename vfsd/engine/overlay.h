@@ -90,6 +90,17 @@ struct ov_key *overlay_next(struct overlay *o, const struct ov_key *k);
 struct vfs_slice overlay_key(const struct ov_key *k);
 const struct ov_ver *overlay_at(const struct ov_key *k, uint64_t tick);
 
+/* The writer: a bit for each kind of key there is (bit i: it begins with
+ * 64 + i); how many of a kind, and how many of them hold something now. */
+struct ov_kind {
+	size_t keys, live;
+};
+#define OV_KIND_FIRST	64u
+uint64_t overlay_kinds(const struct overlay *o);
+struct ov_kind overlay_kind(const struct overlay *o, unsigned i);
+/* At most what puts of all that o holds need, each value longer by more. */
+size_t overlay_cost_all(const struct overlay *o, size_t more);
+
 /* Any thread. */
 size_t overlay_rows(const struct overlay *o);	/* keys */
 size_t overlay_bytes(const struct overlay *o);	/* of arena in use */
