@@ -1,8 +1,7 @@
 /*
- * overlay.c - skip list, versions, hash index; arena memory
+ * overlay.c - skip list, versions, hash index
  *
- * Memory comes from mmap in chunks, so that a dropped table goes back to
- * the system at once.
+ * Memory comes from an arena and is given back only as a whole.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -13,6 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "arena.h"
 #include "overlay.h"
 
 #define TABLE_BUCKETS	((size_t)1 << OV_HASH_BITS)
@@ -22,11 +22,6 @@
 #define KIND(c)		((c) % KINDS)	/* of a key's first byte, 64 to 127 */
 #define LATE_KINDS	(1ull << KIND('B') | 1ull << KIND('C'))
 #define CLIMB_MAX	3u		/* levels, before we start at the top */
-
-struct ov_chunk {
-	struct ov_chunk *next;
-	size_t size;			/* with this header */
-};
 
 /*
  * Keys of one kind (their first byte).  Where the last insertion went:
@@ -57,15 +52,14 @@ struct overlay {
 	_Atomic size_t nlate;
 
 	/* The writer's. */
-	struct ov_chunk *chunks, *first;
-	uint8_t *at, *end;
+	struct arena arena;
 	uint64_t random;
 
 	/* Written by the writer, read by all. */
 	_Atomic size_t rows, bytes, newest;
 };
 
-/* --- arena --------------------------------------------------------- */
+/* --- memory -------------------------------------------------------- */
 
 static size_t
 round_up(size_t n, size_t to)
@@ -73,57 +67,22 @@ round_up(size_t n, size_t to)
 	return (n + to - 1) & ~(to - 1);
 }
 
-static int
-chunk_add(struct overlay *o, size_t n)
-{
-	size_t size = round_up(n + sizeof(struct ov_chunk), OV_CHUNK);
-	struct ov_chunk *c = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (c == MAP_FAILED)
-		return -VFS_NOMEM;
-	c->size = size;
-	c->next = o->chunks;
-	o->chunks = c;
-	o->at = (uint8_t *)(c + 1);
-	o->end = (uint8_t *)c + size;
-	return 0;
-}
-
 int
 overlay_reserve(struct overlay *o, size_t bytes)
 {
-	bytes += 16 * sizeof(struct kind);	/* kinds may be new */
-	if (bytes <= (size_t)(o->end - o->at))
-		return 0;
-	return chunk_add(o, bytes);
+	/* kinds may be new */
+	return arena_reserve(&o->arena, bytes + 16 * sizeof(struct kind));
 }
 
 static void *
-arena_alloc(struct overlay *o, size_t n)
+take(struct overlay *o, size_t n)
 {
-	void *p;
+	void *p = arena_alloc(&o->arena, n = round_up(n, 8));
 
-	n = round_up(n, 8);
-	if (n > (size_t)(o->end - o->at) && chunk_add(o, n) < 0)
-		return NULL;
-	p = o->at;
-	o->at += n;
-	atomic_store_explicit(&o->bytes, atomic_load_explicit(&o->bytes,
-	    memory_order_relaxed) + n, memory_order_relaxed);
+	if (p != NULL)
+		atomic_store_explicit(&o->bytes, overlay_bytes(o) + n,
+		    memory_order_relaxed);
 	return p;
-}
-
-static void
-chunks_free(struct ov_chunk *c, struct ov_chunk *keep)
-{
-	struct ov_chunk *next;
-
-	for (; c != NULL; c = next) {
-		next = c->next;
-		if (c != keep)
-			munmap(c, c->size);
-	}
 }
 
 /* --- life ---------------------------------------------------------- */
@@ -133,7 +92,7 @@ key_alloc(struct overlay *o, unsigned height, size_t nkey)
 {
 	struct ov_key *k;
 
-	k = arena_alloc(o, sizeof(*k) + height * sizeof(k->next[0]) + nkey);
+	k = take(o, sizeof(*k) + height * sizeof(k->next[0]) + nkey);
 	if (k == NULL)
 		return NULL;
 	k->height = (uint8_t)height;
@@ -161,9 +120,8 @@ overlay_new(bool table, struct overlay **out)
 		o->hash = p;
 		o->buckets = TABLE_BUCKETS;
 	}
-	if (chunk_add(o, OV_CHUNK / 2) < 0)
+	if (arena_init(&o->arena) < 0)
 		goto fail;
-	o->first = o->chunks;
 	pthread_mutex_init(&o->order_lock, NULL);
 	*out = o;
 	return 0;
@@ -177,7 +135,7 @@ overlay_free(struct overlay *o)
 {
 	if (o == NULL)
 		return;
-	chunks_free(o->chunks, NULL);
+	arena_free(&o->arena);
 	pthread_mutex_destroy(&o->order_lock);
 	if (o->table && o->hash != NULL)
 		munmap(o->hash, TABLE_BUCKETS * sizeof(o->hash[0]));
@@ -206,13 +164,9 @@ overlay_reset(struct overlay *o)
 	assert(!o->table);
 	if (atomic_load_explicit(&o->rows, memory_order_relaxed) == 0)
 		return;
-	chunks_free(o->chunks, o->first);
-	o->chunks = o->first;
+	arena_reset(&o->arena);
 	free(o->hash);
 	o->hash = NULL;
-	o->first->next = NULL;
-	o->end = (uint8_t *)o->first + o->first->size;
-	o->at = (uint8_t *)(o->first + 1);
 	atomic_store_explicit(&o->kinds, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->rows, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->bytes, 0, memory_order_relaxed);
@@ -488,7 +442,7 @@ kind_get(struct overlay *o, unsigned c)
 
 	if ((kinds >> c & 1) != 0)
 		return k;
-	if ((k = arena_alloc(o, sizeof(*k))) == NULL)
+	if ((k = take(o, sizeof(*k))) == NULL)
 		return NULL;
 	for (i = 0; i < OV_LEVELS; i++) {
 		atomic_init(&k->head[i], NULL);
@@ -646,7 +600,7 @@ overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
 {
 	uint32_t hash = o->hash != NULL ? overlay_hash(key) : 0;
 	struct ov_key *k = key_find(o, key, hash);
-	struct ov_ver *v = arena_alloc(o, sizeof(*v) + val.n);
+	struct ov_ver *v = take(o, sizeof(*v) + val.n);
 
 	assert(key.n > 0 && *(const uint8_t *)key.p / KINDS == 1);
 	if (v == NULL)

@@ -24,7 +24,6 @@
 #define OV_LEVELS	12u
 #define OV_TICK_MAX	UINT64_MAX
 #define OV_HASH_BITS	18u
-#define OV_CHUNK	(1u << 20)
 
 /* One state of a row.  b is what was put (tables: payload and sum). */
 struct ov_ver {
@@ -47,7 +46,6 @@ struct ov_key {
 	_Atomic(struct ov_key *) next[];
 };
 
-struct ov_chunk;
 struct overlay;
 
 int overlay_new(bool table, struct overlay **out);
