@@ -16,8 +16,7 @@ enum {
 	IS_NAME = 1 << 0,
 	HAS_PAGES = 1 << 1,		/* its bytes change */
 	HAS_ACL = 1 << 2,		/* an xattr does */
-	KNOWN = 1 << 3,			/* the kernel may keep something */
-	TOLD = 1 << 4,
+	TOLD = 1 << 3,			/* the kernel keeps nothing of it */
 };
 
 struct visible_thing {
@@ -146,7 +145,8 @@ touched(void *arg, struct vfs_slice key)
 	struct row_parts r;
 	unsigned is = 0;
 
-	if (c->err < 0 || row_key_parse(key, &r) < 0)
+	if (c->err < 0 || row_key_parse(key, &r) < 0 ||
+	    r.a >= c->first_new.n)
 		return;
 	switch (r.kind) {
 	case ROW_NAME:
@@ -217,6 +217,27 @@ mark(struct visible_commit *c)
 	return 0;
 }
 
+/* Names that the kernel has renamed since it was told are not told. */
+static void
+unsay_moved(struct visible_commit *c)
+{
+	uint64_t now = atomic_load(&c->v->moves), i;
+	struct visible_thing *x;
+	size_t at;
+
+	if (now - c->moves > VISIBLE_MOVES / 2) {	/* others move, too */
+		for (i = 0; i < c->n; i++)
+			c->things[i].is &= (uint8_t)~TOLD;
+		return;
+	}
+	for (i = c->moves; c->n > 0 && i < now; i++) {
+		x = find(c, atomic_load(&c->v->moved[i &
+		    (VISIBLE_MOVES - 1)]), &at);
+		if (x != NULL)
+			x->is &= (uint8_t)~TOLD;
+	}
+}
+
 /*
  * What the kernel may keep, after it was marked: what it gets from now on
  * it does not keep.  (Who holds first and then looks for marks, and who
@@ -226,25 +247,21 @@ mark(struct visible_commit *c)
 static size_t
 know(struct visible_commit *c)
 {
-	uint64_t moves = atomic_load(&c->v->moves);
 	struct vfs_id dir = { 0 };
 	struct visible_thing *x;
-	bool held = false, anew = moves != c->moves;
+	bool held = false;
 	size_t i, n = 0;
 
+	unsay_moved(c);
 	for (i = 0; i < c->n; i++) {
 		x = &c->things[i];
-		if (anew)
-			x->is &= (uint8_t)~TOLD;
 		if (x->is & TOLD)
 			continue;
 		if (x->id.n != dir.n) {
 			dir = x->id;
 			held = visible_holds(c->v, dir);
 		}
-		if (held)
-			x->is |= KNOWN;
-		else
+		if (!held)
 			x->is |= TOLD;	/* it is marked: that is enough */
 		n += held;
 	}
@@ -266,6 +283,7 @@ visible_txn_commit(struct visible_commit *c, struct txn *t,
 		return err;
 	}
 	atomic_fetch_sub(&c->v->deaf, 1);
+	c->first_new = txn_first_id(t);
 	txn_each_key(t, touched, c);
 	if ((err = c->err) == 0)
 		err = mark(c);

@@ -101,6 +101,7 @@ struct visible_commit {
 	size_t nslots;
 	char *names;
 	size_t names_n, names_cap;
+	struct vfs_id first_new;	/* nobody knows ids from here on */
 	struct vfs_id last_dir;		/* of the name marked last */
 	bool last_held;
 	uint64_t moves;			/* as they were when it was told */
@@ -128,7 +129,7 @@ void visible_end(struct visible_commit *c);
 struct visible_counts {
 	uint64_t commits;		/* that found something to tell */
 	uint64_t objects, names, pages;	/* told */
-	uint64_t again;			/* had to be run more than twice */
+	uint64_t again;			/* times that it was told more */
 	uint64_t late;			/* told after, not before */
 	uint64_t marks;			/* now */
 };

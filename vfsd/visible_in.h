@@ -10,6 +10,8 @@
 #include "holders.h"
 #include "visible.h"
 
+#define VISIBLE_MOVES	1024u		/* a power of two */
+
 /* A mark whose commit is done, as long as a request that began before it
  * may still hold the old state. */
 struct old_mark {
@@ -23,8 +25,9 @@ struct visible {
 	_Atomic uint64_t seq;		/* moves on with each unmark */
 	_Atomic uint64_t since[VISIBLE_THREADS];	/* seq when the
 					 * request began; UINT64_MAX: idle */
-	_Atomic uint64_t moves;		/* renames of marked names */
-	pthread_mutex_t lock;		/* the ring of old marks */
+	_Atomic uint64_t moves;		/* names renamed while marks were on */
+	_Atomic uint64_t moved[VISIBLE_MOVES];	/* the last ones' hashes */
+	pthread_mutex_t lock;		/* the ring of old marks; moved */
 	struct old_mark *old;
 	size_t old_at, old_n, old_cap;	/* cap: a power of two, or 0 */
 	_Atomic bool listening;

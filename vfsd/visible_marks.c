@@ -270,8 +270,16 @@ visible_keeps_name(struct visible *v, struct vfs_id dir,
 void
 visible_moves(struct visible *v, struct vfs_id dir, struct vfs_slice name)
 {
-	if (!visible_keeps_name(v, dir, name))
-		atomic_fetch_add(&v->moves, 1);
+	uint64_t n;
+
+	if (atomic_load(&v->nmarks) == 0)
+		return;
+	pthread_mutex_lock(&v->lock);
+	n = atomic_load(&v->moves);
+	atomic_store(&v->moved[n & (VISIBLE_MOVES - 1)],
+	    mark_name(dir, name));
+	atomic_store(&v->moves, n + 1);
+	pthread_mutex_unlock(&v->lock);
 }
 
 int

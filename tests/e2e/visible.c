@@ -6,6 +6,7 @@
  *	probe visible readers STORE MOUNT MS THREADS [apart]
  *	probe visible rules STORE MOUNT
  *	probe visible cost STORE MOUNT
+ *	probe visible bulk STORE MOUNT MS
  *	probe visible trees STORE MOUNT MS THREADS
  *	probe visible open STORE MOUNT MS
  */
@@ -317,6 +318,8 @@ visible_main(int argc, char **argv)
 	if (strcmp(argv[1], "readers") == 0 && argc > 5)
 		rc = visible_readers(&b, (unsigned)atoi(argv[4]),
 		    (unsigned)atoi(argv[5]), argc > 6);
+	if (strcmp(argv[1], "bulk") == 0)
+		rc = visible_bulk(&b, (unsigned)atoi(argv[4]));
 	if (strcmp(argv[1], "cost") == 0)
 		rc = visible_cost(&b);
 	if (strcmp(argv[1], "rules") == 0)

@@ -28,6 +28,7 @@ int visible_rounds(struct both *b, unsigned long n);
 int visible_readers(struct both *b, unsigned ms, unsigned threads,
     bool apart);
 int visible_cost(struct both *b);
+int visible_bulk(struct both *b, unsigned ms);
 int visible_rules(struct both *b);
 int visible_trees(struct both *b, unsigned ms, unsigned threads);
 int visible_open(struct both *b, unsigned ms);

@@ -66,6 +66,29 @@ creates(struct both *b, struct vfs_id dir, const char *what)
 	tell(b, what, t0, n0, LARGE);
 }
 
+/* Many names at once come and go where others look. */
+int
+visible_bulk(struct both *b, unsigned ms)
+{
+	uint64_t end = clock_ns() + ms * 1000000ull, n = 0;
+	struct vfs_unlink q = { .dir = b->dir, .flags = VFS_UNLINK_FILE };
+	char name[32];
+	unsigned i;
+
+	for (; clock_ns() < end; n++) {
+		creates(b, b->dir, "10,000 creates");
+		for (i = 0; i < LARGE; i++) {
+			snprintf(name, sizeof name, "n%u", i);
+			q.name = vfp_str(name);
+			vfp_add(&b->c, VFS_OP_UNLINK, &q);
+		}
+		if (vfp_exec(&b->c) < 0)
+			die("unlinks");
+	}
+	printf("# %lu times\n", (unsigned long)n);
+	return 0;
+}
+
 int
 visible_cost(struct both *b)
 {

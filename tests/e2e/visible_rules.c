@@ -143,6 +143,10 @@ moved_directory(struct rules *r)
 	    fstatat(b->dfd, "here/f", &st, 0) != 0 && errno == ENOENT);
 	rule(r, "what is open in it is used on",
 	    fstatat(fd, "f", &st, 0) == 0);
+	rule(r, "what is not in it is not there",
+	    fstatat(fd, "later", &st, 0) != 0 && errno == ENOENT);
+	vfp_create(&b->c, d, "later", S_IFREG | 0644);
+	rule(r, "until it is made", fstatat(fd, "later", &st, 0) == 0);
 	rule(r, "it is at its new place",
 	    fstatat(b->dfd, "there/f", &st, 0) == 0);
 	rule(r, "and made in through the open one",

@@ -97,6 +97,7 @@ struct txn {
 	bool carries;			/* its unsynced bytes are carried */
 	bool whole;			/* many operations: never a draft */
 	struct private *priv;		/* NULL: not private */
+	uint64_t first_id;		/* the next one when it began */
 	const struct vfs_id *ids;	/* to give out before new ones */
 	size_t nids;
 	uint32_t njournal, changes;	/* records; 1 << kind of them */

@@ -37,6 +37,7 @@ txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
 	t->mode = mode;
 	t->env = env != NULL ? env : &nobody;
 	t->ws = NULL;
+	t->first_id = atomic_load(&e->id_now);
 	t->draft = t->carries = t->whole = false;
 	t->nids = 0;
 	t->njournal = t->changes = 0;
@@ -240,6 +241,13 @@ txn_new_id(struct txn *t, struct vfs_id *id)
 		return err;
 	id->n = atomic_fetch_add(&e->id_now, 1);
 	return 0;
+}
+
+struct vfs_id
+txn_first_id(const struct txn *t)
+{
+	assert(t->mode == TXN_WRITE);
+	return (struct vfs_id){ t->first_id };
 }
 
 struct vfs_seq
