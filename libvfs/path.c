@@ -119,28 +119,6 @@ splice(struct walk *w, unsigned k, const char *target, size_t n)
 
 /* --- messages ---------------------------------------------------------------- */
 
-/* One name after the other, in the transaction; *k is where it ended. */
-static int
-look(struct walk *w, unsigned n, unsigned *k)
-{
-	struct vfs_lookup q = { .dir = w->base };
-	struct vfs_lookup_reply r;
-	size_t from = 0;
-	int err;
-
-	for (*k = 0; *k < n; ++*k) {
-		q.name = (struct vfs_slice){ w->names + from,
-			w->ends[*k] - from };
-		from = w->ends[*k] + 1;
-		err = lv_call(w->v, w->tx, VFS_OP_LOOKUP, &q, &r);
-		if (err < 0)
-			return err;
-		w->attr = r.attr;
-		q.dir = r.attr.id;
-	}
-	return 0;
-}
-
 /* The first n names; *k is where it ended. */
 static int
 walk(struct walk *w, unsigned n, unsigned *k)
@@ -150,10 +128,8 @@ walk(struct walk *w, unsigned n, unsigned *k)
 	struct vfs_walk_reply r;
 	int err;
 
-	if (w->tx != NULL)
-		return look(w, n, k);
 	q.path = (struct vfs_slice){ w->names, n > 0 ? w->ends[n - 1] : 0 };
-	err = lv_call(w->v, NULL, VFS_OP_WALK, &q, &r);
+	err = lv_call(w->v, w->tx, VFS_OP_WALK, &q, &r);
 	*k = err < 0 ? w->v->failure.op_index : n;
 	w->handle.n = 0;
 	if (err < 0)
@@ -204,7 +180,7 @@ stopped(struct walk *w, unsigned k, int err)
 
 	if (err != -VFS_NOTDIR || k == 0 || k >= w->n)
 		return err;
-	if (w->tx == NULL && (err = walk(w, k, &at)) < 0)
+	if ((err = walk(w, k, &at)) < 0)
 		return err;
 	if (is_link(w))
 		return follow(w, k - 1);
@@ -347,7 +323,7 @@ vfs_resolve_open(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 		return vfs_open_id(v, w.attr.id, rights, handle, attr);
 	if (attr != NULL)
 		*attr = w.attr;
-	if (tx != NULL) {		/* where there are no handles */
+	if (w.handle.n == 0) {		/* made in tx, perhaps */
 		*handle = w.attr.id;
 		return 0;
 	}

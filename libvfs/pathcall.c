@@ -11,6 +11,13 @@ struct spot {
 	char name[VFS_NAME_MAX + 1];
 };
 
+/* Most users may not name objects by id, which would lead past modes. */
+static bool
+by_handle(const struct vfs *v)
+{
+	return (v->rights & VFS_RIGHT_OPEN_BY_ID) == 0;
+}
+
 static int
 spot(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir, const char *path,
     struct spot *out)
@@ -108,7 +115,7 @@ vfs_link_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 	struct spot s;
 	int err;
 
-	if ((v->rights & VFS_RIGHT_OPEN_BY_ID) == 0) {
+	if (by_handle(v)) {
 		err = vfs_resolve_open(v, tx, dir, target, VFS_AT_NOFOLLOW,
 		    0, &from, &a);
 	} else {
@@ -161,7 +168,7 @@ beyond(struct vfs *v, struct vfs_tx *tx, const struct vfs_attr *link,
 	int64_t n;
 	int err = 0;
 
-	if ((v->rights & VFS_RIGHT_OPEN_BY_ID) == 0)
+	if (by_handle(v))
 		err = vfs_resolve_open(v, tx, s->dir, s->name,
 		    VFS_AT_NOFOLLOW, 0, &h, NULL);
 	if (err < 0)
@@ -180,7 +187,7 @@ open_found(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 	struct vfs_id h;
 	int err;
 
-	if ((v->rights & VFS_RIGHT_OPEN_BY_ID) != 0) {
+	if (!by_handle(v)) {
 		err = vfs_resolve(v, tx, dir, path, at, &a);
 		h = a.id;
 	} else {
@@ -201,8 +208,8 @@ open_found(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
 /* What was made is opened as asked, whatever its mode says (POSIX open):
  * through the handle that making it gave, which may do anything. */
 static int
-open_made(struct vfs *v, struct vfs_id made, uint32_t flags,
-    struct vfs_id *handle, struct vfs_attr *attr)
+open_made(struct vfs *v, struct vfs_tx *tx, struct vfs_id made,
+    uint32_t flags, struct vfs_id *handle, struct vfs_attr *attr)
 {
 	const uint32_t all = VFS_OPEN_READ | VFS_OPEN_WRITE;
 	int err;
@@ -210,27 +217,29 @@ open_made(struct vfs *v, struct vfs_id made, uint32_t flags,
 	*handle = made;
 	if ((flags & all) == all)
 		return 0;
-	err = vfs_open(v, NULL, made, flags & ~VFS_OPEN_TRUNC, handle, attr);
+	err = vfs_open(v, tx, made, flags & ~VFS_OPEN_TRUNC, handle, attr);
 	vfs_close_if(v, made);
 	return err;
 }
 
 /* One name: 1 if it is a link, which *attr tells then.  In a transaction
- * there is nothing to keep open. */
+ * an id will do, for those who may use it. */
 static int
 make(struct vfs *v, struct vfs_tx *tx, const struct spot *s,
     uint32_t flags, uint32_t mode, struct vfs_id *handle,
     struct vfs_attr *attr)
 {
+	bool open = tx == NULL || by_handle(v);
 	struct vfs_id made;
 	int err;
 
 	err = vfs_create(v, tx, s->dir, s->name, mode, VFS_CREATE_EXCL, attr,
-	    tx == NULL ? &made : NULL);
-	if (err == 0 && tx != NULL)
+	    open ? &made : NULL);
+	if (err == 0 && !open)
 		*handle = attr->id;
 	else if (err == 0)
-		err = open_made(v, made, flags & OPEN_FLAGS, handle, attr);
+		err = open_made(v, tx, made, flags & OPEN_FLAGS, handle,
+		    attr);
 	if (err != -VFS_EXIST || (flags & VFS_O_EXCL) != 0)
 		return err;
 	if ((err = vfs_lookup(v, tx, s->dir, s->name, attr)) < 0)

@@ -8,11 +8,11 @@
 
 /* A client that is a user whom modes stop. */
 static struct vfs *
-user(struct vfs_rig *r)
+user(struct vfs_rig *r, uint32_t rights)
 {
 	uint8_t token[VFS_TOKEN_BYTES];
 	struct vfs_conf conf = { .token = token };
-	struct vfs_grant q = { .root = ROOT, .rights = VFS_RIGHTS_ALL,
+	struct vfs_grant q = { .root = ROOT, .rights = rights,
 		.flags = VFS_GRANT_CRED, .uid = USER, .gid = USER };
 	struct vfs_grant_reply rep;
 	struct vfs_call c = { .op = VFS_OP_GRANT, .q = &q, .r = &rep }, *got;
@@ -45,7 +45,7 @@ static void
 open__made_read_only__may_be_written(void **state)
 {
 	struct vfs_rig *r = *state;
-	struct vfs *v = user(r);
+	struct vfs *v = user(r, VFS_RIGHTS_ALL);
 	struct vfs_attr a;
 	struct vfs_id h;
 	char got[8];
@@ -135,6 +135,58 @@ handles__inside_of_a_transaction__are_ids(void **state)
 	OK(vfs_tx_commit(tx, VFS_TX_VISIBLE, NULL));
 }
 
+#define NO_IDS	(VFS_RIGHTS_ALL & ~(uint32_t)VFS_RIGHT_OPEN_BY_ID)
+
+/* Most users are like that: everything is by path and handle. */
+static void
+work(struct vfs *v, struct vfs_tx *tx)
+{
+	struct vfs_attr a;
+	struct vfs_id h;
+	char got[8];
+
+	OK(vfs_mkdir_path(v, tx, ROOT, "d", 0755, NULL));
+	OK(vfs_mkdir_path(v, tx, ROOT, "d/e", 0755, NULL));
+	OK(vfs_open_path(v, tx, ROOT, "d/e/f", CREATE(VFS_OPEN_READ |
+	    VFS_OPEN_WRITE), 0444, 0, &h, &a));
+	OK(vfs_write(v, tx, h, 0, "text", 4));
+	assert_int_equal(vfs_read(v, tx, h, 0, got, 8), 4);
+	OK(vfs_close(v, h));
+	OK(vfs_symlink_path(v, tx, ROOT, "d/l", "e/f"));
+	OK(vfs_open_path(v, tx, ROOT, "d/l", VFS_OPEN_READ, 0, 0, &h, &a));
+	assert_int_equal(vfs_read(v, tx, h, 0, got, 8), 4);
+	OK(vfs_close(v, h));
+	OK(vfs_link_path(v, tx, ROOT, "d/l", "d/m"));
+	OK(vfs_link_path(v, tx, ROOT, "d/e/f", "d/g"));
+	OK(vfs_rename_path(v, tx, ROOT, "d/g", "d/e/g", 0));
+	OK(vfs_unlink_path(v, tx, ROOT, "d/m", VFS_UNLINK_FILE));
+	assert_err(vfs_resolve(v, tx, ROOT, "d/e/f/x", 0, &a), NOTDIR);
+	assert_err(vfs_resolve(v, tx, ROOT, "d/x/y", 0, &a), NOENT);
+}
+
+static void
+transaction__of_a_user_without_ids__goes_by_paths(void **state)
+{
+	struct vfs_rig *r = *state;
+	struct vfs *v = user(r, NO_IDS);
+	struct vfs_attr a;
+	struct vfs_tx *tx;
+
+	OK(vfs_tx_begin(v, &tx));
+	work(v, tx);
+	vfs_tx_abort(tx);
+	assert_err(vfs_resolve(v, NULL, ROOT, "d", 0, &a), NOENT);
+	OK(vfs_tx_begin(v, &tx));
+	work(v, tx);
+	OK(vfs_tx_commit(tx, VFS_TX_VISIBLE, NULL));
+	OK(vfs_resolve(v, NULL, ROOT, "d/e/g", 0, &a));
+	assert_int_equal(a.nlink, 2);
+	assert_int_equal(a.size, 4);
+	assert_int_equal(a.uid, USER);
+	vfs_disconnect(v);
+	assert_int_equal(fx_check(r->fx), 0);
+}
+
 static void
 transaction__of_another_connection__is_refused(void **state)
 {
@@ -177,6 +229,7 @@ main(void)
 		VFS_TEST(open__of_a_directory__is_not_to_be_made),
 		VFS_TEST(slash__behind_a_file__is_no_directory),
 		VFS_TEST(handles__inside_of_a_transaction__are_ids),
+		VFS_TEST(transaction__of_a_user_without_ids__goes_by_paths),
 		VFS_TEST(transaction__of_another_connection__is_refused),
 		VFS_TEST(lookups__with_bad_names_among_them__fail_alone),
 	};
