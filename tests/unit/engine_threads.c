@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -256,6 +257,8 @@ sync_shared__many_threads__each_is_answered_once(void **state)
 	for (i = 0; i < 8; i++)
 		pthread_join(t[i], NULL);
 	engine_sync(s.fx.e);
+	for (i = 0; i < 5000 && s.answers < 800; i++)
+		usleep(1000);		/* the thread is about to */
 	engine_status(s.fx.e, &st);
 	print_message("# 800 syncs, %lu flushes\n",
 	    (unsigned long)st.log_syncs);
@@ -263,6 +266,69 @@ sync_shared__many_threads__each_is_answered_once(void **state)
 	assert_int_equal(s.answers, 800);
 	assert_true(st.log_syncs < 800);
 	assert_int_equal(st.seq_durable.n, st.seq.n);
+	fx_close(&s.fx);
+}
+
+/* A log whose flushes wait for a permit each. */
+static sem_t permits, flushing;
+
+static int
+slow_sync(void *self)
+{
+	(void)self;
+	sem_post(&flushing);
+	sem_wait(&permits);
+	return 0;
+}
+
+static void *
+first_syncer(void *arg)
+{
+	struct shared *s = arg;
+
+	fx_put(&s->fx, 1, 1);
+	if (engine_sync_shared(s->fx.e, answered, s) != 0)
+		s->wrong++;
+	return NULL;
+}
+
+static void
+sync_shared__others_queue__the_first_is_not_kept(void **state)
+{
+	struct log_ops slow = be_log_mem;
+	struct shared s = { .stop = false };
+	struct timespec until;
+	pthread_t t;
+	int kept;
+
+	(void)state;
+	sem_init(&permits, 0, 1000);	/* to open it */
+	sem_init(&flushing, 0, 0);
+	slow.sync = slow_sync;
+	fx_init(&s.fx, false);
+	s.fx.conf.log = &slow;
+	fx_start(&s.fx);
+	while (sem_trywait(&permits) == 0)
+		;
+	while (sem_trywait(&flushing) == 0)
+		;
+	pthread_create(&t, NULL, first_syncer, &s);
+	sem_wait(&flushing);
+	fx_put(&s.fx, 2, 2);
+	assert_int_equal(engine_sync_shared(s.fx.e, answered, &s), 1);
+	sem_post(&permits);		/* for the first's flush only */
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 5;
+	kept = pthread_timedjoin_np(t, NULL, &until);
+	sem_wait(&flushing);		/* somebody flushes for the second */
+	assert_int_equal(s.answers, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		sem_post(&permits);
+	for (unsigned i = 0; i < 5000 && s.answers < 1; i++)
+		usleep(1000);
+	assert_int_equal(kept, 0);
+	assert_int_equal(s.answers, 1);
+	assert_int_equal(s.wrong, 0);
 	fx_close(&s.fx);
 }
 
@@ -382,6 +448,8 @@ main(void)
 		    threads__moves_and_checkpoints__every_view_adds_up),
 		cmocka_unit_test(
 		    sync_shared__many_threads__each_is_answered_once),
+		cmocka_unit_test(
+		    sync_shared__others_queue__the_first_is_not_kept),
 		cmocka_unit_test(slots__all_taken__the_next_waits),
 		cmocka_unit_test(views__over_many_checkpoints__stay),
 		cmocka_unit_test(

@@ -260,15 +260,33 @@ sync_main(void *arg)
 
 /* --- life ---------------------------------------------------------- */
 
+static void
+stop(struct engine *e)
+{
+	pthread_mutex_lock(&e->bg.lock);
+	e->bg.stop = true;
+	pthread_cond_broadcast(&e->bg.wake);
+	pthread_cond_broadcast(&e->bg.sync_wake);
+	pthread_cond_broadcast(&e->bg.progress);
+	pthread_mutex_unlock(&e->bg.lock);
+	sync_thread_stop(e);
+}
+
 int
 bg_start(struct engine *e)
 {
-	if (pthread_create(&e->bg.ckpt, NULL, ckpt_main, e) != 0)
-		return efault(e, -VFS_NOMEM, "start a thread");
-	if (pthread_create(&e->bg.syncer, NULL, sync_main, e) != 0) {
-		e->bg.stop = true;
-		pthread_cond_broadcast(&e->bg.wake);
-		pthread_join(e->bg.ckpt, NULL);
+	pthread_t *const t[] = { &e->bg.ckpt, &e->bg.syncer,
+		&e->sync.thread };
+	void *(*const fn[])(void *) = { ckpt_main, sync_main, sync_thread };
+	unsigned i;
+
+	for (i = 0; i < sizeof t / sizeof t[0]; i++)
+		if (pthread_create(t[i], NULL, fn[i], e) != 0)
+			break;
+	if (i < sizeof t / sizeof t[0]) {
+		stop(e);
+		while (i-- > 0)
+			pthread_join(*t[i], NULL);
 		return efault(e, -VFS_NOMEM, "start a thread");
 	}
 	e->threads_on = true;
@@ -280,14 +298,10 @@ bg_stop(struct engine *e)
 {
 	if (!e->threads_on)
 		return;
-	pthread_mutex_lock(&e->bg.lock);
-	e->bg.stop = true;
-	pthread_cond_broadcast(&e->bg.wake);
-	pthread_cond_broadcast(&e->bg.sync_wake);
-	pthread_cond_broadcast(&e->bg.progress);
-	pthread_mutex_unlock(&e->bg.lock);
+	stop(e);
 	pthread_join(e->bg.ckpt, NULL);
 	pthread_join(e->bg.syncer, NULL);
+	pthread_join(e->sync.thread, NULL);
 	e->threads_on = false;
 }
 

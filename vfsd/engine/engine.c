@@ -46,6 +46,7 @@ locks_make(struct engine *e)
 	pthread_mutex_init(&e->sync.lock, NULL);
 	pthread_cond_init(&e->slot_free, NULL);
 	pthread_cond_init(&e->sync.done, NULL);
+	pthread_cond_init(&e->sync.wake, NULL);
 	bg_init(e);
 }
 

@@ -7,7 +7,8 @@
  *
  * It owns the three backends, the tables, the redo log, space, the
  * marks of ids and sequence numbers, and its background threads
- * (checkpoint, and the syncer that keeps power loss under 5 s).  It knows
+ * (checkpoint, the syncer that keeps power loss under 5 s, and one that
+ * flushes for several who wait).  It knows
  * rows and blocks; what they mean is core's business, except for the
  * few kinds named in recover.c and space.c.
  *

@@ -226,8 +226,10 @@ struct engine {
 	/* sync.lock: the flush under way and who waits for one. */
 	struct {
 		pthread_mutex_t lock;
-		pthread_cond_t done;
-		bool flushing;
+		pthread_cond_t done;	/* a flush has ended */
+		pthread_cond_t wake;	/* the thread: there is a queue */
+		pthread_t thread;
+		bool stop, flushing;
 		struct waiter *queue;
 		uint64_t round, ended;	/* the last flush begun, ended */
 		int err;		/* of the last one that ended */
@@ -436,5 +438,7 @@ int bg_wait_room(struct engine *e);	/* backpressure */
 
 /* sync.c */
 int sync_for_checkpoint(struct engine *e);
+void *sync_thread(void *engine);
+void sync_thread_stop(struct engine *e);
 
 #endif

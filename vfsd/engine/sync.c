@@ -3,8 +3,9 @@
  *
  * One flush is under way at a time; it covers what was committed before
  * it began.  The thread that finds none leads one itself, without a
- * hop; who comes meanwhile waits or leaves a callback, and the leader
- * goes on for them.
+ * hop; who comes meanwhile waits or leaves a callback.  For those there is
+ * a thread: the leader is one of a front's few, which has requests to
+ * read, and those that will share the next flush are among them.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -122,20 +123,54 @@ serve_queue(struct engine *e)
 	finish(e, err);
 }
 
+void *
+sync_thread(void *arg)
+{
+	struct engine *e = arg;
+
+	pthread_mutex_lock(&e->sync.lock);
+	while (!e->sync.stop) {
+		if (e->sync.queue != NULL && lead(e))
+			serve_queue(e);
+		else
+			pthread_cond_wait(&e->sync.wake, &e->sync.lock);
+	}
+	pthread_mutex_unlock(&e->sync.lock);
+	return NULL;
+}
+
+void
+sync_thread_stop(struct engine *e)
+{
+	pthread_mutex_lock(&e->sync.lock);
+	e->sync.stop = true;
+	pthread_cond_signal(&e->sync.wake);
+	pthread_mutex_unlock(&e->sync.lock);
+}
+
 /*
- * Flush, and again for those who queued meanwhile.  The lock is held at
- * call and return.  The first flush's result; *left tells that me was
- * answered by its callback, because others were waiting.
+ * Flush; the thread goes on for those who queued meanwhile, or (none) we
+ * do.  The lock is held at call and return.  The first flush's result;
+ * *left tells that me was answered by its callback, because others were
+ * waiting.
  */
 static int
 lead_flushes(struct engine *e, struct waiter *me, bool *left)
 {
+	struct waiter *w = e->sync.queue;	/* the thread is not here yet */
 	int err;
 
+	e->sync.queue = NULL;
 	pthread_mutex_unlock(&e->sync.lock);
 	err = sync_flush(e, false);
+	answer(w, err);
 	pthread_mutex_lock(&e->sync.lock);
 	finish(e, err);
+	if (e->threads_on) {
+		if (e->sync.queue != NULL)
+			pthread_cond_signal(&e->sync.wake);
+		return err;
+	}
 	while (e->sync.queue != NULL && lead(e)) {
 		if (me != NULL && !*left) {
 			pthread_mutex_unlock(&e->sync.lock);
@@ -196,7 +231,7 @@ engine_sync_shared(struct engine *e, void (*done)(void *arg, int err),
 		return engine_sync(e);
 	*w = me;
 	pthread_mutex_lock(&e->sync.lock);
-	if (!lead(e)) {
+	if (e->sync.queue != NULL || !lead(e)) {
 		w->next = e->sync.queue;
 		e->sync.queue = w;
 		pthread_mutex_unlock(&e->sync.lock);
