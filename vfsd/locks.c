@@ -109,6 +109,17 @@ blocker(struct locks *t, const struct lock *want)
 	return first;
 }
 
+unsigned
+locks_count(struct locks *t)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->count;
+	pthread_mutex_unlock(&t->lock);
+	return n;
+}
+
 bool
 locks_test(struct locks *t, const struct lock *want, struct lock *out)
 {

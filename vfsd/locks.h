@@ -40,6 +40,9 @@ struct locks;
 int locks_new(struct locks **out);
 void locks_free(struct locks *t);
 
+/* Held and waited for; for status. */
+unsigned locks_count(struct locks *t);
+
 /* The first lock in the way of want; false if there is none. */
 bool locks_test(struct locks *t, const struct lock *want, struct lock *out);
 

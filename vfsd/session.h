@@ -77,6 +77,12 @@ void session_drop(struct session *s);
 /* It ends: transactions are aborted, handles closed. */
 void session_close(struct session *s);
 
+/* Of all fronts, for status; out of date at once. */
+struct sessions_counts {
+	uint64_t sessions, tokens, handles;
+};
+void sessions_counts(struct sessions *ss, struct sessions_counts *out);
+
 uint32_t session_rights(const struct session *s);
 struct vfs_id session_root(const struct session *s);
 void session_limits(const struct session *s, struct session_limits *out);

@@ -85,6 +85,23 @@ count(const struct sessions *ss)
 	return n;
 }
 
+void
+sessions_counts(struct sessions *ss, struct sessions_counts *out)
+{
+	struct session *s;
+
+	*out = (struct sessions_counts){ 0 };
+	pthread_mutex_lock(&ss->lock);
+	out->tokens = ss->ntokens;
+	for (s = ss->list; s != NULL; s = s->next) {
+		out->sessions++;
+		pthread_mutex_lock(&s->lock);
+		out->handles += s->used;
+		pthread_mutex_unlock(&s->lock);
+	}
+	pthread_mutex_unlock(&ss->lock);
+}
+
 static int
 list(struct sessions *ss, uint64_t from, struct vfs_sessions_reply *r)
 {

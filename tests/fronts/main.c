@@ -3,6 +3,8 @@
  *
  *	fronts visible MS TOKEN SPEC...	what each does all others see
  *	fronts work MS TALLIES TOKEN SPEC...	a writer and a reader on each
+ *	fronts hostile MS SEED FOE-TOKEN TOKEN SPEC...	foes on each
+ *	fronts stall 0 - SPEC...	who says nothing is ended
  *	fronts verify TALLIES TOKEN SPEC...	is all there that was told?
  *
  * A SPEC is KIND=WHERE (front.c); a line and its second cable are
@@ -24,6 +26,7 @@
 #include <unistd.h>
 
 #include "fronts.h"
+#include "hostile.h"
 
 uint64_t
 now_ms(void)
@@ -198,6 +201,23 @@ do_verify(struct args *a)
 	return bad > 0;
 }
 
+int
+hostile_open(const struct hostile_args *h, struct front *f, unsigned i,
+    bool second)
+{
+	return open_one(h->more, f, i, second);
+}
+
+static int
+do_hostile(struct args *a, char **argv)
+{
+	struct hostile_args h = { .n = a->n, .ms = a->ms, .spec = a->spec,
+		.seed = (unsigned)strtoul(argv[3], NULL, 0),
+		.foe_token = argv[4], .more = a };
+
+	return hostile(&h);
+}
+
 static void
 list_specs(struct args *a, int argc, char **argv, int at)
 {
@@ -216,7 +236,8 @@ main(int argc, char **argv)
 {
 	static struct args a;
 	const char *what = argc > 4 ? argv[1] : "";
-	int at = strcmp(what, "work") == 0 ? 4 : 3;
+	int at = strcmp(what, "work") == 0 ? 4 :
+	    strcmp(what, "hostile") == 0 ? 5 : 3;
 
 	if (argc <= at + 1 || argc - at - 1 > (int)FRONTS_MAX)
 		return 2;
@@ -224,6 +245,10 @@ main(int argc, char **argv)
 	a.ms = (unsigned)atoi(argv[2]);
 	if (strcmp(what, "visible") == 0)
 		return do_visible(&a);
+	if (strcmp(what, "hostile") == 0)
+		return do_hostile(&a, argv);
+	if (strcmp(what, "stall") == 0)
+		return stall(a.n, a.spec);
 	a.t = map_tallies(argv[at - 1]);
 	if (a.t == NULL)
 		return 2;

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "../engine/engine.h"
+#include "../locks.h"
 #include "../reaper.h"
+#include "../tx.h"
 #include "wire_in.h"
 
 static struct vfs_slice
@@ -96,6 +98,26 @@ reaper(struct server *s, struct proto_list *l)
 	number(l, "reaper.trees", c.trees);
 	number(l, "reaper.batches", c.batches);
 	number(l, "reaper.names", c.names);
+}
+
+/* What peers of all fronts have open. */
+static void
+open_things(struct wire *w, struct proto_list *l)
+{
+	struct sessions_counts c;
+	struct tx_counts t;
+
+	sessions_counts(w->conf.sessions, &c);
+	tx_counts(w->conf.server, &t);
+	number(l, "sessions", c.sessions);
+	number(l, "sessions.tokens", c.tokens);
+	number(l, "sessions.handles", c.handles);
+	number(l, "tx.open", t.open);
+	number(l, "tx.commits", t.commits);
+	number(l, "tx.aborts", t.aborts);
+	number(l, "tx.conflicts", t.conflicts);
+	number(l, "tx.expired", t.expired);
+	number(l, "locks", locks_count(server_locks(w->conf.server)));
 }
 
 static void
@@ -217,6 +239,7 @@ wire_status(struct wire_work *k, struct proto_list *l)
 	store(k->status, l);
 	engine(k->status, l);
 	reaper(w->conf.server, l);
+	open_things(w, l);
 	operations(w->conf.server, l);
 	wire(w, l);
 	if (w->conf.more != NULL)
