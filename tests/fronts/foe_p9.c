@@ -156,7 +156,8 @@ stalled(struct foe *x)
 	go(x);
 }
 
-/* Drips, a byte each time. */
+/* Drips, a byte each time: often enough that a thread that waited for the
+ * next would never be free. */
 static void
 slow(struct foe *x)
 {
@@ -166,8 +167,10 @@ slow(struct foe *x)
 		return;
 	le_put32(x->msg, 60000);
 	push(x, x->msg, 5);
-	while (now_ms() < end)
+	while (now_ms() < end) {
 		push(x, x->msg + 5, 1);
+		usleep(200);
+	}
 	go(x);
 }
 
@@ -176,13 +179,17 @@ static void
 flood(struct foe *x)
 {
 	union p9_t t = { .getattr = { P9C_ROOT, P9_GET_ALL } };
+	struct pollfd p = { .events = POLLOUT };
 	uint64_t end = now_ms() + 2 * MOMENT_MS;
 	size_t n = p9_t_encode(P9_TGETATTR, 3, &t, x->msg, sizeof x->msg);
 
 	if (!come(x, true))
 		return;
-	while (now_ms() < end)
+	p.fd = x->h.fd;
+	while (now_ms() < end) {
 		push(x, x->msg, n);
+		poll(&p, 1, 5);		/* as fast as it is taken */
+	}
 	go(x);
 }
 
