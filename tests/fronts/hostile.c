@@ -20,6 +20,8 @@
 
 #define TIMES	3u			/* each, by turns */
 #define ENOUGH	50u			/* jobs, to say something of one */
+#define LEAST	15u			/* per cent that everybody keeps: who is left
+					 * out has none, and machines are busy */
 
 /* Shared by all processes. */
 struct board {
@@ -161,7 +163,7 @@ compare(const struct hostile_args *a, unsigned foe, const uint64_t *alone,
 	    (uintmax_t)atomic_exchange(&b->done, 0), pc,
 	    (uintmax_t)all[0], (int)strcspn(a->spec[worst], "="),
 	    a->spec[worst], least);
-	return pc > 50 && (least > 0 || alone[worst] < ENOUGH);
+	return pc > 50 && (least >= LEAST || alone[worst] < ENOUGH);
 }
 
 /* A line does not tell that its peer has died; the next one that comes
