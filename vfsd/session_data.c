@@ -1,6 +1,6 @@
 /*
- * session_data.c - TRUNCATE, ACCESS, HASH, WAIT: what the core answers in
- * several steps, or another operation of it does
+ * session_data.c - TRUNCATE, SYNC, ACCESS, HASH, WAIT: what the core
+ * answers in several steps, or another operation of it does
  */
 #include <string.h>
 #include <time.h>
@@ -27,6 +27,23 @@ session_truncate(struct run *r, void *qp, void *rp)
 	rep->attr = sr.attr;
 	run_mask(r, r->f[0].rights, &rep->attr);
 	return 0;
+}
+
+/* What is not seen is not published either. */
+int
+session_sync(struct run *r, void *qp, void *rep)
+{
+	struct vfs_sync *q = qp;
+	struct vfs_stat_reply st;
+	struct vfs_stat at;
+	int err;
+
+	if ((err = run_resolve(r, VFS_OP_SYNC, q)) < 0)
+		return err;
+	at.id = q->id;
+	if (at.id.n != 0 && (err = run_core(r, VFS_OP_STAT, &at, &st)) < 0)
+		return err;
+	return run_core(r, VFS_OP_SYNC, q, rep);
 }
 
 /* --- ACCESS ---------------------------------------------------------------- */

@@ -8,7 +8,7 @@
  *   session_token.c	tokens, in the store and in memory
  *   session_list.c	who is there, for administrators
  *   session_open.c	operations that give and take handles
- *   session_data.c	TRUNCATE, ACCESS, HASH, WAIT
+ *   session_data.c	TRUNCATE, SYNC, ACCESS, HASH, WAIT
  *   session_batch.c	many small questions at once
  *   session_lock.c	locks
  *   session_tx.c	transactions as messages
@@ -188,7 +188,7 @@ uint32_t rights_bytes(enum vfs_op op, const void *q, unsigned n);
 typedef int session_fn(struct run *r, void *q, void *rep);
 session_fn session_walk, session_open_id, session_open, session_close_op,
     session_dup, session_create, session_tmpfile;
-session_fn session_truncate, session_access, session_hash, session_wait,
+session_fn session_truncate, session_sync, session_access, session_hash, session_wait,
     session_lock, session_lock_test, session_batch;
 session_fn session_tx;
 session_fn session_derive, session_grant, session_revoke, session_sessions;

@@ -341,7 +341,7 @@ static session_fn *const fns[VFS_OP_COUNT] = {
 };
 
 static session_fn *const own_fns[VFS_OP_COUNT] = {
-	[VFS_OP_SYNC] = plain,
+	[VFS_OP_SYNC] = session_sync,
 	[VFS_OP_SETTLE] = plain,
 	[VFS_OP_DERIVE] = session_derive,
 	[VFS_OP_REVOKE] = session_revoke,
@@ -417,7 +417,8 @@ session_run(struct session_call *k, enum vfs_op op, void *q, void *rep)
 	if (err == -VFS_NO_SUCH_ID &&
 	    (k->s->rights & VFS_RIGHT_OPEN_BY_ID) != 0)
 		note_outside(&r);
-	if (table_mode(op) == MODE_NONE && own_fns[op] != plain)
+	if (table_mode(op) == MODE_NONE && op != VFS_OP_SYNC &&
+	    op != VFS_OP_SETTLE)	/* the dispatcher counts those */
 		counts_add(&r.server->counts, op, start, err);
 	return err;
 }

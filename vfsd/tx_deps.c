@@ -15,6 +15,7 @@
 #include "core/dirent.h"
 #include "core/node.h"
 #include "core/tree.h"
+#include "core/within.h"
 #include "tx_in.h"
 
 enum {
@@ -24,6 +25,7 @@ enum {
 	META = 1 << 2,			/* all attributes but size, bytes */
 	DATA = 1 << 3,			/* content; all names of a directory */
 	NAME = 1 << 4,			/* which object has the name */
+	OUTSIDE = 1 << 5,		/* it is nothing of the session's */
 	FOUND_EMPTY = 1 << 6,		/* if it is a directory: DATA */
 	FOUND_ATTR = 1 << 7,		/* if it is none: META and DATA */
 	TAKEN = 1 << 8,			/* nothing, but it is allowed */
@@ -156,6 +158,15 @@ name_stamp(struct txn *t, uint64_t dir, struct vfs_slice name,
 	return err == -VFS_NOENT ? 0 : err;
 }
 
+static int
+within_stamp(struct txn *t, uint64_t id, uint64_t *stamp)
+{
+	int in = within(t, (struct vfs_id){ id });
+
+	*stamp = in > 0 ? 2 : 1;
+	return in < 0 ? in : 0;
+}
+
 /* 0: there is no such thing. */
 static int
 stamp_new(struct txn *t, struct dep *d, struct vfs_slice name)
@@ -165,6 +176,8 @@ stamp_new(struct txn *t, struct dep *d, struct vfs_slice name)
 
 	if (d->kind == NAME)
 		return name_stamp(t, d->id, name, &d->stamp);
+	if (d->kind == OUTSIDE)
+		return within_stamp(t, d->id, &d->stamp);
 	err = node_get(t, (struct vfs_id){ d->id }, &n);
 	if (err == -VFS_NO_SUCH_ID) {
 		d->stamp = 0;
@@ -408,6 +421,23 @@ deps_note_attr(struct deps *d, struct txn *below, struct own own,
 	    note_kinds(d, below, own, META | DATA, id.n);
 }
 
+/* What was refused as no object of the session's: that it is none.  All
+ * else of it is nobody's business, nor are its changes.  1: it is so. */
+static int
+note_outside(struct deps *d, struct txn *below, struct own own,
+    struct vfs_id id)
+{
+	static const struct vfs_slice none;
+	int in, err;
+
+	if (within_all(below) || id.n == 0 || is_own(own, id.n))
+		return 0;
+	if ((in = within(below, id)) != 0)
+		return in < 0 ? in : 0;
+	err = note_one(d, below, OUTSIDE, id.n, none);
+	return err < 0 ? err : 1;
+}
+
 static int
 note_rule(struct deps *d, struct txn *below, struct own own, enum vfs_op op,
     const struct rule *r, const void *q)
@@ -420,6 +450,8 @@ note_rule(struct deps *d, struct txn *below, struct own own, enum vfs_op op,
 	int err;
 
 	memcpy(&id, (const char *)q + r->id, sizeof id);
+	if ((err = note_outside(d, below, own, id)) != 0)
+		return err < 0 ? err : 0;
 	if (op == VFS_OP_SETATTR && (set->valid & VFS_SET_SIZE))
 		what |= DATA;
 	if (op == VFS_OP_TREE_PUBLISH && publish->flags != 0)

@@ -138,7 +138,8 @@ run_write(struct server *s, struct tx *t, struct txn *p, enum vfs_op op,
 		return -VFS_NOMEM;
 	it->op = op;
 	it->env = *txn_env(p);
-	it->env.groups = NULL;
+	it->env.groups = NULL;		/* as all that is its caller's */
+	it->env.stop = NULL;
 	(void)private_ids(t->priv, &it->ids_at);
 	err = prepare_and_run(it, s, p, q, r);
 	(void)private_ids(t->priv, &nids);

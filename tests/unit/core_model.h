@@ -246,7 +246,7 @@ rename_check(struct obj *d, const struct kid *k, struct obj *d2,
 		return -VFS_NOTDIR;
 	if (k2 && k->o->type != VFS_DIR && k2->o->type == VFS_DIR)
 		return -VFS_ISDIR;
-	return k2 && k2->o->nkids > 0 ? -VFS_NOTEMPTY : 0;
+	return k2 && k2->o != k->o && k2->o->nkids > 0 ? -VFS_NOTEMPTY : 0;
 }
 
 /* What an entry stands for changes; its place does not. */

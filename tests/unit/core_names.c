@@ -440,6 +440,7 @@ rename__rules__as_posix(void **state)
 		{ "/full/sub", "/full", VFS_RENAME_EXCHANGE, "INVAL" },
 		{ "/f", "/.", 0, "NAME" },
 		{ "/f", "/f", 0, "OK" },
+		{ "/full", "/full", 0, "OK" },
 		{ "/f", "/hard", 0, "OK" },
 		{ "/hard", "/f", VFS_RENAME_EXCHANGE, "OK" },
 	};

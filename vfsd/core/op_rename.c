@@ -145,12 +145,19 @@ check_replaced_tree(struct txn *t, const struct move *m)
 	return tree_may_remove(t, &m->to.n);
 }
 
+/* Two names of one object, or one: nothing is replaced, says POSIX. */
+static bool
+onto_itself(const struct move *m)
+{
+	return m->to.there && m->to.n.id.n == m->from.n.id.n;
+}
+
 static int
 check_replaced(struct txn *t, const struct move *m)
 {
 	bool dir = node_is_dir(&m->from.n);
 
-	if (!m->to.there || exchanges(m))
+	if (!m->to.there || exchanges(m) || onto_itself(m))
 		return 0;
 	if (m->tree)
 		return check_replaced_tree(t, m);
@@ -339,8 +346,8 @@ rename_run(struct txn *t, const struct vfs_rename *q, bool tree,
 	if ((err = load(t, &m)) < 0 || (err = check(t, &m)) < 0)
 		return err;
 	*r = (struct vfs_rename_reply){ .id = m.from.n.id };
-	if (m.to.there && m.to.n.id.n == m.from.n.id.n)
-		return 0;	/* two names of one object: POSIX says so */
+	if (onto_itself(&m))
+		return 0;
 	if ((err = apply(t, &m)) < 0)
 		return err;
 	if (m.to.there && !exchanges(&m)) {
