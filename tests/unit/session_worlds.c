@@ -170,7 +170,12 @@ static const struct {
 	{ VFS_OP_STAT_BATCH, 3 }, { VFS_OP_LOOKUP_BATCH, 3 },
 	{ VFS_OP_READ_BATCH, 2 }, { VFS_OP_TX_BEGIN, 2 },
 	{ VFS_OP_TX_COMMIT, 2 }, { VFS_OP_TX_EXEC, 6 },
-	{ VFS_OP_TX_STATUS, 1 },
+	{ VFS_OP_TX_STATUS, 1 }, { VFS_OP_TX_ADD, 2 },
+	{ VFS_OP_TX_ABORT, 1 }, { VFS_OP_TX_SAVEPOINT, 1 },
+	{ VFS_OP_TX_ROLLBACK_TO, 1 }, { VFS_OP_TREE_REMOVE, 1 },
+	{ VFS_OP_TMPFILE, 1 }, { VFS_OP_XATTR_REMOVE, 1 },
+	{ VFS_OP_SETTLE, 1 }, { VFS_OP_GRANT, 1 }, { VFS_OP_REVOKE, 1 },
+	{ VFS_OP_SESSIONS, 1 },
 };
 
 static enum vfs_op
@@ -325,6 +330,17 @@ make_request(struct pair *p, enum vfs_op op)
 	case VFS_OP_TX_EXEC:
 		make_exec(p, p->w[0].x->r);
 		break;
+	case VFS_OP_TX_ADD:
+		make_exec(p, p->w[0].x->r);
+		q->tx_add = (struct vfs_tx_add){ .tx = p->tx,
+			.nops = p->w[0].x->r->nops,
+			.ops = q->tx_exec.ops };
+		break;
+	case VFS_OP_TX_ABORT:
+	case VFS_OP_TX_SAVEPOINT:
+	case VFS_OP_TX_ROLLBACK_TO:
+		q->tx_abort.tx = p->tx;
+		break;
 	default:
 		break;
 	}
@@ -397,6 +413,20 @@ compare_errors(struct pair *p, struct proto_error *a, struct proto_error *b,
 		    (unsigned long long)p->seed, step, proto_ops[op].name);
 }
 
+/* What the other world has not moves, and gets another content. */
+static void
+only_here(struct world *w, const char *name, unsigned i)
+{
+	struct vfs_id from = i % 2 ? w->deep : w->out,
+	    to = i % 2 ? w->out : w->deep, id;
+	struct srig *x = w->x;
+
+	assert_err(s_lookup(x, x->own, from, name, &id), OK);
+	assert_err(s_write(x, x->own, id, 0, name, 0), OK);
+	settle(w);
+	assert_err(s_rename(x, x->own, from, name, to, name), OK);
+}
+
 /* Outside, the worlds go different ways, but as many. */
 static void
 outside(struct pair *p)
@@ -418,6 +448,7 @@ outside(struct pair *p)
 		settle(w);
 		assert_err(s_rename(x, x->own, w->out, name, w->deep, name2),
 		    OK);
+		only_here(w, k ? "two" : "one", i);
 	}
 	remember(p, id.n);
 }
@@ -502,7 +533,7 @@ confined__a_thousand_requests__tell_nothing_of_outside(void **state)
 			fail_msg("SEED=%llu step %u: %s has changed what "
 			    "lies outside", (unsigned long long)p->seed,
 			    step, proto_ops[op].name);
-		if (op == VFS_OP_TX_COMMIT)
+		if (op == VFS_OP_TX_COMMIT || op == VFS_OP_TX_ABORT)
 			p->tx = 0;
 		if (p->w[0].err == 0 && p->handles[1] != 0) {
 			if (op == VFS_OP_TX_BEGIN)
