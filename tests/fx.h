@@ -114,6 +114,10 @@ uint64_t fx_tree_digest(struct fx *fx);
  */
 void fx_dump(struct fx *fx, FILE *out);
 
+/* The paths that begin with path, but for what may change by other names
+ * of files that have some. */
+uint64_t fx_part_digest(struct fx *fx, const char *path);
+
 /* A hash that tests may use to compare bytes with fx_dump's. */
 uint64_t fx_hash(const void *p, size_t n, uint64_t seed);
 

@@ -375,3 +375,35 @@ fx_tree_digest(struct fx *fx)
 	free(text);
 	return sum;
 }
+
+/* How much of a line is its tree's alone: what has a second name may
+ * be changed by that; objects are numbered as they are met. */
+static size_t
+told_by(const char *line)
+{
+	unsigned nlink = 0;
+	const char *no = strstr(line, " #");
+
+	(void)sscanf(line, "%*s %*s %*s %*s %*s %u", &nlink);
+	if (nlink > 1 && strstr(line, " d ") == NULL)
+		return strcspn(line, " ");
+	return no != NULL ? (size_t)(no - line) : strlen(line);
+}
+
+uint64_t
+fx_part_digest(struct fx *fx, const char *path)
+{
+	char *text = NULL, *line, *save;
+	size_t n = 0;
+	uint64_t sum = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	fx_dump(fx, f);
+	fclose(f);
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	    line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, path, strlen(path)) == 0)
+			sum = fx_hash(line, told_by(line), sum);
+	free(text);
+	return sum;
+}

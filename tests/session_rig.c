@@ -1,5 +1,4 @@
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,41 +90,6 @@ srig_end(struct session *s)
 {
 	session_close(s);
 	session_drop(s);
-}
-
-/* --- what is there -------------------------------------------------------- */
-
-/* How much of a line is its tree's alone: what has a second name may
- * be changed by that; objects are numbered as they are met. */
-static size_t
-told_by(const char *line)
-{
-	unsigned nlink = 0;
-	const char *no = strstr(line, " #");
-
-	(void)sscanf(line, "%*s %*s %*s %*s %*s %u", &nlink);
-	if (nlink > 1 && strstr(line, " d ") == NULL)
-		return strcspn(line, " ");
-	return no != NULL ? (size_t)(no - line) : strlen(line);
-}
-
-uint64_t
-srig_digest(struct srig *x, const char *path)
-{
-	char *text = NULL, *line, *save;
-	size_t n = 0;
-	uint64_t sum = 0;
-	FILE *f = open_memstream(&text, &n);
-
-	assert(f != NULL);
-	fx_dump(x->r->fx, f);
-	fclose(f);
-	for (line = strtok_r(text, "\n", &save); line != NULL;
-	    line = strtok_r(NULL, "\n", &save))
-		if (strncmp(line, path, strlen(path)) == 0)
-			sum = fx_hash(line, told_by(line), sum);
-	free(text);
-	return sum;
 }
 
 /* --- calls ---------------------------------------------------------------- */

@@ -33,10 +33,6 @@ int srig_teardown(void **state);
 /* Sessions end, the daemon is killed and comes back. */
 void srig_restart(struct srig *x);
 
-/* All paths that begin with path, as one number: what they are, but for
- * files that have other names too. */
-uint64_t srig_digest(struct srig *x, const char *path);
-
 /* By identity; asserts. */
 struct session *srig_user(struct srig *x, uint32_t uid, uint32_t gid);
 void srig_end(struct session *s);

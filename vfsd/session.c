@@ -260,9 +260,7 @@ check_root(struct session *s)
 {
 	struct req_env env = { 0 };
 	struct session_call k = { .s = s, .env = &env };
-	struct vfs_stat q = { .id = s->root };
-	struct vfs_stat_reply r;
-	int err = session_see(&k, &q, &r);
+	int err = session_sees(&k, s->root);
 
 	return err == -VFS_NO_SUCH_ID ? -VFS_GONE : err;
 }

@@ -123,6 +123,10 @@ struct session_call {
  */
 int session_run(struct session_call *k, enum vfs_op op, void *q, void *r);
 
+/* Is this there, for this session?  An id of the core's, no handle; no
+ * right is asked for.  0, -VFS_NO_SUCH_ID. */
+int session_sees(struct session_call *k, struct vfs_id id);
+
 /* May all of these be done?  A refusal is an audit record. */
 int session_allows(struct session_call *k, uint32_t rights);
 

@@ -165,9 +165,6 @@ int run_plain(struct run *r, enum vfs_op op, void *q, void *rep);
 int run_denied(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing);
 /* Bytes of what was opened for it: the modes are not looked at again. */
 void run_opened(struct run *r, enum vfs_op op, const void *q);
-/* Is it there, for this session?  No right is asked for. */
-int session_see(struct session_call *k, const struct vfs_stat *q,
-    struct vfs_stat_reply *rep);
 /* What a session without GETATTR may see of attributes. */
 void run_mask(const struct run *r, uint32_t rights, struct vfs_attr *a);
 

@@ -424,14 +424,15 @@ session_run(struct session_call *k, enum vfs_op op, void *q, void *rep)
 }
 
 int
-session_see(struct session_call *k, const struct vfs_stat *q,
-    struct vfs_stat_reply *rep)
+session_sees(struct session_call *k, struct vfs_id id)
 {
 	struct run r = { .k = k, .s = k->s, .server = k->s->ss->server };
+	struct vfs_stat q = { .id = id };
+	struct vfs_stat_reply rep;
 
 	run_env(&r);
 	r.env.no_modes = true;
-	return dispatch(r.server, VFS_OP_STAT, &r.env, q, rep);
+	return dispatch(r.server, VFS_OP_STAT, &r.env, &q, &rep);
 }
 
 int

@@ -183,7 +183,7 @@ try_field(struct site *t, enum vfs_op op, unsigned field)
 static void
 try_op(struct site *t, enum vfs_op op)
 {
-	uint64_t before = srig_digest(t->x, "/" SECRET);
+	uint64_t before = fx_part_digest(t->x->r->fx, "/" SECRET);
 	union proto_req q;
 	unsigned n, i;
 	int err;
@@ -197,7 +197,7 @@ try_op(struct site *t, enum vfs_op op)
 	if ((err = ask(t, op, &q, 0).err) != 0)
 		fail_msg("%s itself: %s", proto_ops[op].name,
 		    vfs_err_name(err));
-	if (srig_digest(t->x, "/" SECRET) != before)
+	if (fx_part_digest(t->x->r->fx, "/" SECRET) != before)
 		fail_msg("%s has changed what lies outside",
 		    proto_ops[op].name);
 }
@@ -283,7 +283,7 @@ transaction__every_id_outside__is_no_id(void **state)
 	int err;
 
 	site_open(&t, x);
-	before = srig_digest(x, "/" SECRET);
+	before = fx_part_digest(x->r->fx, "/" SECRET);
 	for (op = 1; op < VFS_OP_COUNT; op++) {
 		union proto_req q;
 
@@ -297,7 +297,7 @@ transaction__every_id_outside__is_no_id(void **state)
 			(void)in_transaction(&t, op, NULL, i);
 		n++;
 	}
-	assert_true(srig_digest(x, "/" SECRET) == before);
+	assert_true(fx_part_digest(x->r->fx, "/" SECRET) == before);
 	printf("# %u operations\n", n);
 	site_close(&t);
 }
@@ -329,7 +329,7 @@ one_message__every_id_outside__is_no_id(void **state)
 	unsigned o, f, i;
 
 	site_open(&t, x);
-	before = srig_digest(x, "/" SECRET);
+	before = fx_part_digest(x->r->fx, "/" SECRET);
 	for (o = 0; o < sizeof ops / sizeof ops[0]; o++)
 		for (f = 0; f < fields(ops[o]); f++)
 			for (i = 0; i <= t.nout; i++) {
@@ -344,7 +344,7 @@ one_message__every_id_outside__is_no_id(void **state)
 					want = got;
 				compare(ops[o], f, i, got, want);
 			}
-	assert_true(srig_digest(x, "/" SECRET) == before);
+	assert_true(fx_part_digest(x->r->fx, "/" SECRET) == before);
 	site_close(&t);
 }
 

@@ -524,12 +524,12 @@ confined__a_thousand_requests__tell_nothing_of_outside(void **state)
 		enum vfs_op op = pick_op(p);
 
 		make_request(p, op);
-		before = srig_digest(p->w[0].x, "/out");
+		before = fx_part_digest(p->w[0].x->r->fx, "/out");
 		compare(p, op, step);
 		if (p->w[0].err != 0)
 			compare_errors(p, &p->w[0].x->e, &p->w[1].x->e, op,
 			    step);
-		if (srig_digest(p->w[0].x, "/out") != before)
+		if (fx_part_digest(p->w[0].x->r->fx, "/out") != before)
 			fail_msg("SEED=%llu step %u: %s has changed what "
 			    "lies outside", (unsigned long long)p->seed,
 			    step, proto_ops[op].name);

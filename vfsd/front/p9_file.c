@@ -295,7 +295,7 @@ p9_do_fsync(struct p9_req *q, const struct p9_tfsync *t,
 	(void)r;
 	if (f == NULL)
 		return -VFS_BAD_HANDLE;
-	if ((err = p9_allows(q, f->as, VFS_RIGHT_SYNC)) < 0) {
+	if ((err = p9_allows(q, f, VFS_RIGHT_SYNC)) < 0) {
 		p9_fid_drop(f);
 		return err;
 	}

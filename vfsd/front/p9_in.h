@@ -259,8 +259,8 @@ int p9_run(struct p9_req *q, struct p9_as *as, enum vfs_op op, void *req,
 /* The same for what is made: its group is gid, if that may be. */
 int p9_make(struct p9_req *q, struct p9_as *as, uint32_t gid, enum vfs_op op,
     void *req, void *rep);
-/* What no operation asks for by itself. */
-int p9_allows(struct p9_req *q, struct p9_as *as, uint32_t rights);
+/* Rights, and being seen, where no operation asks for them by itself. */
+int p9_allows(struct p9_req *q, struct p9_fid *f, uint32_t rights);
 void p9_close(struct p9_as *as, uint64_t handle);
 /* id was read: it may be time for a new atime.  Not worth an error. */
 void p9_atime(struct p9_req *q, struct p9_fid *f);

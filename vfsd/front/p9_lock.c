@@ -173,7 +173,7 @@ p9_do_lock(struct p9_req *q, const struct p9_tlock *t, struct p9_rlock *r)
 
 	if (f == NULL)
 		return -VFS_BAD_HANDLE;
-	if ((err = p9_allows(q, f->as, VFS_RIGHT_LOCK)) == 0 &&
+	if ((err = p9_allows(q, f, VFS_RIGHT_LOCK)) == 0 &&
 	    (err = lock_of(q->c, f, t, &want)) == 0) {
 		err = take(q, f, &want, t->flags & P9_LOCK_BLOCK);
 		if (err != P9_LATER)
@@ -199,7 +199,7 @@ p9_do_getlock(struct p9_req *q, const struct p9_tgetlock *t,
 
 	if (f == NULL)
 		return -VFS_BAD_HANDLE;
-	if ((err = p9_allows(q, f->as, VFS_RIGHT_LOCK)) == 0)
+	if ((err = p9_allows(q, f, VFS_RIGHT_LOCK)) == 0)
 		err = lock_of(q->c, f, &as, &want);
 	p9_fid_drop(f);
 	if (err != 0)

@@ -63,13 +63,17 @@ p9_make(struct p9_req *q, struct p9_as *as, uint32_t gid, enum vfs_op op,
 }
 
 int
-p9_allows(struct p9_req *q, struct p9_as *as, uint32_t rights)
+p9_allows(struct p9_req *q, struct p9_fid *f, uint32_t rights)
 {
 	struct req_env env;
-	struct session_call k = { .s = as->session, .env = &env };
+	struct session_call k = { .s = f->as->session, .env = &env,
+		.own_ids = true };
+	int err;
 
 	p9_env(q, &env);
-	return session_allows(&k, rights);
+	if ((err = session_allows(&k, rights)) < 0)
+		return err;
+	return session_sees(&k, f->id);
 }
 
 void
