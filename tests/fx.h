@@ -98,6 +98,10 @@ int fx_tree_clone(struct fx *fx, const char *path, const char *path2);
 int fx_tree_publish(struct fx *fx, const char *path, const char *path2,
     uint32_t flags);
 
+/* Something of everything: rows of each kind, shared and inline bytes, two
+ * names of one file, a file without any.  Asserts. */
+void fx_varied(struct fx *fx);
+
 /*
  * The store in one number.  fx_digest: every row of it, but for the
  * engine's marks.  fx_tree_digest: what people see (see fx_dump), the

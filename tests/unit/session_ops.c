@@ -442,126 +442,6 @@ map_extents__data_holes_and_rows__are_told_apart(void **state)
 	assert_err(map(x, ROOT, 0, 0, e, 8, &n, &next), ISDIR);
 }
 
-/* --- locks -------------------------------------------------------------------- */
-
-static int
-lock(struct srig *x, struct session *s, struct vfs_id id, uint64_t owner,
-    uint64_t start, uint64_t len, uint32_t type, uint32_t flags)
-{
-	struct vfs_lock q = { .id = id, .owner = owner, .start = start,
-		.len = len, .type = type, .flags = flags };
-	struct vfs_lock_reply r;
-
-	return srig_run(x, s, VFS_OP_LOCK, &q, &r);
-}
-
-static void
-lock__two_sessions__owners_are_their_own(void **state)
-{
-	struct srig *x = *state;
-	struct session *two = srig_user(x, SRIG_OWNER, SRIG_OWNER);
-	struct vfs_lock_test tq = { .owner = 1, .start = 5, .len = 1,
-		.type = VFS_LOCK_SHARED };
-	struct vfs_lock_test_reply tr;
-	struct vfs_id f;
-
-	assert_err(s_create(x, x->own, ROOT, "f", FILE_MODE, &f), OK);
-	assert_err(lock(x, x->own, f, 1, 0, 10, VFS_LOCK_EXCLUSIVE, 0), OK);
-	assert_err(lock(x, two, f, 1, 9, 1, VFS_LOCK_SHARED, 0), LOCKED);
-	assert_err(lock(x, two, f, 1, 10, 0, VFS_LOCK_EXCLUSIVE, 0), OK);
-	tq.id = f;
-	assert_err(srig_run(x, two, VFS_OP_LOCK_TEST, &tq, &tr), OK);
-	assert_int_equal(tr.type, VFS_LOCK_EXCLUSIVE);
-	assert_int_equal(tr.start, 0);
-	assert_int_equal(tr.len, 10);
-	assert_err(srig_run(x, x->own, VFS_OP_LOCK_TEST, &tq, &tr), OK);
-	assert_int_equal(tr.type, VFS_LOCK_NONE);
-	/* A session's locks go with it. */
-	session_close(two);
-	assert_err(lock(x, x->own, f, 1, 0, 0, VFS_LOCK_EXCLUSIVE, 0), OK);
-	session_drop(two);
-	assert_err(lock(x, x->own, f, 1, 0, 0, 9, 0), INVAL);
-	assert_err(lock(x, x->own, f, 1, 1, 0, VFS_LOCK_SHARED,
-	    VFS_LOCK_WHOLE), INVAL);
-	assert_err(lock(x, x->own, f, 1, 0, 0, VFS_LOCK_SHARED,
-	    VFS_LOCK_WHOLE), OK);
-	assert_err(lock(x, x->own, (struct vfs_id){ 99999 }, 1, 0, 0,
-	    VFS_LOCK_SHARED, 0), NO_SUCH_ID);
-}
-
-struct waiting {
-	struct server *server;
-	struct session *s;
-	struct vfs_id f;
-	_Atomic int stop, err;
-	_Atomic bool asked;
-};
-
-static int
-waiting_stop(void *arg)
-{
-	struct waiting *w = arg;
-
-	w->asked = true;
-	return w->stop;
-}
-
-static void *
-wait_for_it(void *arg)
-{
-	struct waiting *w = arg;
-	struct req_env env = { .pid = 5 };
-	struct session_call k = { .s = w->s, .env = &env, .room = 65536,
-		.stop = waiting_stop, .stop_arg = w };
-	struct vfs_lock q = { .id = w->f, .owner = 9, .type =
-		VFS_LOCK_EXCLUSIVE, .flags = VFS_LOCK_WAIT };
-	struct vfs_lock_reply r;
-
-	w->err = session_run(&k, VFS_OP_LOCK, &q, &r);
-	return NULL;
-}
-
-static void
-lock__waits__until_unlocked_cancelled_or_revoked(void **state)
-{
-	struct srig *x = *state;
-	struct session *two = srig_user(x, SRIG_OWNER, SRIG_OWNER);
-	struct session *three = srig_user(x, SRIG_OWNER, SRIG_OWNER);
-	struct waiting w = { .s = two }, w3 = { .s = three };
-	pthread_t t;
-
-	assert_err(s_create(x, x->own, ROOT, "f", FILE_MODE, &w.f), OK);
-	w3.f = w.f;
-	assert_err(lock(x, x->own, w.f, 1, 0, 0, VFS_LOCK_EXCLUSIVE, 0),
-	    OK);
-	pthread_create(&t, NULL, wait_for_it, &w);
-	while (!w.asked)
-		sched_yield();
-	assert_err(lock(x, x->own, w.f, 1, 0, 0, VFS_LOCK_NONE, 0), OK);
-	pthread_join(t, NULL);
-	assert_err(w.err, OK);
-	assert_err(lock(x, x->own, w.f, 1, 0, 0, VFS_LOCK_EXCLUSIVE, 0),
-	    LOCKED);
-
-	pthread_create(&t, NULL, wait_for_it, &w3);
-	while (!w3.asked)
-		sched_yield();
-	w3.stop = -VFS_CANCELLED;
-	pthread_join(t, NULL);
-	assert_err(w3.err, CANCELLED);
-
-	w3.stop = 0;
-	pthread_create(&t, NULL, wait_for_it, &w3);
-	session_close(three);
-	pthread_join(t, NULL);
-	assert_err(w3.err, SESSION_CLOSED);
-	session_close(two);
-	assert_err(lock(x, x->own, w.f, 1, 0, 0, VFS_LOCK_EXCLUSIVE, 0),
-	    OK);
-	session_drop(two);
-	session_drop(three);
-}
-
 /* --- WAIT, ACCESS -------------------------------------------------------------- */
 
 static void
@@ -624,8 +504,6 @@ main(void)
 		S_TEST(hash_is__precondition__holds_or_stops_all),
 		S_TEST(truncate__grows_and_cuts__and_opened_handles_may),
 		S_TEST(map_extents__data_holes_and_rows__are_told_apart),
-		S_TEST(lock__two_sessions__owners_are_their_own),
-		S_TEST(lock__waits__until_unlocked_cancelled_or_revoked),
 		S_TEST(wait__commit__is_visible_and_stable),
 		S_TEST(access__user_and_rights__both_count),
 	};
