@@ -1,7 +1,8 @@
 #!/bin/bash
 # demo.sh BIN - a machine without an operating system uses a running vfsd
 #
-# A store is mounted and filled a little, its daemon listens on a serial line;
+# A store is mounted and filled a little, its daemon listens on a serial line,
+# and one directory of it is the guest's;
 # a small kernel boots in an emulator whose second serial port is the other
 # end of that line, and prints on the first.  When it waits for a change, one
 # is made through the mount.
@@ -37,9 +38,11 @@ for _ in $(seq 500); do
 	sleep 0.02
 done
 mountpoint -q "$top/mnt" || { echo "vfsd did not mount"; exit 1; }
-mkdir "$top/mnt/many"
-(cd "$top/mnt/many" && seq -f 'name-%g' 400 | xargs touch)
-token=$("$bin/transport" token "$top/store/sock") || exit 1
+mkdir -p "$top/mnt/guest/many"
+(cd "$top/mnt/guest/many" && seq -f 'name-%g' 400 | xargs touch)
+# the guest is given one directory, for ten minutes
+token=$("$bin/vfsctl" grant --root /guest --rights r,w,watch --ttl 10m \
+    --label guest "$top/mnt") || exit 1
 
 # the machine
 timeout 120 qemu-system-x86_64 -accel tcg -m 32 -display none -no-reboot -nodefaults \
@@ -53,9 +56,9 @@ shown=0
 while kill -0 $machine 2>/dev/null; do
 	if [ "$shown" = 0 ] && grep -q '^waiting' "$top/out" 2>/dev/null; then
 		shown=1
-		echo "host: sees $(cd "$top/mnt" && find guest-tree -type f | sort | tr '\n' ' ')"
-		echo "host: reads $(cat "$top/mnt/guest-tree/below/deep")"
-		echo x >"$top/mnt/from-host"
+		echo "host: sees $(cd "$top/mnt" && find guest -path "*guest-tree*" -type f | sort | tr '\n' ' ')"
+		echo "host: reads $(cat "$top/mnt/guest/guest-tree/below/deep")"
+		echo x >"$top/mnt/guest/from-host"
 	fi
 	sleep 0.05
 done

@@ -2,7 +2,7 @@
  * kernel.c - a machine without an operating system uses a store
  *
  * Booted by any multiboot loader.  The command line has token=HEX (64
- * digits) and may have list=NAME, a directory below the root to be listed.
+ * digits) and may have list=NAME, a directory below the token's to be listed.
  * It attaches over the second serial port, lists a directory as a stream,
  * makes a tree in one transaction, reads it back, follows the journal until
  * somebody else has made "from-host", and prints all that on the first.
@@ -19,6 +19,7 @@
 #define TEXT		"written by a machine without an operating system\n"
 
 static struct client client;
+static struct vfs_id root;		/* the directory of the token */
 static uint8_t out[4096], in[16384], room[4096];
 
 static struct vfs_slice
@@ -99,8 +100,9 @@ attach(const char *line)
 	token_of(hex, token);
 	if ((err = client_attach(&client, token, sizeof token, &a)) < 0)
 		return err;
-	print("attached: root ");
-	print_number(a.root_id.n);
+	root = a.root_id;
+	print("attached: rights ");
+	print_number(a.rights);
 	print("\n");
 	return 0;
 }
@@ -127,7 +129,7 @@ list_one(void *arg, const struct vfs_dirent *e)
 static int
 list(const char *line)
 {
-	struct vfs_walk w = { .dir = { VFS_ID_ROOT },
+	struct vfs_walk w = { .dir = root,
 		.path = argument(line, "list=") };
 	struct vfs_walk_reply wr;
 	struct vfs_dir_read q = { .max_bytes = 4096 };
@@ -174,7 +176,7 @@ make_tree(void)
 	size_t n = 0;
 	int err;
 
-	put_create(&n, VFS_ID_ROOT, TREE, 040755);		/* 0 */
+	put_create(&n, root.n, TREE, 040755);			/* 0 */
 	put_create(&n, VFS_TX_RESULT | 0, "below", 040755);	/* 1 */
 	put_create(&n, VFS_TX_RESULT | 0, "readme", 0100644);	/* 2 */
 	put_create(&n, VFS_TX_RESULT | 1, "deep", 0100644);	/* 3 */
@@ -194,7 +196,7 @@ make_tree(void)
 static int
 read_back(void)
 {
-	struct vfs_walk w = { .dir = { VFS_ID_ROOT },
+	struct vfs_walk w = { .dir = root,
 		.path = text(TREE "/below/deep") };
 	struct vfs_walk_reply wr;
 	struct vfs_read q = { .count = 4096 };
@@ -220,10 +222,11 @@ position(struct vfs_journal_read *q)
 {
 	struct vfs_journal_pos pq = { 0 };
 	struct vfs_journal_pos_reply pr;
-	struct vfs_watch w = { .subtree = { VFS_ID_ROOT } };
+	struct vfs_watch w = { .subtree = root };
 	struct vfs_watch_reply wr;
 	int err = client_call(&client, VFS_OP_JOURNAL_POS, &pq, &pr);
 
+	q->subtree = root;
 	q->seq = w.seq = pr.seq;
 	q->idx = w.idx = pr.idx;
 	return err < 0 ? err : client_call(&client, VFS_OP_WATCH, &w, &wr);
@@ -286,7 +289,7 @@ follow(struct vfs_journal_read *q)
 static int
 run(const char *line)
 {
-	struct vfs_journal_read q = { .subtree = { VFS_ID_ROOT } };
+	struct vfs_journal_read q = { 0 };
 	struct client_pipe pipe;
 	int err;
 
