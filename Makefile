@@ -235,10 +235,14 @@ bench:
 FUZZ_SECONDS ?= 30
 FUZZ_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZERS := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(wildcard fuzz/*.c))
-$(B)/fuzz/%: fuzz/%.c $(ARCHIVES) $(LIBVFS_A)
+$(B)/fuzz/%: fuzz/%.c $(ARCHIVES) $(LIBVFS_A) $(FIXTURES_A)
 	@mkdir -p $(B)/fuzz/corpus/$*
-	@$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $< $(LINK_A) $(LIBVFS_A) \
-	    $(LIBS)
+	@$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBVFS_A) \
+	    -Wl,--start-group $(FIXTURES_A) $(ARCHIVES) -Wl,--end-group $(LIBS)
+# No thread runs there, and the store fails on request.
+$(B)/fuzz/ops: LDFLAGS += $(FAULTS:%=-Wl,--wrap=%)
+$(B)/fuzz/ops $(B)/tests/unit/ops_replay: LDFLAGS += \
+	-Wl,--wrap=pthread_create,--wrap=pthread_join
 fuzzers: $(FUZZERS)
 fuzz:
 	@$(MAKE) --no-print-directory B=$(B)/clang CC=clang \

@@ -212,6 +212,8 @@ end_write(struct txn *t, int err)
 		int err; \
 		\
 		tick(fx); \
+		if (fx->via != NULL) \
+			return fx->via(fx->via_arg, VFS_OP_##NAME, q, r); \
 		err = txn_begin(fx->e, TXN_READ, &fx->env, &t); \
 		if (err < 0) \
 			return err; \
@@ -243,6 +245,8 @@ end_write(struct txn *t, int err)
 		int err, tries = 0; \
 		\
 		tick(fx); \
+		if (fx->via != NULL) \
+			return fx->via(fx->via_arg, VFS_OP_##NAME, q, r); \
 		do \
 			err = try_##name(fx, q, r); \
 		while (err == -VFS_AGAIN && ++tries < TRIES_MAX); \

@@ -25,6 +25,9 @@ struct fx {
 	struct core_root root;
 	uint64_t step_ns;		/* the clock's, for each operation */
 	bool quiet;			/* do not print reported faults */
+	/* Not NULL: operations are run there instead (tests/unit/ops). */
+	int (*via)(void *arg, enum vfs_op op, const void *q, void *r);
+	void *via_arg;
 	char report[200];		/* the last of them */
 	uint32_t groups[8];
 };

@@ -226,7 +226,8 @@ deps_free(struct deps *d)
 static struct vfs_slice
 dep_name(const struct deps *d, const struct dep *x)
 {
-	return (struct vfs_slice){ d->names + x->name_at, x->name_n };
+	return (struct vfs_slice){ x->name_n > 0 ? d->names + x->name_at : NULL,
+	    x->name_n };
 }
 
 static uint64_t

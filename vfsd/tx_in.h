@@ -101,6 +101,14 @@ int items_request(const struct items *l, size_t i, union proto_req *q);
 /* Put results of v[0..n) where q has VFS_TX_RESULT. */
 int items_resolve(const struct items *l, size_t n, enum vfs_op op, void *q);
 
+/* It runs once more in t, and gets what it was given; ids are all that
+ * its transaction has got (NULL: none). */
+static inline void
+item_give_ids(const struct item *it, struct txn *t, const struct vfs_id *ids)
+{
+	txn_set_ids(t, it->nids > 0 ? ids + it->ids_at : NULL, it->nids);
+}
+
 /* Run operation i in t, where those before it have run. */
 int item_run(struct items *l, size_t i, struct txn *t, void *rep,
     struct orphans *o);

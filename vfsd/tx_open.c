@@ -42,7 +42,7 @@ run_again(struct tx *t, struct txn *p)
 		env.groups = was->groups;
 		env.ngroups = was->ngroups;
 		txn_set_env(p, &env);
-		txn_set_ids(p, ids + it->ids_at, it->nids);
+		item_give_ids(it, p, ids);
 		err = item_run(&t->items, i, p, &rep, NULL);
 	}
 	txn_set_env(p, was);

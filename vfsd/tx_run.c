@@ -316,7 +316,7 @@ run_one(const struct commit *c, struct txn *t, size_t i, struct orphans *o,
 	env.trace_id = c->env->trace_id;
 	txn_set_env(t, &env);
 	if (c->deps != NULL)
-		txn_set_ids(t, c->own.ids + it->ids_at, it->nids);
+		item_give_ids(it, t, c->own.ids);
 	err = item_run(c->items, i, t, &rep, o);
 	if (err == 0 && c->deps != NULL && it->id.n != was.n)
 		err = -VFS_CONFLICT;

@@ -1,7 +1,7 @@
 /*
  * core_model.h - a tree in memory, and operations on it and on a store
  *
- * For tests that include it all: core_model.c, tree_model.c.
+ * For tests that include it all: core_model.c, tree_model.c, fuzz/ops.c.
  */
 #ifndef TESTS_CORE_MODEL_H
 #define TESTS_CORE_MODEL_H
@@ -12,7 +12,9 @@
 #define DEPTH		3
 #define KIDS_MAX	NAMES
 #define XATTRS		3
-#define SIZE_MAX_	40000u
+#ifndef SIZE_MAX_
+#define SIZE_MAX_	40000u		/* of a file */
+#endif
 
 /* --- the model -------------------------------------------------------------- */
 
@@ -41,6 +43,7 @@ struct model {
 	struct fx *fx;
 	struct obj *root;
 	unsigned seed, mark;
+	const uint8_t *in, *end;	/* not NULL: what is drawn */
 	size_t numbers;
 	uint64_t last_id;
 	char done[100];			/* the last operation, for messages */
@@ -351,7 +354,7 @@ print_difference(const struct model *m, const char *want, const char *got)
 }
 
 static void
-compare(struct model *m)
+compare_dumps(struct model *m)
 {
 	char *want = NULL, *got = NULL;
 	size_t n;
@@ -367,16 +370,30 @@ compare(struct model *m)
 	if (strcmp(want, got) != 0)
 		print_difference(m, want, got);
 	assert_true(strcmp(want, got) == 0);
-	assert_int_equal(fx_check(m->fx), 0);
 	free(want);
 	free(got);
 }
 
+static void
+compare(struct model *m)
+{
+	compare_dumps(m);
+	assert_int_equal(fx_check(m->fx), 0);
+}
+
 /* --- operations on both ------------------------------------------------------ */
 
+/* Behind its end, bytes are 0. */
 static unsigned
 draw(struct model *m, unsigned n)
 {
+	unsigned v = 0, i;
+
+	if (m->in != NULL) {
+		for (i = 0; i < (n > 256 ? 2 : 1) && m->in < m->end; i++)
+			v = v << 8 | *m->in++;
+		return v % n;
+	}
 	return (unsigned)rand_r(&m->seed) % n;
 }
 
@@ -512,8 +529,8 @@ do_xattr(struct model *m, const char *path)
 static void
 do_bytes(struct model *m, const char *path)
 {
-	static uint8_t buf[20000];
-	size_t off = draw(m, 20000), n = 1 + draw(m, draw(m, 3) ? 200 :
+	static uint8_t buf[SIZE_MAX_ / 2];
+	size_t off = draw(m, SIZE_MAX_ / 2), n = 1 + draw(m, draw(m, 3) ? 200 :
 	    sizeof buf), i;
 	struct obj *o;
 
@@ -530,8 +547,9 @@ do_bytes(struct model *m, const char *path)
 		return;
 	}
 	snprintf(m->done, sizeof m->done, "write %s %zu %zu", path, off, n);
-	for (i = 0; i < n; i++)
-		buf[i] = (uint8_t)draw(m, 256);
+	for (i = 0; i < n; i++)		/* from bytes: one, and how it goes on */
+		buf[i] = m->in == NULL || i == 0 ? (uint8_t)draw(m, 256) :
+		    (uint8_t)(buf[i - 1] * 5 + 3);
 	same(m, fx_write(m->fx, path, off, buf, n), 0);
 	if (off > o->now.n)
 		memset(o->now.p + o->now.n, 0, off - o->now.n);
@@ -551,47 +569,6 @@ publish_below(struct obj *o, bool undo)
 		publish(o);
 	for (i = 0; i < o->nkids; i++)
 		publish_below(o->kids[i].o, undo);
-}
-
-static void
-do_store(struct model *m)
-{
-	unsigned what = draw(m, 6);
-
-	snprintf(m->done, sizeof m->done, "store %u", what);
-	switch (what) {
-	case 0:
-		fx_reopen(m->fx);
-		break;
-	case 1:
-		fx_reboot(m->fx);
-		publish_below(m->root, true);
-		break;
-	case 2:
-		same(m, fx_publish_all(m->fx), 0);
-		publish_below(m->root, false);
-		fx_restart(m->fx);
-		break;
-	case 3:
-		same(m, engine_checkpoint(m->fx->e), 0);
-		break;
-	case 4:
-		same(m, fx_publish_all(m->fx), 0);
-		publish_below(m->root, false);
-		break;
-	default:
-		same(m, fx_reclaim_all(m->fx), 0);
-		break;
-	}
-	compare(m);
-}
-
-static unsigned
-number(const char *name, unsigned other)
-{
-	const char *s = getenv(name);
-
-	return s ? (unsigned)strtoul(s, NULL, 0) : other;
 }
 
 #endif

@@ -64,9 +64,10 @@ record_from(struct txn_cur *c, struct journal_pos at,
 	err = txn_cur_seek_in(c, row_key_slice(&k), 1, &key, &val);
 	if (err < 0)
 		return err;
-	if ((err = row_key_parse(key, &p)) == 0)
-		*out = (struct journal_pos){ p.a, (uint32_t)p.b };
-	return err;
+	if (row_key_parse(key, &p) < 0 || p.b > UINT32_MAX)
+		return -VFS_CORRUPT;
+	*out = (struct journal_pos){ p.a, (uint32_t)p.b };
+	return 0;
 }
 
 /* The newest commit with records, or the newest record of a commit, at

@@ -36,7 +36,6 @@ struct replay {
 
 /* --- one record ---------------------------------------------------- */
 
-/* -VFS_NOENT where the history ends. */
 #ifdef PLANT_PART_OF_RECORD
 /* Of a torn record the rows that are whole, as if each came alone. */
 static int
@@ -62,6 +61,7 @@ record_part(struct replay *r)
 }
 #endif
 
+/* -VFS_NOENT where the history ends. */
 static int
 record_read(struct replay *r)
 {
@@ -269,6 +269,9 @@ place_seen(struct engine *e, struct vfs_slice val)
 }
 
 /*
+ * The keys must be ones of ours: the tables take no others, and the
+ * engine's own rows are never in the log.
+ *
  * A place that rows of the store or of the log name, though no longer the
  * newest rows, may be free and lie beyond all that is in use.
  */
@@ -277,15 +280,18 @@ places_seen(struct replay *r)
 {
 	void *snap = r->e->cur->base->snap[0];
 	const uint8_t *p = r->rec + REDO_HEAD;
+	struct row_parts parts;
 	struct vfs_slice old;
 	struct redo_row row;
 	uint32_t i;
 	int err;
 
 	for (i = 0; i < r->h.nrows; i++) {
-		if (redo_row_get(&p, r->rec + r->h.len, &row) < 0)
+		if (redo_row_get(&p, r->rec + r->h.len, &row) < 0 ||
+		    row_key_parse(row.key, &parts) < 0 ||
+		    parts.kind == ROW_META)
 			return malformed(r);
-		if (*(const uint8_t *)row.key.p != ROW_EXTENT)
+		if (parts.kind != ROW_EXTENT)
 			continue;
 		place_seen(r->e, row.val);
 		err = r->e->sops->get(snap, row.key, &old);

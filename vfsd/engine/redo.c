@@ -12,6 +12,8 @@
 #include "engine_impl.h"
 #include "plants.h"
 
+#define BLOCK_MAX	(UINT64_MAX / 2 / VFS_BLOCK - UINT32_MAX)
+
 void
 redo_head_put(uint8_t *p, const struct redo_head *h)
 {
@@ -125,7 +127,8 @@ redo_run_get(const uint8_t **p, const uint8_t *end, struct redo_run *r)
 	r->block = le_get64(*p);
 	r->bytes.n = le_get32(*p + 8);
 	r->bytes.p = *p + REDO_RUN;
-	if (r->bytes.n > left - REDO_RUN)
+	if (r->bytes.n == 0 || r->bytes.n > left - REDO_RUN ||
+	    r->block > BLOCK_MAX)
 		return -VFS_CORRUPT;
 	*p += REDO_RUN + r->bytes.n;
 	return 0;

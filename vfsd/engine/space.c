@@ -14,6 +14,8 @@
 #define WINDOW_BLOCKS	512u	/* kept contiguous for each */
 #define STREAM_MIN	8u	/* blocks at once: this file will grow */
 #define DISCARD_MIN	(1024u * 1024 / VFS_BLOCK)
+#define DISCARDS_MAX	65536u	/* at once; a damaged row may say that there
+				 * is room for ages */
 
 /* A freed range that waits. */
 struct freed {
@@ -454,6 +456,7 @@ space_settle(struct space *s, uint64_t readers_tick, uint64_t durable_tick)
 {
 	uint64_t upto = readers_tick < durable_tick ? readers_tick :
 	    durable_tick;
+	unsigned i;
 	int err;
 
 	pthread_mutex_lock(&s->mu);
@@ -461,9 +464,10 @@ space_settle(struct space *s, uint64_t readers_tick, uint64_t durable_tick)
 	if (err == 0)
 		err = settle_queue(s, &s->published, upto);
 	pthread_mutex_unlock(&s->mu);
-	while (err == 0 && (err = discard_one(s)) == 1)
-		err = 0;
-	return err;
+	for (i = 0; i < DISCARDS_MAX && err >= 0; i++)
+		if ((err = discard_one(s)) == 0)
+			break;
+	return err < 0 ? err : 0;
 }
 
 void
