@@ -187,6 +187,25 @@ is "vfsmake__old_output_is_gone" "$(cd "$mnt/www" && find . -type f | sort |
 is "vfsmake__leaves_nothing_behind" "$(ls -A "$mnt")" \
     "$(cd "$mnt" && ls -A | grep -v '\.new$')"
 refuse "vfsmake__without_a_source" ./vfsmake "$mnt" nosuch www
+
+# Killed anywhere, it has published all of one version or of the other.
+half=
+for i in {1..12}; do
+	for f in {1..60}; do
+		echo "version $i" >"$mnt/src/p$f.txt"
+	done
+	./vfsmake "$mnt" src www >/dev/null 2>&1 &
+	maker=$!
+	sleep "0.00$((i % 10))"
+	[ $((i % 4)) = 0 ] || kill -9 "$maker" 2>/dev/null
+	wait "$maker" 2>/dev/null
+	[ "$(cat "$mnt"/www/p*.html 2>/dev/null | grep version | sort -u |
+	    wc -l)" -le 1 ] || half="$half $i"
+	n=$(find "$mnt/www" -name 'p*.html' | wc -l)
+	case $n in 0 | 60) ;; *) half="$half $i:$n" ;; esac
+done
+is "vfsmake__killed__never_half" "$half" ""
+is "vfsmake__killed__leaves_nothing" "$(ls -A "$mnt" | grep '\.new$')" ""
 cd "$work" || exit 1
 check "unmount" unmount_store
 check "store_is_clean" store_is_clean

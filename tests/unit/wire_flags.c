@@ -1,4 +1,6 @@
-/* The wire front: flags that nobody knows are refused, by everything. */
+/* The wire front: what is refused by everything, and what that costs. */
+#include <unistd.h>
+
 #include "../cm.h"
 #include "../wire_rig.h"
 
@@ -75,6 +77,30 @@ flags__unknown__are_refused(void **state)
 	wire_peer_close(p);
 }
 
+/* Who counts credits by the manual must not lose one. */
+static void
+refused__without_a_look__gives_its_credit_back(void **state)
+{
+	struct wire_peer *p = wire_peer_unix(*state);
+	struct proto_hdr h = { .len = PROTO_HDR, .op = 0x3eff };
+	uint8_t msg[PROTO_HDR];
+
+	p->session = 77;
+	assert_int_equal(wire_look(p, "x"), -VFS_SESSION_CLOSED);
+	assert_int_equal(p->h.credits, 1);
+	p->session = 0;
+	h.req_id = p->req_id += 10;
+	proto_hdr_encode(&h, msg);
+	assert_int_equal(write(p->fd, msg, sizeof msg), sizeof msg);
+	assert_true(wire_hear(p));
+	assert_int_equal(p->h.status, VFS_UNKNOWN_OP);
+	assert_int_equal(p->h.credits, 1);
+	p->req_id -= 5;
+	assert_int_equal(wire_look(p, "x"), -VFS_MALFORMED);
+	assert_int_equal(p->h.credits, 1);
+	wire_peer_close(p);
+}
+
 static int
 setup(void **state)
 {
@@ -94,6 +120,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(flags__unknown__are_refused,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    refused__without_a_look__gives_its_credit_back,
 		    setup, teardown),
 	};
 

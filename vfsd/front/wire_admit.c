@@ -64,6 +64,8 @@ admit(struct wire_conn *c, struct wire_req *q)
 	struct wire_sess *ws = q->ws;
 	int err;
 
+	/* Also if it is refused: the peer has counted it. */
+	q->spent = !wire_is_control(q->op);
 	if (ws == NULL)
 		return -VFS_SESSION_CLOSED;
 	if (q->h.req_id <= ws->last_req) {
@@ -78,6 +80,8 @@ admit(struct wire_conn *c, struct wire_req *q)
 	if (!has_credit(c, ws, q)) {
 		c->w->n.no_credit++;
 		c->strikes++;
+		q->spent = c->ordinary < c->granted &&
+		    ws->ordinary < ws->limits.credits;
 		return -VFS_NO_CREDIT;
 	}
 	spend(c, ws, q);

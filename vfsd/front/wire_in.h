@@ -114,6 +114,7 @@ struct wire_req {
 	enum wire_class class;
 	bool queued;
 	bool ends;			/* DETACH, and it is all right */
+	bool spent;			/* a credit, which its reply returns */
 	struct wire *chore;		/* a job without a connection */
 	int early;			/* refused as it arrived: the error */
 	uint64_t early_detail;

@@ -267,8 +267,7 @@ static struct proto_hdr
 reply_hdr(const struct wire_req *q)
 {
 	return (struct proto_hdr){ .op = q->h.op, .req_id = q->h.req_id,
-		.session = q->h.session, .credits = q->early == 0 &&
-		!wire_is_control(q->op) ? 1 : 0 };
+		.session = q->h.session, .credits = q->spent };
 }
 
 size_t
