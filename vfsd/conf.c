@@ -42,7 +42,7 @@ static const struct option_row table[] = {
 	{ "noallow_other", K_OTHERS, AT(allow_other), false,
 	  "only its owner may (other users' default)" },
 	{ "listen=", K_LISTEN, 0, 0,
-	  "serve programs: unix:PATH, tcp:127.0.0.1:PORT, store" },
+	  "also serve at unix: tcp: 9p: ipc: serial:, or store" },
 	{ "default_permissions", K_NONE, 0, 0,
 	  "the kernel checks permissions (always on)" },
 	{ "durability=process", K_CLEAR, AT(sync_all), 0,
