@@ -34,15 +34,6 @@ name_of(const struct visible_commit *c, const struct visible_thing *x)
 	return (struct vfs_slice){ c->names + x->name_at, x->name_n };
 }
 
-static uint64_t
-clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 void
 visible_begin(struct visible_commit *c, struct visible *v)
 {
@@ -50,7 +41,7 @@ visible_begin(struct visible_commit *c, struct visible *v)
 	if (v == NULL)
 		return;
 	c->moves = atomic_load(&v->moves);
-	c->since_ns = clock_ns();
+	c->since_ns = visible_clock_ns();
 }
 
 /* --- what it touches ------------------------------------------------------- */
@@ -460,6 +451,9 @@ unmark(struct visible_commit *c)
 	size_t i, n = 0;
 
 	for (i = 0; i < c->marked; i++) {
+		if (c->tried && c->tries > 0 && !(c->things[i].is & IS_NAME) &&
+		    visible_holds(c->v, c->things[i].id))
+			visible_wary(c->v, c->things[i].hash);
 		if (c->things[i].mark == 0)
 			continue;
 		some[n++] = c->things[i].mark;

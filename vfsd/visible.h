@@ -54,6 +54,9 @@ struct visible_ear {
 	 * end.  NULL: anywhere. */
 	void (*run)(void *arg, void (*fn)(void *p), void *p);
 	void *arg;
+	/* For so long after a commit no answer about an object that it was
+	 * told of is kept. */
+	uint64_t wary_ns;
 };
 
 /* From now on; NULL: nobody.  Waits for those that are being told. */
@@ -71,6 +74,7 @@ void visible_enter(struct visible *v, unsigned thread);
 void visible_leave(struct visible *v, unsigned thread);
 /* May it?  Within, after visible_hold of what the reply hands over. */
 bool visible_keeps(struct visible *v, struct vfs_id id);
+bool visible_keeps_pages(struct visible *v, struct vfs_id id);
 bool visible_keeps_name(struct visible *v, struct vfs_id dir,
     struct vfs_slice name);
 /* The kernel is about to rename, which moves what it keeps. */

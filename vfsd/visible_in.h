@@ -11,6 +11,7 @@
 #include "visible.h"
 
 #define VISIBLE_MOVES	1024u		/* a power of two */
+#define VISIBLE_WARY	1024u		/* a power of two */
 
 /* A mark whose commit is done, as long as a request that began before it
  * may still hold the old state. */
@@ -30,6 +31,9 @@ struct visible {
 	pthread_mutex_t lock;		/* the ring of old marks; moved */
 	struct old_mark *old;
 	size_t old_at, old_n, old_cap;	/* cap: a power of two, or 0 */
+	_Atomic uint64_t wary[VISIBLE_WARY];	/* until when nothing is kept,
+					 * by hash of the object */
+	_Atomic uint64_t wary_ns;	/* of ear */
 	_Atomic bool listening;
 	_Atomic unsigned deaf;		/* commits that found it false */
 	pthread_rwlock_t ear_lock;	/* ear; read while it is told.  Never
@@ -51,6 +55,9 @@ int marks_add(struct visible *v, uint64_t hash);
 /* They linger until requests that are under way have ended. */
 void marks_retire(struct visible *v, const uint64_t *hash, size_t n);
 
+/* At the end of a commit that has told of the object. */
+void visible_wary(struct visible *v, uint64_t mark);
+uint64_t visible_clock_ns(void);
 bool visible_holds(struct visible *v, struct vfs_id id);
 
 #endif

@@ -93,6 +93,7 @@ visible_listen(struct visible *v, const struct visible_ear *ear)
 
 	pthread_rwlock_wrlock(&v->ear_lock);
 	v->ear = ear != NULL ? *ear : (struct visible_ear){ 0 };
+	atomic_store(&v->wary_ns, v->ear.wary_ns);
 	pthread_rwlock_unlock(&v->ear_lock);
 	atomic_store(&v->listening, ear != NULL);
 	while (ear != NULL && atomic_load(&v->deaf) > 0)
@@ -253,10 +254,45 @@ marked(struct visible *v, uint64_t mark)
 }
 
 bool
-visible_keeps(struct visible *v, struct vfs_id id)
+visible_keeps_pages(struct visible *v, struct vfs_id id)
 {
 	return !any_marks(v) ||
 	    (!marked(v, mark_object(id)) && !marked(v, MARK_ALL));
+}
+
+/* --- answers that are not kept though nothing is marked --------------------- */
+
+uint64_t
+visible_clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static _Atomic uint64_t *
+wary_of(struct visible *v, uint64_t mark)
+{
+	return &v->wary[mark >> 32 & (VISIBLE_WARY - 1)];
+}
+
+void
+visible_wary(struct visible *v, uint64_t mark)
+{
+	uint64_t ns = atomic_load(&v->wary_ns);
+
+	if (ns > 0)
+		atomic_store(wary_of(v, mark), visible_clock_ns() + ns);
+}
+
+bool
+visible_keeps(struct visible *v, struct vfs_id id)
+{
+	uint64_t until = atomic_load(wary_of(v, mark_object(id)));
+
+	return (until == 0 || until <= visible_clock_ns()) &&
+	    visible_keeps_pages(v, id);
 }
 
 bool

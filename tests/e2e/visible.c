@@ -9,6 +9,7 @@
  *	probe visible bulk STORE MOUNT MS
  *	probe visible trees STORE MOUNT MS THREADS
  *	probe visible open STORE MOUNT MS
+ *	probe visible own STORE MOUNT MS THREADS chmod|link|none
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -327,6 +328,9 @@ visible_main(int argc, char **argv)
 	if (strcmp(argv[1], "trees") == 0 && argc > 5)
 		rc = visible_trees(&b, (unsigned)atoi(argv[4]),
 		    (unsigned)atoi(argv[5]));
+	if (strcmp(argv[1], "own") == 0 && argc > 6)
+		rc = visible_own(&b, (unsigned)atoi(argv[4]),
+		    (unsigned)atoi(argv[5]), argv[6]);
 	if (strcmp(argv[1], "open") == 0)
 		rc = visible_open(&b, (unsigned)atoi(argv[4]));
 	both_close(&b);

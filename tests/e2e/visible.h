@@ -31,6 +31,8 @@ int visible_cost(struct both *b);
 int visible_bulk(struct both *b, unsigned ms);
 int visible_rules(struct both *b);
 int visible_trees(struct both *b, unsigned ms, unsigned threads);
+int visible_own(struct both *b, unsigned ms, unsigned threads,
+    const char *how);
 int visible_open(struct both *b, unsigned ms);
 
 #endif

@@ -56,6 +56,12 @@ else
 	skip "a filesystem mounted inside is still there" "needs root"
 fi
 
+# The kernel's own changes of the same files beside the commits.
+for how in link chmod; do
+	run "the kernel's $how beside commits takes nothing back" 60 \
+	    own "$store" "$mnt" $((ms / 4)) 4 $how
+done
+
 run "directories that are exchanged whole" 60 \
     trees "$store" "$mnt" $((ms / 2)) 4
 

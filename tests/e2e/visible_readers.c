@@ -50,15 +50,16 @@ struct run {
 /* --- what readers see --------------------------------------------------------- */
 
 static void
-note(struct run *r, unsigned kind, uint64_t floor, int64_t got)
+note(struct run *r, unsigned kind, const char *name, uint64_t floor,
+    int64_t got)
 {
 	uint64_t was = atomic_load(&r->seen);
 
 	atomic_fetch_add(&r->n[kind], 1);
 	if (got < (int64_t)floor) {
 		if (atomic_fetch_add(&r->bad[kind], 1) < 5)
-			printf("# %s: %ld after %lu\n", kinds[kind],
-			    (long)got, (unsigned long)floor);
+			printf("# %s, %s: %ld after %lu\n", kinds[kind],
+			    name, (long)got, (unsigned long)floor);
 		return;
 	}
 	while ((int64_t)was < got &&
@@ -120,7 +121,7 @@ see_stat(struct run *r, unsigned kind, const char *name)
 {
 	uint64_t floor = floor_of(r);
 
-	note(r, kind, floor, stat_gen(r, name));
+	note(r, kind, name, floor, stat_gen(r, name));
 }
 
 static void
@@ -130,7 +131,7 @@ see_read(struct run *r, unsigned kind, const char *name)
 	char text[TEXT + 1];
 	int fd = openat(r->b->dfd, name, O_RDONLY);
 
-	note(r, kind, floor, fd < 0 ? -errno :
+	note(r, kind, name, floor, fd < 0 ? -errno :
 	    text_gen(text, read(fd, text, sizeof text)));
 	if (fd >= 0)
 		close(fd);
@@ -142,7 +143,7 @@ see_open(struct run *r, unsigned i)
 	uint64_t floor = atomic_load(&r->committed);
 	char text[TEXT + 1];
 
-	note(r, READ_OPEN, floor, text_gen(text,
+	note(r, READ_OPEN, "open", floor, text_gen(text,
 	    pread(r->fd[i], text, sizeof text, 0)));
 }
 
@@ -152,7 +153,7 @@ see_fstat(struct run *r, unsigned i)
 	uint64_t floor = floor_of(r);
 	struct stat st;
 
-	note(r, FSTAT, floor, fstat(r->fd[i], &st) != 0 ? -errno :
+	note(r, FSTAT, "open", floor, fstat(r->fd[i], &st) != 0 ? -errno :
 	    st.st_mtim.tv_sec - BASE);
 }
 
@@ -169,8 +170,9 @@ see_absence(struct run *r)
 	even = fstatat(r->b->dfd, "p0", &st, 0) == 0;
 	odd = fstatat(r->b->dfd, "p1", &st, 0) == 0;
 	after = stat_gen(r, "s1");
-	note(r, ABSENT, floor, before);
-	note(r, ABSENT, before > 0 ? (uint64_t)before : 0, after);
+	note(r, ABSENT, "s0", floor, before);
+	note(r, ABSENT, "s1", before > 0 ? (uint64_t)before : 0,
+	    after);
 	if (before == after && (even != (before % 2 == 0) || even == odd)) {
 		if (atomic_fetch_add(&r->bad[ABSENT], 1) < 5)
 			printf("# generation %ld: p0 %d, p1 %d\n",
@@ -196,7 +198,8 @@ see_list(struct run *r)
 			swapped++;
 		if (e->d_name[0] == 's' || e->d_name[0] == 'a') {
 			floor = floor_of(r);
-			note(r, LIST, floor, stat_gen(r, e->d_name));
+			note(r, LIST, e->d_name, floor,
+			    stat_gen(r, e->d_name));
 		}
 	}
 	closedir(d);
@@ -374,6 +377,7 @@ untouched(struct run *r)
 	unsigned i;
 
 	pthread_rwlock_wrlock(&r->pause);
+	settled(r);			/* the first answers are not kept */
 	fstat(r->b->dfd, &st);		/* the directory itself has changed */
 	faccessat(r->b->dfd, "u0", F_OK, 0);
 	before = settled(r);

@@ -397,6 +397,29 @@ visible__touches_more_the_second_time__that_is_told_too(void **state)
 	assert_int_equal(e->n, 4);	/* which the kernel does not hold */
 }
 
+static void
+visible__first_answers_after_a_commit__are_not_kept(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f"), g = file(e, "g"), h = file(e, "h");
+	struct visible_ear ear = { .object = on_object, .name = on_name,
+		.arg = e, .wary_ns = UINT32_MAX };
+
+	visible_listen(e->v, &ear);
+	visible_hold(e->v, f, 1);
+	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
+	assert_int_equal(do_chmod(e->r, 0, g, 0600), 0);
+	assert_false(visible_keeps(e->v, f));
+	assert_true(visible_keeps_pages(e->v, f));
+	assert_true(visible_keeps(e->v, g));	/* nobody had it */
+	ear.wary_ns = 1;
+	visible_hold(e->v, h, 1);
+	visible_listen(e->v, &ear);
+	assert_int_equal(do_chmod(e->r, 0, h, 0600), 0);
+	while (!visible_keeps(e->v, h))
+		;
+}
+
 /* --- bounds ------------------------------------------------------------------------ */
 
 static struct vfs_id bystander;		/* of see_all */
@@ -460,6 +483,7 @@ main(void)
 		TEST(visible__answer_that_is_taken_unseen__is_in_before_anything_is_kept),
 		TEST(visible__object_on_its_way_out__is_waited_for_no_longer),
 		TEST(visible__touches_more_the_second_time__that_is_told_too),
+		TEST(visible__first_answers_after_a_commit__are_not_kept),
 		TEST(visible__more_than_is_marked_one_by_one__all_is_marked),
 		TEST(visible__nobody_listens__nothing_is_asked_of_it),
 	};

@@ -71,7 +71,7 @@ fuse_do_open(struct freq *q)
 		return err;
 	/* Its bytes are about to change, or have, and pages of before may
 	 * be there still. */
-	if (!freq_keeps(q, oq.id))
+	if (!freq_keeps_pages(q, oq.id))
 		out.open_flags &= ~FOPEN_KEEP_CACHE;
 	err = fuse_handle_add(q->f->handles, oq.id, in->flags, &out.fh);
 	if (err < 0)

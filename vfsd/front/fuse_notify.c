@@ -12,6 +12,11 @@
  * INVAL_INODE makes attributes of replies to requests that were sent before
  * it useless, but for SETATTR and LINK, which have the object's lock; so has
  * INVAL_ENTRY in it.
+ *
+ * A stat that may use the attributes which the kernel has takes no lock, and
+ * a reply first says that they may be used and then puts new ones in: who
+ * looks in between goes back.  So the first replies about what has changed
+ * are not kept, and the one that is says what is there already.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +25,7 @@
 #include "fuse_req.h"
 #include "fuse_tell.h"
 
+#define WARY_NS		1000000u	/* some answers are taken in then */
 #define SET_FRESH_NS	10000000000ull	/* after that a reply was taken in */
 
 /* --- to the kernel ---------------------------------------------------------- */
@@ -228,7 +234,8 @@ int
 fuse_notify_start(struct fuse_front *f)
 {
 	struct visible_ear ear = { .object = on_object, .name = on_name,
-		.unseen = on_unseen, .run = on_run, .arg = f };
+		.unseen = on_unseen, .run = on_run, .arg = f,
+		.wary_ns = WARY_NS };
 	int err;
 
 	if ((err = fuse_tellers_start(f->notice_fd, &f->tellers)) < 0)
@@ -260,6 +267,12 @@ bool
 freq_keeps(const struct freq *q, struct vfs_id id)
 {
 	return q->watched && visible_keeps(q->f->visible, id);
+}
+
+bool
+freq_keeps_pages(const struct freq *q, struct vfs_id id)
+{
+	return q->watched && visible_keeps_pages(q->f->visible, id);
 }
 
 bool
