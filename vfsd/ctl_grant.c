@@ -110,9 +110,41 @@ hex(const struct vfs_buf *token, char out[2 * VFS_TOKEN_BYTES + 1])
 
 /* --- grant -------------------------------------------------------------- */
 
-enum { G_ROOT, G_RIGHTS, G_TTL, G_UID, G_GID, G_LABEL };
+enum { G_ROOT, G_RIGHTS, G_TTL, G_UID, G_GID, G_LABEL, G_MAX };
 static const char *const grant_flags[] = { "--root=", "--rights=", "--ttl=",
-	"--uid=", "--gid=", "--label=", NULL };
+	"--uid=", "--gid=", "--label=", "--max=", NULL };
+
+/* "handles=64,tx=1,bytes=65536"; false if something in it means nothing.
+ * 0 would be no limit of its own. */
+static bool
+parse_max(const char *s, struct vfs_grant *q)
+{
+	static const char *const names[] = { "handles", "credits", "tx",
+		"bytes" };
+	uint32_t *const to[] = { &q->max_handles, &q->max_credits,
+		&q->max_tx_open };
+	size_t i, n;
+	uint64_t v;
+	char *end;
+
+	for (; *s != 0; s = end + (*end == ',')) {
+		n = strcspn(s, "=");
+		for (i = 0; i < 4 && (strlen(names[i]) != n ||
+		    strncmp(s, names[i], n) != 0); i++)
+			;
+		if (i == 4 || s[n] != '=' || s[n + 1] < '0' ||
+		    s[n + 1] > '9')
+			return false;
+		v = strtoull(s + n + 1, &end, 10);
+		if (v == 0 || v > UINT32_MAX || (*end != 0 && *end != ','))
+			return false;
+		if (i < 3)
+			*to[i] = (uint32_t)v;
+		else
+			q->max_bytes = v;
+	}
+	return true;
+}
 
 /* Everything but the root. */
 static bool
@@ -140,6 +172,11 @@ grant_options(const struct ctl_args *a, struct vfs_grant *q)
 			    "or %s\n", a->value[G_UID], a->value[G_GID]);
 			return false;
 		}
+	}
+	if (a->flag[G_MAX] && !parse_max(a->value[G_MAX], q)) {
+		fprintf(stderr, "vfsctl grant: not limits: %s\n",
+		    a->value[G_MAX]);
+		return false;
 	}
 	if (a->flag[G_LABEL])
 		q->label = (struct vfs_slice){ a->value[G_LABEL],

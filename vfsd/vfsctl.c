@@ -60,6 +60,8 @@ static const struct ctl_cmd cmds[] = {
 	    "    --ttl=TIME     30s, 15m, 1h, 7d (for ever)\n"
 	    "    --uid=N        acts as this user ...\n"
 	    "    --gid=N        ... and group (as nobody in particular)\n"
+	    "    --max=LIMITS   handles=N,credits=N,tx=N,bytes=N of each "
+	    "session\n"
 	    "    --label=TEXT   what it is for\n",
 	    ctl_grant, CTL_USAGE },
 	{ "sessions", "PATH", "who is there, and which tokens are out",

@@ -31,6 +31,19 @@ def make(c, name):
     return r["created"]
 
 
+def opens(c, n):
+    """So many handles beside the root's."""
+    for _ in range(int(n)):
+        c.call("WALK", dir=c.attach["root"], flags=1, path=b"src/f")
+    return n
+
+
+def begins(c, n):
+    for _ in range(int(n)):
+        c.call("TX_BEGIN", flags=0, idle_ms=0)
+    return n
+
+
 def stat(c, number):
     return c.call("STAT", id=int(number))["attr"]["id"]
 
@@ -43,7 +56,8 @@ def wait(c, fifo, number):
     return stat(c, number)
 
 
-DO = {"walk": walk, "make": make, "stat": stat, "wait": wait}
+DO = {"walk": walk, "make": make, "stat": stat, "wait": wait,
+      "opens": opens, "begins": begins}
 
 if __name__ == "__main__":
     main()

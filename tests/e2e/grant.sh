@@ -47,6 +47,17 @@ is "grant__no_time__is_usage" $? 2
 "$vfsctl" grant --uid 5 "$mnt" >/dev/null 2>&1
 is "grant__uid_without_gid__is_usage" $? 2
 
+# --- how much
+few=$("$vfsctl" grant --root /proj --rights r,w --max handles=4,tx=2 "$mnt")
+is "max__handles_at_the_limit" "$(as "$few" opens 3)" 3
+is "max__handles_one_past" "$(as "$few" opens 4)" QUOTA
+is "max__transactions_at_the_limit" "$(as "$few" begins 2)" 2
+is "max__transactions_one_past" "$(as "$few" begins 3)" QUOTA
+for l in handles=0 handles= files=3 tx=2x tx=-1; do
+	"$vfsctl" grant --max "$l" "$mnt" >/dev/null 2>&1
+	is "max__${l}__is_usage" $? 2
+done
+
 # --- who is there, what was denied
 is "sessions__lists_the_token" "$("$vfsctl" sessions --json "$mnt" |
     json '[t["root"] for t in d if t["label"] == "ci"][0]')" "$root"
