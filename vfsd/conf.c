@@ -1,4 +1,3 @@
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -8,6 +7,7 @@
 #include "../protocol/limits.h"
 #include "conf.h"
 #include "front/listen.h"
+#include "report.h"
 
 /* What an option does to conf. */
 enum kind {
@@ -102,17 +102,6 @@ static const struct option_row table[] = {
 
 #define NROWS	(sizeof table / sizeof table[0])
 
-static int
-say(char *why, size_t cap, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, cap, fmt, ap);
-	va_end(ap);
-	return -1;
-}
-
 static const struct option_row *
 option_find(const char *word)
 {
@@ -133,7 +122,7 @@ static int
 listen_add(struct conf *c, const char *spec, char *why, size_t cap)
 {
 	if (c->nlisten == CONF_LISTEN_MAX)
-		return say(why, cap, "more than %u places to listen at",
+		return report_why(why, cap, "more than %u places to listen at",
 		    CONF_LISTEN_MAX);
 	if (listen_check(spec, why, cap) != 0)
 		return -1;
@@ -158,7 +147,8 @@ journal_size(struct conf *c, const char *word, char *why, size_t cap)
 		end++;
 	}
 	if (*end != '\0' || n < VFS_JOURNAL_BYTES_MIN || *word == '-')
-		return say(why, cap, "journal=%s: a size of at least %uK is "
+		return report_why(why, cap,
+		    "journal=%s: a size of at least %uK is "
 		    "needed", word, VFS_JOURNAL_BYTES_MIN >> 10);
 	c->journal_max = n;
 	return 0;
@@ -175,7 +165,8 @@ option_apply(struct conf *c, const char *word, char *why, size_t cap)
 	    strncmp(word, "user=", 5) == 0)
 		return 0;
 	if ((r = option_find(word)) == NULL)
-		return say(why, cap, "unknown option '%s': vfsd --help lists "
+		return report_why(why, cap,
+		    "unknown option '%s': vfsd --help lists "
 		    "them", word);
 	field = (char *)c + r->off;
 	switch (r->kind) {
@@ -230,7 +221,7 @@ options_parse(struct conf *c, const char *s, char *why, size_t cap)
 		if (*s == '\\' && s[1] != '\0')
 			s++;
 		if (n + 1 == sizeof word)
-			return say(why, cap, "an option is too long");
+			return report_why(why, cap, "an option is too long");
 		word[n++] = *s;
 	}
 }
@@ -250,9 +241,10 @@ store_arg(struct conf *c, char *why, size_t cap)
 		dir = colon + 1;
 	}
 	if (*dir == '\0')
-		return say(why, cap, "the store's name is empty");
+		return report_why(why, cap, "the store's name is empty");
 	if (strlen(dir) >= sizeof c->store)
-		return say(why, cap, "%.60s...: the name is too long", dir);
+		return report_why(why, cap,
+		    "%.60s...: the name is too long", dir);
 	strcpy(c->store, dir);
 	return 0;
 }
@@ -269,7 +261,7 @@ one_arg(struct conf *c, int argc, char **argv, int *i, bool *rest,
 		else if (c->mount_arg == NULL)
 			c->mount_arg = a;
 		else
-			return say(why, cap, "'%s' is one argument too "
+			return report_why(why, cap, "'%s' is one argument too "
 			    "many: vfsd [-f] [-o OPT,...] STORE MOUNTPOINT",
 			    a);
 		return 0;
@@ -287,10 +279,10 @@ one_arg(struct conf *c, int argc, char **argv, int *i, bool *rest,
 	else if (strncmp(a, "-o", 2) == 0) {
 		opts = a[2] != '\0' ? a + 2 : ++*i < argc ? argv[*i] : NULL;
 		if (opts == NULL)
-			return say(why, cap, "-o needs an option");
+			return report_why(why, cap, "-o needs an option");
 		return options_parse(c, opts, why, cap);
 	} else
-		return say(why, cap, "unknown argument '%s': see vfsd "
+		return report_why(why, cap, "unknown argument '%s': see vfsd "
 		    "--help", a);
 	return 0;
 }
@@ -312,13 +304,14 @@ conf_parse(int argc, char **argv, struct conf *out, char *why, size_t cap)
 		return 0;
 	if (out->store_arg == NULL ||
 	    (out->mount_arg == NULL && out->nlisten == 0))
-		return say(why, cap, "a store and a mount point are needed, "
+		return report_why(why, cap,
+		    "a store and a mount point are needed, "
 		    "or a place to listen at: vfsd [-f] [-o OPT,...] STORE "
 		    "MOUNTPOINT");
 	if (out->rdonly)
 		out->mount_flags |= MS_RDONLY;
 	if (out->no_sandbox && out->require_sandbox)
-		return say(why, cap, "no-sandbox and require-sandbox "
+		return report_why(why, cap, "no-sandbox and require-sandbox "
 		    "exclude each other");
 	return store_arg(out, why, cap);
 }

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +15,11 @@
 #include "../protocol/limits.h"
 #include "front/fuse_abi.h"
 #include "mount.h"
+#include "report.h"
 
 #define DEV	"/dev/fuse"
 #define HELPER	"fusermount3"
 #define REQUEST_MAX	(VFS_IO_MAX + 8192u)	/* as in front/fuse_req.h */
-
-static int
-say(char *why, size_t cap, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, cap, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* --- /proc/self/mountinfo ------------------------------------------ */
 
@@ -219,7 +208,7 @@ attach_helper(const struct mount_conf *c, int *fd, char *why, size_t cap)
 	FILE *f = open_memstream(&opts, &n);
 
 	if (f == NULL)
-		return say(why, cap, "out of memory");
+		return report_why(why, cap, "out of memory");
 	fputs("subtype=vfsd,default_permissions,fsname=", f);
 	put_escaped(f, c->source);
 	for (i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -230,7 +219,7 @@ attach_helper(const struct mount_conf *c, int *fd, char *why, size_t cap)
 	fclose(f);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
 		free(opts);
-		return say(why, cap, "socketpair: %s", strerror(errno));
+		return report_why(why, cap, "socketpair: %s", strerror(errno));
 	}
 	char *argv[] = { HELPER, "-o", opts, "--",
 	    (char *)(uintptr_t)c->path, NULL };
@@ -242,7 +231,7 @@ attach_helper(const struct mount_conf *c, int *fd, char *why, size_t cap)
 	close(pair[1]);
 	if (*fd >= 0)
 		return 0;
-	return say(why, cap, "cannot mount on %s: %s", c->path,
+	return report_why(why, cap, "cannot mount on %s: %s", c->path,
 	    said[0] != '\0' ? said : HELPER " failed");
 }
 
@@ -257,7 +246,7 @@ attach_direct(const struct mount_conf *c, int *out, char *why, size_t cap)
 	fd = open(DEV, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		e = errno;
-		say(why, cap, DEV ": %s%s", strerror(e), e == ENOENT ||
+		report_why(why, cap, DEV ": %s%s", strerror(e), e == ENOENT ||
 		    e == ENODEV ? " (is the fuse module there?)" : "");
 		errno = e;
 		return -1;
@@ -268,7 +257,8 @@ attach_direct(const struct mount_conf *c, int *out, char *why, size_t cap)
 	if (mount(c->source, c->path, MOUNT_TYPE, c->flags, data) != 0) {
 		e = errno;
 		close(fd);
-		say(why, cap, "cannot mount on %s: %s", c->path, strerror(e));
+		report_why(why, cap,
+		    "cannot mount on %s: %s", c->path, strerror(e));
 		errno = e;
 		return -1;
 	}
@@ -322,13 +312,13 @@ detach_path(const char *path, bool lazy, bool dead, char *why, size_t cap)
 	if (errno == EBUSY)
 		return 1;
 	if (errno != EPERM)
-		return say(why, cap, "cannot unmount %s: %s", path,
+		return report_why(why, cap, "cannot unmount %s: %s", path,
 		    strerror(errno));
 	if (helper_run(argv, -1, said, sizeof said) == 0)
 		return 0;
 	if (!lazy)
 		return 1;		/* it does not say why */
-	return say(why, cap, "cannot unmount %s: %s", path, said);
+	return report_why(why, cap, "cannot unmount %s: %s", path, said);
 }
 
 int
@@ -381,10 +371,12 @@ mount_clear(const char *path, char *why, size_t cap)
 	char type[64];
 
 	if (!mount_type_at(path, type, sizeof type))
-		return say(why, cap, "%s: the daemon that served it is dead, "
+		return report_why(why, cap,
+		    "%s: the daemon that served it is dead, "
 		    "and it is not known as a mount point here", path);
 	if (strcmp(type, MOUNT_TYPE) != 0)
-		return say(why, cap, "%s is a dead mount of type %s: unmount "
+		return report_why(why, cap,
+		    "%s is a dead mount of type %s: unmount "
 		    "it first", path, type);
 	return detach_path(path, true, true, why, cap) == 0 ? 0 : -1;
 }

@@ -20,6 +20,17 @@ report_to_syslog(struct report *r)
 	r->to_syslog = true;
 }
 
+int
+report_why(char *why, size_t cap, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, cap, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
 void
 report_line(struct report *r, int level, const char *fmt, ...)
 {

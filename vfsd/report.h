@@ -29,6 +29,10 @@ void report_to_syslog(struct report *r);
 void report_line(struct report *r, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Why something cannot be, into the caller's room; -1, to be returned. */
+int report_why(char *why, size_t cap, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* For engine_conf.report; arg is a struct report. */
 void report_fault(void *arg, const struct fault_rec *f);
 

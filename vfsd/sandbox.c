@@ -5,7 +5,6 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,18 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "report.h"
 #include "sandbox.h"
-
-static int
-say(char *why, size_t cap, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, cap, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 int
 sandbox_become_owner(int store_dirfd, char *why, size_t cap)
@@ -37,13 +26,14 @@ sandbox_become_owner(int store_dirfd, char *why, size_t cap)
 	if (geteuid() != 0)
 		return 0;
 	if (fstat(store_dirfd, &st) != 0)
-		return say(why, cap, "fstat: %s", strerror(errno));
+		return report_why(why, cap, "fstat: %s", strerror(errno));
 	if (st.st_uid == 0)
 		return 0;
 	if (setgroups(0, NULL) != 0 ||
 	    setresgid(st.st_gid, st.st_gid, st.st_gid) != 0 ||
 	    setresuid(st.st_uid, st.st_uid, st.st_uid) != 0)
-		return say(why, cap, "cannot become the store's owner: %s",
+		return report_why(why, cap,
+		    "cannot become the store's owner: %s",
 		    strerror(errno));
 	/* Our own /proc entries stay ours. */
 	prctl(PR_SET_DUMPABLE, 1);
@@ -128,11 +118,12 @@ sandbox_files(int store_dirfd, bool rdonly, char *why, size_t cap)
 		allowed |= LL_WRITE_FILE | LL_REMOVE_FILE | LL_MAKE_REG |
 		    LL_MAKE_SOCK | LL_TRUNCATE;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return say(why, cap, "no_new_privs: %s", strerror(errno));
+		return report_why(why, cap,
+		    "no_new_privs: %s", strerror(errno));
 	if (drop_capabilities() != 0)
-		return say(why, cap, "capset: %s", strerror(errno));
+		return report_why(why, cap, "capset: %s", strerror(errno));
 	if (landlock(store_dirfd, allowed) != 0)
-		return say(why, cap, "this kernel has no Landlock (%s)",
+		return report_why(why, cap, "this kernel has no Landlock (%s)",
 		    strerror(errno));
 	return 0;
 }
@@ -250,6 +241,6 @@ sandbox_calls(char *why, size_t cap)
 	prog.len = f.n;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	    FLAG_TSYNC | FLAG_SPEC_ALLOW, &prog) != 0)
-		return say(why, cap, "seccomp: %s", strerror(errno));
+		return report_why(why, cap, "seccomp: %s", strerror(errno));
 	return 0;
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,23 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "report.h"
 #include "storedir.h"
 
 #define MARK_NEW	STOREDIR_MARK ".new"
 #define MARK_MAX	512
 #define ROOM_MIN	(3u << 20)	/* the smallest log, and some rows */
 #define LOCK_WAIT_MS	1500	/* a killed daemon takes a moment to go */
-
-static int
-say(char *why, size_t cap, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, cap, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 static void
 parent_of(const char *path, char *out, size_t cap)
@@ -128,36 +117,38 @@ recognize(struct storedir *d, const char *path, char *why, size_t cap)
 			d->fresh = true;
 			return 0;
 		case 0:
-			return say(why, cap, "%s is not a store (no %s in "
+			return report_why(why, cap,
+			    "%s is not a store (no %s in "
 			    "it) and not empty: name a store, or a directory "
 			    "that is empty or new", path, STOREDIR_MARK);
 		default:
-			return say(why, cap, "%s: cannot read: %s", path,
+			return report_why(why, cap, "%s: cannot read: %s", path,
 			    strerror(errno));
 		}
 	}
 	if (fd < 0)
-		return say(why, cap, "%s/%s: %s", path, STOREDIR_MARK,
+		return report_why(why, cap, "%s/%s: %s", path, STOREDIR_MARK,
 		    strerror(errno));
 	n = read(fd, text, MARK_MAX);
 	close(fd);
 	if (n < 0)
-		return say(why, cap, "%s/%s: cannot read: %s", path,
+		return report_why(why, cap, "%s/%s: cannot read: %s", path,
 		    STOREDIR_MARK, strerror(errno));
 	text[n] = '\0';
 	if (sscanf(text, "vfsd store\nformat %d\nstate %15s", &format,
 	    state) != 2)
-		return say(why, cap, "%s/%s is damaged: the first lines of "
+		return report_why(why, cap,
+		    "%s/%s is damaged: the first lines of "
 		    "it should say: vfsd store, format %d, state ready",
 		    path, STOREDIR_MARK, STOREDIR_FORMAT);
 	if (format != STOREDIR_FORMAT)
-		return say(why, cap, "%s has store format %d, this vfsd "
+		return report_why(why, cap, "%s has store format %d, this vfsd "
 		    "knows format %d: use the vfsd that made it", path,
 		    format, STOREDIR_FORMAT);
 	/* Fresh means that all in it goes: only if it says just that. */
 	d->fresh = strcmp(state, "new") == 0;
 	if (!d->fresh && strcmp(state, "ready") != 0)
-		return say(why, cap, "%s/%s is damaged: state %s, which "
+		return report_why(why, cap, "%s/%s is damaged: state %s, which "
 		    "should be ready", path, STOREDIR_MARK, state);
 	return 0;
 }
@@ -171,37 +162,42 @@ storedir_open(const char *path, bool create, bool rdonly,
 
 	if (create && !rdonly && stat(path, &st) != 0 && errno == ENOENT &&
 	    !has_room(path))
-		return say(why, cap, "%s: cannot make the store: no space "
+		return report_why(why, cap,
+		    "%s: cannot make the store: no space "
 		    "left: make room on the disk and try again", path);
 	if (create && !rdonly && mkdir(path, 0700) == 0) {
 		d.made = true;
 		if (sync_parent(path) != 0) {
-			say(why, cap, "%s: cannot make it durable: %s", path,
+			report_why(why, cap,
+			    "%s: cannot make it durable: %s", path,
 			    strerror(errno));
 			rmdir(path);
 			return -1;
 		}
 	} else if (create && !rdonly && errno != EEXIST) {
-		return say(why, cap, "%s: cannot make the store: %s", path,
+		return report_why(why, cap,
+		    "%s: cannot make the store: %s", path,
 		    strerror(errno));
 	}
 	d.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d.fd < 0)
-		return say(why, cap, "%s: cannot open the store: %s", path,
+		return report_why(why, cap,
+		    "%s: cannot open the store: %s", path,
 		    strerror(errno));
 	if (lock(d.fd) != 0) {
 		if (errno == EWOULDBLOCK)
-			say(why, cap, "%s is in use: another vfsd, or a "
+			report_why(why, cap, "%s is in use: another vfsd, or a "
 			    "check, works on it", path);
 		else
-			say(why, cap, "%s: cannot lock: %s", path,
+			report_why(why, cap, "%s: cannot lock: %s", path,
 			    strerror(errno));
 		goto bad;
 	}
 	if (recognize(&d, path, why, cap) != 0)
 		goto bad;
 	if (d.fresh && (rdonly || !create)) {
-		say(why, cap, "%s holds no store: mount it without ro to "
+		report_why(why, cap,
+		    "%s holds no store: mount it without ro to "
 		    "make one", path);
 		goto bad;
 	}

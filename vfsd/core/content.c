@@ -242,15 +242,6 @@ content_plan_convert(struct txn *rt, const struct node *n, struct plan *p)
 
 /* --- the end of it ------------------------------------------------------ */
 
-static int
-del_row(struct txn *t, enum row_kind kind, struct vfs_id id)
-{
-	struct row_key k;
-
-	row_key_id(&k, kind, id.n);
-	return txn_del(t, row_key_slice(&k));
-}
-
 int
 content_delete(struct txn *t, struct node *n)
 {
@@ -269,11 +260,11 @@ content_delete(struct txn *t, struct node *n)
 		if (err != 0)
 			return err;
 	}
-	if (n->draft && ((err = del_row(t, ROW_DINLINE, n->id)) < 0 ||
-	    (err = del_row(t, ROW_DRAFT, n->id)) < 0))
+	if (n->draft && ((err = node_del_row(t, ROW_DINLINE, n->id)) < 0 ||
+	    (err = node_del_row(t, ROW_DRAFT, n->id)) < 0))
 		return err;
 	if ((n->draft || (n->in.flags & INODE_INLINE)) &&
-	    (err = del_row(t, ROW_INLINE, n->id)) < 0)
+	    (err = node_del_row(t, ROW_INLINE, n->id)) < 0)
 		return err;
 	n->draft = false;
 	n->in.blocks = 0;

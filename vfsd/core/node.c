@@ -287,3 +287,12 @@ node_kill_suidgid(struct txn *t, struct node *n)
 	n->in.mode &= ~kill;
 	return true;
 }
+
+int
+node_del_row(struct txn *t, enum row_kind kind, struct vfs_id id)
+{
+	struct row_key k;
+
+	row_key_id(&k, kind, id.n);
+	return txn_del(t, row_key_slice(&k));
+}

@@ -29,6 +29,8 @@ int node_get_published(struct txn *t, struct vfs_id id, struct node *out);
 
 int node_put(struct txn *t, const struct node *n);	/* !n->draft */
 int node_put_draft(struct txn *t, const struct node *n);
+/* A row that an object has one of. */
+int node_del_row(struct txn *t, enum row_kind kind, struct vfs_id id);
 
 /*
  * A new object: a fresh id, all times now, nlink 1 (directories 2).

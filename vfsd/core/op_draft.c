@@ -8,15 +8,6 @@
 
 #include "content.h"
 
-static int
-del_row(struct txn *t, enum row_kind kind, struct vfs_id id)
-{
-	struct row_key k;
-
-	row_key_id(&k, kind, id.n);
-	return txn_del(t, row_key_slice(&k));
-}
-
 int
 draft_cut(struct txn *t, struct node *n)
 {
@@ -29,7 +20,7 @@ draft_cut(struct txn *t, struct node *n)
 		if (err < 0)
 			return err;
 		if ((n->in.flags & INODE_INLINE) &&
-		    (err = del_row(t, ROW_DINLINE, n->id)) < 0)
+		    (err = node_del_row(t, ROW_DINLINE, n->id)) < 0)
 			return err;
 	}
 	n->draft = true;
@@ -51,7 +42,7 @@ drop_published(struct txn *t, const struct node *old)
 	uint64_t gone;
 
 	if (old->in.flags & INODE_INLINE)
-		return del_row(t, ROW_INLINE, old->id);
+		return node_del_row(t, ROW_INLINE, old->id);
 	if (old->in.blocks == 0)
 		return 0;
 	return ext_clear(t, ROW_EXTENT, old, 0, EXT_LAST_BLOCK, 0, &gone);
@@ -66,7 +57,7 @@ publish_inline(struct txn *t, struct node *n)
 	if ((err = content_inline(t, n, &bytes)) < 0 ||
 	    (err = content_put_inline(t, n, ROW_INLINE, bytes)) < 0)
 		return err;
-	return del_row(t, ROW_DINLINE, n->id);
+	return node_del_row(t, ROW_DINLINE, n->id);
 }
 
 #ifdef PLANT_HALF_WRITE
@@ -119,7 +110,7 @@ publish_blocks(struct txn *t, struct node *n, const struct node *old,
 	if (err != -VFS_NOENT)
 		return err;
 	return old->in.flags & INODE_INLINE ?
-	    del_row(t, ROW_INLINE, n->id) : 0;
+	    node_del_row(t, ROW_INLINE, n->id) : 0;
 }
 
 int
@@ -153,7 +144,7 @@ draft_publish(struct txn *t, struct node *n)
 		return err;
 	keep.in.flags = n->in.flags;
 	err = rest ? node_put_draft(t, &keep) :
-	    del_row(t, ROW_DRAFT, n->id);
+	    node_del_row(t, ROW_DRAFT, n->id);
 	return err < 0 ? err : node_journal_content(t, n, &old.in);
 }
 

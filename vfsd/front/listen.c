@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../report.h"
 #include "fronts.h"
 #include "listen.h"
 
@@ -21,17 +21,6 @@ static const struct listen_kind *const kinds[] = {
 	&listen_unix, &listen_tcp, &listen_serial, &listen_ipc,
 };
 #define NKINDS	(sizeof kinds / sizeof kinds[0])
-
-static int
-no(char *why, size_t cap, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, cap, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* --- a socket file ----------------------------------------------------- */
 
@@ -51,12 +40,12 @@ hold_dir(struct listener *l, const char *path, char *why, size_t cap)
 	}
 	/* /proc/self/fd/N/ has to fit before it. */
 	if (*base == '\0' || strlen(base) > LISTEN_BASE_MAX)
-		return no(why, cap, "listen=unix:%s: not a name for a "
+		return report_why(why, cap, "listen=unix:%s: not a name for a "
 		    "socket, or too long", path);
 	memcpy(l->base, base, strlen(base) + 1);
 	l->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (l->dirfd < 0)
-		return no(why, cap, "listen=unix:%s: %s", path,
+		return report_why(why, cap, "listen=unix:%s: %s", path,
 		    strerror(errno));
 	return 0;
 }
@@ -94,19 +83,22 @@ make_room(struct listener *l, const char *path, char *why, size_t cap)
 	struct stat st;
 
 	if (fstatat(l->dirfd, l->base, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : no(why, cap,
+		return errno == ENOENT ? 0 : report_why(why, cap,
 		    "listen=unix:%s: %s", path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return no(why, cap, "listen=unix:%s: there is something that "
+		return report_why(why, cap,
+		    "listen=unix:%s: there is something that "
 		    "is no socket", path);
 	if (!is_dead(l))
-		return no(why, cap, "listen=unix:%s: somebody serves there "
+		return report_why(why, cap,
+		    "listen=unix:%s: somebody serves there "
 		    "already", path);
 	if (geteuid() != 0 && st.st_uid != geteuid())
-		return no(why, cap, "listen=unix:%s: a socket of another "
+		return report_why(why, cap,
+		    "listen=unix:%s: a socket of another "
 		    "user is there", path);
 	if (unlinkat(l->dirfd, l->base, 0) < 0 && errno != ENOENT)
-		return no(why, cap, "listen=unix:%s: %s", path,
+		return report_why(why, cap, "listen=unix:%s: %s", path,
 		    strerror(errno));
 	return 0;
 }
@@ -164,7 +156,7 @@ listen_unix_open(struct listener *l, const char *path, char *why,
 	    make_room(l, path, why, cap) != 0)
 		return -1;
 	if (bind_at(l) < 0)
-		return no(why, cap, "listen=unix:%s: %s", path,
+		return report_why(why, cap, "listen=unix:%s: %s", path,
 		    strerror(errno));
 	unix_shown(l);
 	return 0;
@@ -243,11 +235,12 @@ tcp_parse(const char *where, struct tcp_at *a, char *why, size_t cap)
 	unsigned long port;
 
 	if (colon == NULL || colon[1] < '0' || colon[1] > '9')
-		return no(why, cap, "listen=tcp:%s: an address and a port are "
+		return report_why(why, cap,
+		    "listen=tcp:%s: an address and a port are "
 		    "needed, as in 127.0.0.1:5640", where);
 	port = strtoul(colon + 1, &end, 10);
 	if (*end != '\0' || port > 65535)
-		return no(why, cap, "listen=tcp:%s: not a port", where);
+		return report_why(why, cap, "listen=tcp:%s: not a port", where);
 	if (where[0] == '[' && colon > where + 1 && colon[-1] == ']')
 		snprintf(host, sizeof host, "%.*s", (int)(colon - where - 2),
 		    where + 1);
@@ -255,7 +248,8 @@ tcp_parse(const char *where, struct tcp_at *a, char *why, size_t cap)
 		snprintf(host, sizeof host, "%.*s", (int)(colon - where),
 		    where);
 	if (!loopback(host, a))
-		return no(why, cap, "listen=tcp:%s: only this machine's own "
+		return report_why(why, cap,
+		    "listen=tcp:%s: only this machine's own "
 		    "addresses are listened at, as 127.0.0.1 or [::1]: what "
 		    "is sent is not encrypted", where);
 	if (a->sa.sa_family == AF_INET)
@@ -295,7 +289,7 @@ tcp_open(struct listener *l, const char *where, char *why, size_t cap)
 	if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one,
 	    sizeof one) < 0 || bind(l->fd, &a.sa, a.n) < 0 ||
 	    listen(l->fd, BACKLOG) < 0)
-		return no(why, cap, "listen=tcp:%s: %s", where,
+		return report_why(why, cap, "listen=tcp:%s: %s", where,
 		    strerror(errno));
 	tcp_shown(l, &a);
 	return 0;
@@ -344,7 +338,8 @@ parse(const char *spec, const char **front, const struct listen_kind **kind,
 		if ((p = after_word(spec, fronts[i].name)) == NULL)
 			continue;
 		if (fronts[i].start == NULL)
-			return no(why, cap, "listen=%s: %s is not built into "
+			return report_why(why, cap,
+			    "listen=%s: %s is not built into "
 			    "this vfsd", spec, fronts[i].name);
 		*front = fronts[i].name;
 		rest = p;
@@ -353,10 +348,12 @@ parse(const char *spec, const char **front, const struct listen_kind **kind,
 		if ((*where = after_word(rest, kinds[i]->name)) == NULL)
 			continue;
 		*kind = kinds[i];
-		return **where != '\0' ? 0 : no(why, cap, "listen=%s: where?",
+		return **where != '\0' ? 0 : report_why(why, cap,
+		    "listen=%s: where?",
 		    spec);
 	}
-	return no(why, cap, "listen=%s: not a place to listen: unix:PATH, "
+	return report_why(why, cap,
+	    "listen=%s: not a place to listen: unix:PATH, "
 	    "tcp:127.0.0.1:PORT, serial:PATH, ipc:PATH or store; 9p: may "
 	    "stand before unix and tcp", spec);
 }
@@ -371,7 +368,7 @@ listen_check(const char *spec, char *why, size_t cap)
 	if (strcmp(spec, "store") == 0)
 		return 0;
 	if (strlen(spec) >= LISTEN_SPEC_MAX)
-		return no(why, cap, "a place to listen at is too long");
+		return report_why(why, cap, "a place to listen at is too long");
 	if (parse(spec, &front, &kind, &where, why, cap) != 0)
 		return -1;
 	return kind == &listen_tcp ? tcp_parse(where, &a, why, cap) : 0;
@@ -388,7 +385,7 @@ listen_open(const char *spec, const struct listen_conf *conf,
 	if (parse(spec, &front, &kind, &where, why, cap) != 0)
 		return -1;
 	if ((l = calloc(1, sizeof *l)) == NULL)
-		return no(why, cap, "out of memory");
+		return report_why(why, cap, "out of memory");
 	l->kind = kind;
 	l->fd = l->dirfd = -1;
 	l->others = conf->others;
