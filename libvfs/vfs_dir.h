@@ -167,11 +167,11 @@ struct vfs_dent {
 	((const struct vfs_dent *)((const char *)(d) + (d)->d_reclen))
 
 /*
- * The contract of posix_getdents (POSIX.1-2024): fills p with as many
- * whole entries as n bytes hold, at least one, "." and ".." among them,
- * and returns the bytes used; 0 at the end; -VFS_INVAL if the next entry
- * does not fit (nothing is skipped).  d_type is always known.  mask:
- * VFS_WANT_ATTR for d_attr, which points into p.
+ * The contract of posix_getdents (POSIX.1-2024): fills p with whole
+ * entries, at least one, "." and ".." among them, and returns the bytes
+ * used; 0 at the end; -VFS_INVAL if the next entry does not fit (nothing
+ * is skipped).  d_type is always known.  mask: VFS_WANT_ATTR for d_attr,
+ * which points into p.
  */
 int64_t vfs_getdents(struct vfs *v, struct vfs_tx *tx, struct vfs_stream *s,
     void *p, size_t n, uint32_t mask);

@@ -81,12 +81,24 @@ check "more of it under way" true
 (cd "$mnt" && while cp -r repo "w$RANDOM" && mv w* "m$RANDOM" &&
     rm -rf m[0-4]*; do :; done) >/dev/null 2>&1 &
 busy=$!
+# ... through the mount, and beside it: transactions, trees in one step.
+mkdir -p "$work/tree/a/b"
+touch "$work/tree/a/b/c" "$work/tree/d"
+ln "$work/tree/d" "$work/tree/a/e"
+(n=0; while n=$((n + 1)); printf '%s\n' "mkdir t$n" "create t$n/a" \
+    "write t$n/a 0 text" "link t$n/a t$n/b" "rename t$n u$n" \
+    "rename linked soft exchange" "remove-tree u$n" "mkdir v$n" |
+    "$vfsctl" tx --at="$mnt" - && "$vfsctl" publish -q --replace \
+    "$work/tree" "$mnt/v$((n - n % 3))"; do :; done) >/dev/null 2>&1 &
+beside=$!
 sleep 0.7
 py "$work/all" cursor >"$work/before"
 catch_up all >/dev/null
 check "kill -9" kill_daemon
-kill "$busy" 2>/dev/null
-wait "$busy" 2>/dev/null
+kill "$busy" "$beside" 2>/dev/null
+wait "$busy" "$beside" 2>/dev/null
+check "both were at it" grep -q '"name2":"u1"' "$work/lines"
+check "trees, too" grep -q '"name2":"v[0-9]*"' "$work/lines"
 umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt"
 check "mount again" mount_store
 as_mirrored "after kill -9"
