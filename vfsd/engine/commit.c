@@ -2,11 +2,13 @@
  * commit.c - the serial point: log the rows, put them into the table
  */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine_impl.h"
 
 #define DEAD_SOME	32u	/* dead keys: worth asking who reads */
+#define REC_KEEP	(1u << 20)	/* memory for records between commits */
 
 /* --- how large ----------------------------------------------------- */
 
@@ -256,6 +258,16 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 	free_blocks(t, tick);
 }
 
+/* A large transaction's record was a quarter of the log, perhaps. */
+static void
+rec_trim(struct engine *e)
+{
+	if (e->rec.cap <= REC_KEEP)
+		return;
+	free(e->rec.p);
+	e->rec = (struct vec){ 0 };
+}
+
 static int
 commit_rows(struct txn *t, struct vfs_seq *seq)
 {
@@ -281,6 +293,7 @@ commit_rows(struct txn *t, struct vfs_seq *seq)
 	if ((err = log_txn(t, &m, &h)) < 0)
 		return err;
 	publish(t, &m, &h);
+	rec_trim(e);
 	seq->n = h.seq;
 	return 0;
 }
