@@ -172,8 +172,10 @@ ring_read(struct ring *r, void *p, size_t n)
 		if (w->at == w->len)
 			w->mine++;
 	}
-	if (w->mine != before)
+	if (w->mine != before) {
 		store64(w->ctl + HEAD, w->mine);
+		r->took = true;
+	}
 	return r->err == 0 ? done : 0;
 }
 
@@ -211,8 +213,10 @@ ring_write(struct ring *r, const void *p, size_t n)
 		done += k;
 		w->mine++;
 	}
-	if (w->mine != before)
+	if (w->mine != before) {
 		store64(w->ctl + TAIL, w->mine);
+		r->wrote = true;
+	}
 	return r->err == 0 ? done : 0;
 }
 
@@ -235,8 +239,9 @@ ring_bell(struct ring *r)
 
 	if (r->err != 0)
 		return true;		/* it should hear of the end */
-	data = wish(r->out.ctl + WANT_DATA);
-	room = wish(r->in.ctl + WANT_ROOM);
+	data = r->wrote && wish(r->out.ctl + WANT_DATA);
+	room = r->took && wish(r->in.ctl + WANT_ROOM);
+	r->wrote = r->took = false;
 	return data || room;
 }
 

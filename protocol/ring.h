@@ -56,6 +56,7 @@ struct ring_way {
 struct ring {
 	struct ring_way in, out;
 	uint32_t n;			/* slots of one direction */
+	bool wrote, took;		/* since the bell was thought of */
 	int err;			/* once it is poisoned */
 };
 
@@ -71,8 +72,9 @@ size_t ring_read(struct ring *r, void *p, size_t n);
 size_t ring_write(struct ring *r, const void *p, size_t n);
 
 /*
- * After reads or writes: does the other side want its bell rung?  Asking
- * takes the wish away.
+ * After reads or writes: does the other side want its bell rung for what
+ * they did?  Asking takes the wish away.  Whoever waits for data is not
+ * woken because there is room.
  */
 bool ring_bell(struct ring *r);
 /* Before sleeping for something to read, or for room to write: true if

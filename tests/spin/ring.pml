@@ -31,10 +31,10 @@ bool bell[2];
 #define AT(ring, i)	slot[(ring) * SLOTS + (i) % SLOTS]
 
 inline ask_bell() {
-	/* ring_bell(): our readers, then their writers */
+	/* ring_bell(): who waits for what was done: readers, writers */
 	rang = false;
 	if
-	:: want_data[out] ->
+	:: wrote && want_data[out] ->
 #ifdef CLEAR_AFTER_BELL
 		bell[1 - me] = true;
 #endif
@@ -43,7 +43,7 @@ inline ask_bell() {
 	:: else
 	fi;
 	if
-	:: want_room[in] ->
+	:: took && want_room[in] ->
 #ifdef CLEAR_AFTER_BELL
 		bell[1 - me] = true;
 #endif
@@ -55,14 +55,16 @@ inline ask_bell() {
 	if
 	:: rang -> bell[1 - me] = true
 	:: else
-	fi
+	fi;
 #endif
+	wrote = false;
+	took = false
 }
 
 proctype side(byte me) {
 	byte out = me, in = 1 - me;
 	byte sent = 0, seen_head = 0, got = 0, seen_tail = 0;
-	bool moved, rang, more;
+	bool moved, wrote, took, rang, more;
 
 	do
 	:: sent == MESSAGES && got == MESSAGES -> break
@@ -84,6 +86,7 @@ proctype side(byte me) {
 				assert(AT(out, sent) == 0);
 				AT(out, sent) = sent + 1;
 				sent++;
+				wrote = true;
 #ifdef BELL_BEFORE_INDEX
 				ask_bell();
 #endif
@@ -105,6 +108,7 @@ proctype side(byte me) {
 			assert(AT(in, got) == got + 1);
 			AT(in, got) = 0;
 			got++;
+			took = true;
 #ifdef BELL_BEFORE_INDEX
 			ask_bell();
 #endif

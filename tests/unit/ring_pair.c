@@ -387,6 +387,42 @@ notice__bits_of_several__come_together_with_one_signal(void **state)
 	free(p);
 }
 
+/* A request is taken before it is answered: its sender, who waits for the
+ * answer, need not wake up twice. */
+static void
+bell__who_waits_for_data__is_not_woken_by_room(void **state)
+{
+	_Alignas(64) static uint8_t region[RING_HEAD + 2 * SLOTS * RING_SLOT];
+	struct ring client, server;
+	char buf[8];
+
+	(void)state;
+	memset(region, 0, sizeof region);
+	ring_format(region, SLOTS);
+	assert_int_equal(ring_attach(&client, region, sizeof region, false),
+	    0);
+	assert_int_equal(ring_attach(&server, region, sizeof region, true),
+	    0);
+	assert_true(ring_sleep(&server, true, false));
+	assert_int_equal(ring_write(&client, "ask", 3), 3);
+	assert_true(ring_bell(&client));
+	assert_false(ring_bell(&client));
+	assert_true(ring_sleep(&client, true, false));
+	assert_int_equal(ring_read(&server, buf, sizeof buf), 3);
+	assert_false(ring_bell(&server));
+	assert_int_equal(ring_write(&server, "say", 3), 3);
+	assert_true(ring_bell(&server));
+	assert_true(ring_sleep(&server, true, false));
+	assert_int_equal(ring_read(&client, buf, sizeof buf), 3);
+	assert_false(ring_bell(&client));
+	while (ring_write(&client, "fill", 4) == 4)
+		;
+	assert_true(ring_bell(&client));
+	assert_true(ring_sleep(&client, true, true));
+	assert_int_equal(ring_read(&server, buf, 4), 4);
+	assert_true(ring_bell(&server));
+}
+
 int
 main(void)
 {
@@ -405,6 +441,8 @@ main(void)
 		cmocka_unit_test(letter__against_the_rules__poisons),
 		cmocka_unit_test(
 		    notice__bits_of_several__come_together_with_one_signal),
+		cmocka_unit_test(
+		    bell__who_waits_for_data__is_not_woken_by_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
