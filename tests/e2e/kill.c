@@ -13,7 +13,6 @@
  * of its choice, perhaps before it serves; the timer is for calls that do
  * not come.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -31,45 +30,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kill.h"
 #include "probe.h"
 
-#define NAMES	12
-#define BYTES	20000		/* largest file */
 #define FUSE_MAGIC 0x65735546
 #define STARTS_MAX	20u	/* daemons in a row that die before they serve */
-
-/* What a name stands for. */
-struct file {
-	bool there;
-	unsigned mode;
-	char note;		/* value of user.note; 0: none */
-	size_t size;
-	unsigned char data[BYTES];
-};
-
-enum what { CREATE, WRITE, APPEND, CUT, RENAME, UNLINK, CHMOD, NOTE, REPLACE,
-	WHATS };
-
-struct op {
-	enum what what;
-	unsigned a, b;		/* names */
-	size_t off, len;
-	unsigned char byte;
-};
-
-struct rig {
-	const char *store, *mnt;
-	char **daemon;
-	pid_t pid;
-	unsigned seed;
-	int held;		/* descriptor of a draft, or -1 */
-	unsigned held_name;
-	struct file now[NAMES], next[NAMES];	/* without, with the last op */
-	uint64_t ops, kinds[WHATS];
-	double slowest;		/* start after a kill, seconds */
-	bool itself;		/* KILL_ITSELF */
-	unsigned timer, early;	/* killed by the timer; before they served */
-};
 
 static pid_t victim;		/* for the signal handler */
 static volatile sig_atomic_t timer_fired;
@@ -158,17 +123,6 @@ start(struct rig *r)
 	}
 }
 
-static const char *
-path(struct rig *r, unsigned n, const char *suffix)
-{
-	static char b[2][4096];
-	static int turn;
-
-	turn = !turn;
-	snprintf(b[turn], sizeof b[0], "%s/f%u%s", r->mnt, n, suffix);
-	return b[turn];
-}
-
 static int
 put(const char *p, int flags, const struct op *o)
 {
@@ -189,7 +143,7 @@ static int
 replace(struct rig *r, const struct op *o)
 {
 	static unsigned char b[BYTES];
-	const char *tmp = path(r, 99, ".tmp"), *p = path(r, o->a, "");
+	const char *tmp = kill_path(r, 99, ".tmp"), *p = kill_path(r, o->a, "");
 	int fd = open(tmp, O_CREAT | O_TRUNC | O_WRONLY, 0644);
 
 	if (fd < 0)
@@ -206,7 +160,7 @@ replace(struct rig *r, const struct op *o)
 static int
 run_op(struct rig *r, const struct op *o)
 {
-	const char *p = path(r, o->a, "");
+	const char *p = kill_path(r, o->a, "");
 	char note = o->byte;
 
 	switch (o->what) {
@@ -226,7 +180,7 @@ run_op(struct rig *r, const struct op *o)
 	case CUT:
 		return truncate(p, o->len);
 	case RENAME:
-		return rename(p, path(r, o->b, ""));
+		return rename(p, kill_path(r, o->b, ""));
 	case UNLINK:
 		return unlink(p);
 	case CHMOD:
@@ -311,118 +265,6 @@ choose(struct rig *r)
 	return o;
 }
 
-static bool
-is_name(const struct rig *r, const char *name)
-{
-	unsigned i;
-
-	for (i = 0; i < NAMES; i++) {
-		const char *p = path((struct rig *)r, i, "");
-
-		if (strcmp(strrchr(p, '/') + 1, name) == 0)
-			return true;
-	}
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	    strcmp(name, "f99.tmp") == 0;
-}
-
-/* Is the file on disk f, or between f and g (a write in flight)? */
-static const char *
-compare(struct rig *r, unsigned n, const struct file *f,
-    const struct file *g, bool mixed)
-{
-	static unsigned char b[BYTES + 1];
-	const char *p = path(r, n, "");
-	struct stat st;
-	char note = 0;
-	ssize_t k;
-	int fd;
-
-	if (lstat(p, &st) < 0)
-		return f->there ? "is gone" : NULL;
-	if (!f->there)
-		return "is there again";
-	if ((fd = open(p, O_RDONLY)) < 0)
-		return "cannot be opened";
-	k = read(fd, b, sizeof b);
-	close(fd);
-	if (k != st.st_size)
-		return "cannot be read";
-	if ((st.st_mode & 07777) != f->mode)
-		return "has another mode";
-	if (getxattr(p, "user.note", &note, 1) < 0)
-		note = 0;
-	if (note != f->note)
-		return "has another attribute";
-	if ((size_t)k != f->size &&
-	    (!mixed || (size_t)k < f->size || (size_t)k > g->size))
-		return "has another size";
-	while (k-- > 0) {
-		if (b[k] != f->data[k] && (!mixed || b[k] != g->data[k]))
-			return "has other bytes";
-	}
-	return NULL;
-}
-
-static const char *
-compare_all(struct rig *r, const struct file *f, const struct file *g,
-    bool mixed, unsigned *which)
-{
-	const char *why;
-
-	for (*which = 0; *which < NAMES; ++*which) {
-		why = compare(r, *which, &f[*which], &g[*which],
-		    mixed);
-		if (why != NULL)
-			return why;
-	}
-	return NULL;
-}
-
-/* The tree after a crash: without or with the operation in flight.  What
- * is wrong with it, or NULL. */
-static const char *
-verify(struct rig *r, const struct op *o)
-{
-	static char text[300];
-	bool bytes = o->what == WRITE || o->what == APPEND;
-	unsigned a, b;
-	const char *w1, *w2;
-	struct dirent *e;
-	DIR *d;
-
-	w1 = compare_all(r, r->now, r->next, bytes, &a);
-	w2 = w1 == NULL ? NULL :
-	    compare_all(r, r->next, r->next, false, &b);
-	if (w1 != NULL && w2 != NULL && o->what == CREATE) {
-		/* open and write are two: an empty file is right */
-		struct file *f = &r->now[o->a];
-
-		f->there = true;
-		f->mode = 0644;
-		f->note = 0;
-		f->size = 0;
-		memset(f->data, 0, sizeof f->data);
-		w1 = compare_all(r, r->now, r->next, true, &a);
-	}
-	if (w1 != NULL && w2 != NULL) {
-		snprintf(text, sizeof text, "f%u %s; or else f%u %s", a, w1,
-		    b, w2);
-		return text;
-	}
-	if ((d = opendir(r->mnt)) == NULL)
-		return "the root cannot be read";
-	while ((e = readdir(d)) != NULL) {
-		if (!is_name(r, e->d_name)) {
-			snprintf(text, sizeof text, "what is %s?", e->d_name);
-			closedir(d);
-			return text;
-		}
-	}
-	closedir(d);
-	return NULL;
-}
-
 /* The ledger takes the state on disk where both were right. */
 static void
 adopt(struct rig *r)
@@ -435,13 +277,13 @@ adopt(struct rig *r)
 		int fd;
 
 		memset(f, 0, sizeof *f);
-		if (lstat(path(r, i, ""), &st) < 0)
+		if (lstat(kill_path(r, i, ""), &st) < 0)
 			continue;
 		f->there = true;
 		f->mode = st.st_mode & 07777;
-		if (getxattr(path(r, i, ""), "user.note", &f->note, 1) < 0)
+		if (getxattr(kill_path(r, i, ""), "user.note", &f->note, 1) < 0)
 			f->note = 0;
-		if ((fd = open(path(r, i, ""), O_RDONLY)) < 0) {
+		if ((fd = open(kill_path(r, i, ""), O_RDONLY)) < 0) {
 			if (r->itself)
 				return;		/* it has died */
 			die("adopt");
@@ -461,7 +303,7 @@ hold_one(struct rig *r)
 		if (!r->now[i].there)
 			continue;
 		r->held_name = i;
-		r->held = open(path(r, i, ""), O_RDWR);
+		r->held = open(kill_path(r, i, ""), O_RDWR);
 		return;
 	}
 }
@@ -514,18 +356,18 @@ look(struct rig *r, const struct op *o)
 	do {
 		memcpy(&r->now[o->a], &was, sizeof was);
 		start(r);
-		why = verify(r, o);
+		why = kill_verify(r, o);
 	} while (died(r, why != NULL));
 	if (why != NULL) {
 		printf("not ok - after op %ju (%d on f%u): %s\n",
 		    (uintmax_t)r->ops, o->what, o->a, why);
 		exit(1);
 	}
-	unlink(path(r, 99, ".tmp"));
+	unlink(kill_path(r, 99, ".tmp"));
 	adopt(r);
 	while (died(r, false)) {
 		start(r);
-		unlink(path(r, 99, ".tmp"));
+		unlink(kill_path(r, 99, ".tmp"));
 		adopt(r);
 	}
 	errno = 0;
