@@ -88,11 +88,35 @@ is "revoked__at_once" "$(tail -n 1 "$work/waits")" REVOKED
 is "revoked__for_good" "$(as "$tok" walk src)" ACCESS
 check "revoke__twice__fails" not "$vfsctl" sessions --revoke "$number" "$mnt"
 
+# --- its time is over, while somebody is at work
+tok=$("$vfsctl" grant --root /proj --ttl 2s "$mnt")
+: >"$work/waits"
+as "$tok" wait "$work/go" "$inside" >"$work/waits" &
+client=$!
+for ((i = 0; i < 500; i++)); do
+	[ -s "$work/waits" ] && break
+	sleep 0.01
+done
+for ((i = 0; i < 500; i++)); do
+	[ "$(as "$tok" walk src)" = "$(stat -c %i "$mnt/proj/src")" ] || break
+	sleep 0.1
+done
+echo >"$work/go"
+wait "$client"
+is "expired__ends_at_once" "$(tail -n 1 "$work/waits")" EXPIRED
+is "expired__is_nobodys" "$(as "$tok" walk src | tr '\n' ' ' |
+    sed 's/EXPIRED/ACCESS/')" "ACCESS "
+
 # --- after a restart and a kill
+gone=$("$vfsctl" grant --root /proj --label gone "$mnt")
+number=$("$vfsctl" sessions --json "$mnt" |
+    json '[t["number"] for t in d if t["label"] == "gone"][0]')
 tok=$("$vfsctl" grant --root /proj --rights r,w "$mnt")
+check "revoke_and_kill" "$vfsctl" sessions --revoke "$number" "$mnt"
 kill_daemon
 umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt"
 check "mount_again" mount_store || finish
+is "killed__what_was_revoked_is_gone" "$(as "$gone" walk src/f)" ACCESS
 is "killed__the_token_is_good" "$(as "$tok" walk src/f)" "$inside"
 check "remount" remount
 is "restarted__the_token_is_good" "$(as "$tok" walk src/f)" "$inside"
