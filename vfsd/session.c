@@ -146,6 +146,7 @@ session_of(struct sessions *ss, const struct session_who *who)
 		strncpy(s->transport, who->transport,
 		    sizeof s->transport - 1);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->begin, NULL);
 	return s;
 }
 
@@ -221,6 +222,8 @@ as_token(struct session *s, const struct token *t)
 	s->limits.credits = rec->max_credits;
 	s->limits.tx_open = rec->max_tx_open;
 	s->limits.bytes = rec->max_bytes;
+	if (s->limits.stage > rec->max_bytes)
+		s->limits.stage = rec->max_bytes;
 }
 
 /* Found and listed in one step: a token that is revoked meanwhile takes
@@ -330,6 +333,7 @@ static void
 session_free(struct session *s)
 {
 	free(s->handles);
+	pthread_mutex_destroy(&s->begin);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

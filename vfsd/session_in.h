@@ -83,6 +83,8 @@ struct session {
 	uint64_t token;			/* it came from; 0: an identity */
 	char transport[SESSION_TRANSPORT_MAX];
 
+	pthread_mutex_t begin;		/* its transactions are counted, and
+					 * one more begins, in one step */
 	_Atomic bool locked;		/* it may have locks */
 	_Atomic int ended;		/* why; 0: it goes on */
 	pthread_mutex_t lock;		/* all below */

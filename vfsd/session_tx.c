@@ -136,11 +136,17 @@ do_exec(struct run *r, void *qp, void *rp)
 static int
 do_begin(struct run *r, void *q, void *rep)
 {
-	uint32_t max = r->s->limits.tx_open;
+	struct session *s = r->s;
+	uint32_t max = s->limits.tx_open;
+	int err;
 
-	if (max < VFS_TX_OPEN_MAX && tx_open(r->server, r->s->number) >= max)
-		return -VFS_QUOTA;
-	return tx_begin(r->server, &r->env, r->s->number, q, rep);
+	if (max >= VFS_TX_OPEN_MAX)	/* as many as there may be at all */
+		return tx_begin(r->server, &r->env, s->number, q, rep);
+	pthread_mutex_lock(&s->begin);
+	err = tx_open(r->server, s->number) >= max ? -VFS_QUOTA :
+	    tx_begin(r->server, &r->env, s->number, q, rep);
+	pthread_mutex_unlock(&s->begin);
+	return err;
 }
 
 static int

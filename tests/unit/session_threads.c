@@ -404,6 +404,76 @@ close__while_it_is_revoked__nobody_is_told_later(void **state)
 	assert_int_equal(t.late, 0);
 }
 
+/* --- a limit ------------------------------------------------------------- */
+
+#define TX_LIMIT	2u
+
+#define TX_ROUNDS	1000u
+
+struct beginner {
+	pthread_t thread;
+	struct srig *x;
+	struct session *s;
+	pthread_barrier_t *all;
+	unsigned began, over;
+};
+
+/* All at once, as near as it can be. */
+static void *
+begin_often(void *arg)
+{
+	struct beginner *b = arg;
+	union proto_req q;
+	union proto_rep r;
+	unsigned i;
+	int err;
+
+	for (i = 0; i < TX_ROUNDS; i++) {
+		memset(&q, 0, sizeof q);
+		pthread_barrier_wait(b->all);
+		err = call(b->s, VFS_OP_TX_BEGIN, &q, &r, 0);
+		pthread_barrier_wait(b->all);
+		b->over += tx_open(b->x->s, session_number(b->s)) > TX_LIMIT;
+		pthread_barrier_wait(b->all);
+		if (err < 0)
+			continue;
+		b->began++;
+		q.tx_abort.tx = r.tx_begin.tx;
+		(void)call(b->s, VFS_OP_TX_ABORT, &q, &r, 0);
+	}
+	return NULL;
+}
+
+static void
+limit__many_begin_at_once__is_never_passed(void **state)
+{
+	struct srig *x = *state;
+	struct vfs_grant gq = { .root = ROOT, .max_tx_open = TX_LIMIT };
+	struct beginner b[WORKERS];
+	pthread_barrier_t all;
+	struct vfs_grant_reply gr;
+	struct session *s;
+	struct tok t;
+	unsigned i, began = 0;
+
+	assert_err(srig_run(x, x->own, VFS_OP_GRANT, &gq, &gr), OK);
+	memcpy(t.bytes, gr.token.p, sizeof t.bytes);
+	s = attach(x, &t);
+	pthread_barrier_init(&all, NULL, WORKERS);
+	for (i = 0; i < WORKERS; i++) {
+		b[i] = (struct beginner){ .x = x, .s = s, .all = &all };
+		pthread_create(&b[i].thread, NULL, begin_often, &b[i]);
+	}
+	for (i = 0; i < WORKERS; i++) {
+		pthread_join(b[i].thread, NULL);
+		assert_int_equal(b[i].over, 0);
+		began += b[i].began;
+	}
+	pthread_barrier_destroy(&all);
+	assert_int_equal(began, TX_ROUNDS * TX_LIMIT);
+	srig_end(s);
+}
+
 int
 main(void)
 {
@@ -416,6 +486,9 @@ main(void)
 		    srig_teardown),
 		cmocka_unit_test_setup_teardown(
 		    close__while_it_is_revoked__nobody_is_told_later,
+		    srig_setup, srig_teardown),
+		cmocka_unit_test_setup_teardown(
+		    limit__many_begin_at_once__is_never_passed,
 		    srig_setup, srig_teardown),
 		cmocka_unit_test_setup_teardown(
 		    tokens__a_crowd_derives__until_it_is_revoked,

@@ -276,6 +276,7 @@ derive__every_axis__only_weaker(void **state)
 	assert_int_equal(r2.max_tx_open, 3);
 	assert_int_equal(r2.max_credits, 8);
 	assert_int_equal(r2.max_bytes, 1000000);
+	assert_int_equal(r2.max_stage, 1000000);
 	assert_int_equal(r2.uid, 4000);
 	/* Nothing above or beside. */
 	assert_err(derive(x, s, (struct vfs_derive){ .root = out }, &t2),
