@@ -401,6 +401,36 @@ has_more(const struct visible_commit *c, const struct visible_thing *x)
 	    visible_holds(c->v, x->id);
 }
 
+/* How many names it has if they are to be told once more, or 0. */
+static size_t
+names_after(const struct visible_commit *c)
+{
+	size_t i, n = 0;
+
+	if (c->tries == 0 || c->n > 4 * c->v->ear.names_after)
+		return 0;
+	for (i = 0; i < c->n; i++)
+		n += (c->things[i].is & IS_NAME) != 0 &&
+		    visible_holds(c->v, c->things[i].id);
+	return n <= c->v->ear.names_after ? n : 0;
+}
+
+static void
+tell_names_after(struct visible_commit *c)
+{
+	struct visible *v = c->v;
+	struct visible_thing *x;
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		x = &c->things[i];
+		if (!(x->is & IS_NAME) || !visible_holds(v, x->id))
+			continue;
+		v->ear.name(v->ear.arg, x->id, name_of(c, x));
+		atomic_fetch_add(&v->count.names, 1);
+	}
+}
+
 /*
  * Pages are dropped when the new bytes are there, and access lists are
  * forgotten once more: nothing says of these how long they are good.
@@ -420,6 +450,8 @@ tell_after(void *p)
 #ifdef PLANT_VISIBLE_KEEP_PAGES
 	return;
 #endif
+	if (names_after(c) > 0)
+		tell_names_after(c);
 	for (i = 0; i < c->n; i++) {
 		x = &c->things[i];
 		if (!has_more(c, x))
@@ -440,7 +472,7 @@ has_after(const struct visible_commit *c)
 	for (i = 0; i < c->n; i++)
 		if (has_more(c, &c->things[i]))
 			return true;
-	return c->tries == VISIBLE_TRIES;
+	return names_after(c) > 0 || c->tries == VISIBLE_TRIES;
 }
 
 static void

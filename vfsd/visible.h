@@ -54,6 +54,10 @@ struct visible_ear {
 	 * end.  NULL: anywhere. */
 	void (*run)(void *arg, void (*fn)(void *p), void *p);
 	void *arg;
+	/* Names of a commit that touches no more than so many are told once
+	 * more when it is done: what has been looked up since the first time
+	 * goes, too. */
+	size_t names_after;
 	/* For so long after a commit no answer about an object that it was
 	 * told of is kept. */
 	uint64_t wary_ns;

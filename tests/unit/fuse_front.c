@@ -13,6 +13,7 @@
 #include "../../vfsd/front/fuse.h"
 #include "../../vfsd/front/fuse_abi.h"
 #include "../../vfsd/front/fuse_stats.h"
+#include "../../vfsd/visible.h"
 
 #define END	0x7fffffffffffff00ull	/* unique of the last request */
 
@@ -364,6 +365,29 @@ notices__append_elsewhere_than_the_kernel_believes__pages_go(void **state)
 	assert_notice_inode(r, f, 0);		/* before the reply, or after */
 }
 
+/* Pages to be dropped come until the threads that serve have ended. */
+static void
+notices__stopped_while_pages_go__nothing_stays(void **state)
+{
+	struct rig *r = *state;
+	struct {
+		struct fuse_write_in in;
+		char text[8];
+	} w = { .in = { .offset = 5, .size = 3, .flags = O_APPEND },
+	    .text = "abc" };
+	uint64_t f = look(r, 3, look(r, 2, 1, "d"), "f");
+	struct visible *v = server_visible(r->server);
+	unsigned i;
+
+	for (i = 0; i < 100; i++)
+		request(r, FUSE_WRITE, 4 + i, f, &w, sizeof w.in + 3);
+	fuse_front_stop(r->front);
+	r->front = NULL;
+	visible_enter(v, 0);
+	assert_true(visible_keeps_pages(v, (struct vfs_id){ f }));
+	visible_leave(v, 0);
+}
+
 /* xorshift: the seed is printed when something fails */
 static uint32_t
 rnd(uint64_t *s)
@@ -444,6 +468,7 @@ main(void)
 		T(notices__after_setattr_by_the_kernel__its_lock_is_waited_for),
 		T(notices__after_link_by_the_kernel__its_lock_is_waited_for),
 		T(notices__append_elsewhere_than_the_kernel_believes__pages_go),
+		T(notices__stopped_while_pages_go__nothing_stays),
 		T(hostile_bytes__any__it_still_serves),
 	};
 

@@ -420,6 +420,28 @@ visible__first_answers_after_a_commit__are_not_kept(void **state)
 		;
 }
 
+static void
+visible__few_names__told_once_more_when_it_is_done(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f");
+	struct visible_ear ear = { .object = on_object, .name = on_name,
+		.arg = e, .names_after = 2 };
+
+	visible_listen(e->v, &ear);
+	visible_hold(e->v, f, 1);
+	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
+	assert_int_equal(e->names, 4);
+	assert_int_equal(e->n, 6);
+	assert_said(e, 4, NAME, ROOT, "f");	/* its mark is still on */
+	assert_said(e, 5, NAME, ROOT, "g");
+	e->names = 0;
+	ear.names_after = 1;
+	visible_listen(e->v, &ear);
+	assert_int_equal(do_rename(e->r, 0, ROOT, "g", ROOT, "f"), 0);
+	assert_int_equal(e->names, 2);
+}
+
 /* --- bounds ------------------------------------------------------------------------ */
 
 static struct vfs_id bystander;		/* of see_all */
@@ -484,6 +506,7 @@ main(void)
 		TEST(visible__object_on_its_way_out__is_waited_for_no_longer),
 		TEST(visible__touches_more_the_second_time__that_is_told_too),
 		TEST(visible__first_answers_after_a_commit__are_not_kept),
+		TEST(visible__few_names__told_once_more_when_it_is_done),
 		TEST(visible__more_than_is_marked_one_by_one__all_is_marked),
 		TEST(visible__nobody_listens__nothing_is_asked_of_it),
 	};

@@ -295,6 +295,7 @@ fuse_front_stop(struct fuse_front *f)
 	while (atomic_load(&f->later) > 0)
 		usleep(1000);		/* flushes under way end by themselves */
 	fuse_rings_stop(f);
+	fuse_notify_free(f);
 	for (i = 0; i < f->nworkers; i++)
 		worker_free(f->worker[i]);
 	if (f->conf.notice_fd > 0)

@@ -7,7 +7,11 @@
  * not cached, READDIR and all changes in the directory hold until their
  * reply is taken in: when it returns, none of these is under way that was
  * before, whether the name was cached or not.  Not so the LOOKUP by which
- * a cached name is checked again; but then the name is, and goes.
+ * a cached name is checked again; but then the name is, and goes.  If it
+ * was a directory's and is looked up anew, its dentry comes back
+ * (d_splice_alias), and with it the good that such an old reply says of it.
+ * So names go once more after a commit, with all that were not for keeps and
+ * would have to be checked again.
  *
  * INVAL_INODE makes attributes of replies to requests that were sent before
  * it useless, but for SETATTR and LINK, which have the object's lock; so has
@@ -25,6 +29,7 @@
 #include "fuse_req.h"
 #include "fuse_tell.h"
 
+#define NAMES_AFTER	64u
 #define WARY_NS		1000000u	/* some answers are taken in then */
 #define SET_FRESH_NS	10000000000ull	/* after that a reply was taken in */
 
@@ -207,11 +212,10 @@ dropper_start(struct fuse_front *f)
 	return -VFS_NOMEM;
 }
 
+/* What comes later stays undone: nobody is told any more. */
 static void
-dropper_stop(struct fuse_front *f)
+dropper_stop(struct fuse_dropper *d)
 {
-	struct fuse_dropper *d = f->dropper;
-
 	if (d == NULL)
 		return;
 	pthread_mutex_lock(&d->lock);
@@ -219,6 +223,15 @@ dropper_stop(struct fuse_front *f)
 	pthread_cond_signal(&d->wake);
 	pthread_mutex_unlock(&d->lock);
 	pthread_join(d->thread, NULL);
+}
+
+static void
+dropper_free(struct fuse_front *f)
+{
+	struct fuse_dropper *d = f->dropper;
+
+	if (d == NULL)
+		return;
 	while (d->n > 0)
 		visible_fresh(f->visible, d->ids[--d->n]);
 	pthread_cond_destroy(&d->wake);
@@ -235,7 +248,7 @@ fuse_notify_start(struct fuse_front *f)
 {
 	struct visible_ear ear = { .object = on_object, .name = on_name,
 		.unseen = on_unseen, .run = on_run, .arg = f,
-		.wary_ns = WARY_NS };
+		.names_after = NAMES_AFTER, .wary_ns = WARY_NS };
 	int err;
 
 	if ((err = fuse_tellers_start(f->notice_fd, &f->tellers)) < 0)
@@ -248,9 +261,15 @@ void
 fuse_notify_stop(struct fuse_front *f)
 {
 	visible_listen(f->visible, NULL);
-	dropper_stop(f);
+	dropper_stop(f->dropper);
 	fuse_tellers_stop(f->tellers);
 	f->tellers = NULL;
+}
+
+void
+fuse_notify_free(struct fuse_front *f)
+{
+	dropper_free(f);
 }
 
 /* --- what is kept ------------------------------------------------------------ */

@@ -154,6 +154,8 @@ void fuse_misplaced(struct fuse_front *f, struct vfs_id id);
 int fuse_notify_start(struct fuse_front *f);
 /* While the threads still serve. */
 void fuse_notify_stop(struct fuse_front *f);
+/* When they have ended: they may leave pages to be dropped until then. */
+void fuse_notify_free(struct fuse_front *f);
 
 /* A reply for a new entry: takes a hold for the kernel, and gives it back
  * if the reply was not delivered. */
