@@ -67,10 +67,10 @@ cat >"$work/posix.sh" <<-'END'
 	done
 END
 words="unlink: orphan fcntl: OFD interruptible xattr:"
-limit=45
-[ "$full" ] && words=": " limit=600
+limit=45 acl=
+[ "$full" ] && words=": " limit=900 acl=,posixacl
 sed -i "1i P9_WORDS='$words'" "$work/posix.sh"
-guest $limit "$work/posix.sh" "msize=65536,access=client,cache=none"
+guest $limit "$work/posix.sh" "msize=65536,access=client,cache=none$acl"
 grep -v '^#' "$here/uml/posix-skip" | while IFS=$'\t' read -r part why; do
 	grep -F "$part" "$out" | grep '^not ok' |
 	    sed "s/^not ok [0-9]* - \(.*\)/ok - \1 # SKIP v9fs: $why/"

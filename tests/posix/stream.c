@@ -2,6 +2,8 @@
  * stream.c - directory streams while the directory changes; handles
  */
 #include <dirent.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -191,6 +193,7 @@ storm_outside(struct px *px)
 	if (pid == 0) {
 		char a[32], b[32];
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (turn = 0; turn < 20000; turn++) {
 			snprintf(a, sizeof a, "d/t%u", turn % 50);
 			snprintf(b, sizeof b, "d/t%u", (turn + 25) % 50);
