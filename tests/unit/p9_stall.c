@@ -10,7 +10,7 @@
 #include "../p9_rig.h"
 #include "../scratch.h"
 
-#define STALL_MS	150
+#define STALL_MS	600
 #define PATIENCE_MS	20000
 
 /* A second front over the same store that is quick to lose patience; on

@@ -31,7 +31,7 @@ setup_tcp(void **state)
 static int
 setup_tcp_stall(void **state)
 {
-	*state = wire_rig_open(0, 60, false, "tcp:127.0.0.1:0");
+	*state = wire_rig_open(0, 500, false, "tcp:127.0.0.1:0");
 	return 0;
 }
 
