@@ -245,6 +245,7 @@ $(B)/fuzz/ops $(B)/tests/unit/ops_replay: LDFLAGS += \
 	-Wl,--wrap=pthread_create,--wrap=pthread_join
 fuzzers: $(FUZZERS)
 fuzz:
+	@tests/deps.sh build fuzz
 	@$(MAKE) --no-print-directory B=$(B)/clang CC=clang \
 	    CFLAGS="-O1 -g $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" fuzzers
 	@for f in $(basename $(notdir $(wildcard fuzz/*.c))); do \
