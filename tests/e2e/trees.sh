@@ -91,7 +91,7 @@ is "thirty replacements, each seen at once" $good 30
 check "no reader has seen half of one" wait $r1
 check "nor the other" wait $r2
 sed 's/^/# /' "$work/reader"
-echo "# $(cat "$work"/reads.* | paste -sd+ | bc 2>/dev/null) reads"
+echo "# $(cat "$work"/reads.* | awk '{ n += $1 } END { print n + 0 }') reads"
 
 # --- what is held ----------------------------------------------------------
 "$vfsctl" publish "$src" "$mnt/t"
