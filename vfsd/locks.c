@@ -6,7 +6,7 @@
 
 #define BUCKETS	1024u
 #define EARLY	64u			/* interrupts that came first */
-#define CHAIN	1024u			/* owners in a circle, at most */
+#define WORK	(1u << 20)		/* locks looked at for a circle */
 
 struct node {
 	struct lock l;
@@ -20,6 +20,8 @@ struct waiter {
 	void *arg;
 	int err;
 	struct waiter *next;
+	bool seen;			/* while a circle is looked for */
+	struct waiter *todo;
 };
 
 struct locks {
@@ -236,25 +238,62 @@ apply(struct locks *t, const struct lock *want)
 	return 0;
 }
 
-/* Would l's owner wait, over others who wait, for itself? */
+/* Waiters of the owner of held wait for what stands in the way of others:
+ * those not seen yet are put on the list. */
+static void
+follow(struct locks *t, const struct lock *held, struct waiter **todo,
+    unsigned *work)
+{
+	struct waiter *w;
+
+	for (w = t->waiting; w != NULL && *work < WORK; w = w->next) {
+		++*work;
+		if (w->seen || w->want.flock || !same_who(&w->want, held))
+			continue;
+		w->seen = true;
+		w->todo = *todo;
+		*todo = w;
+	}
+}
+
+/* Does want wait for l's owner, or (they are in todo then) for others who
+ * wait?  Everybody in the way counts, not the first only. */
+static bool
+waits_for(struct locks *t, const struct lock *want, const struct lock *l,
+    struct waiter **todo, unsigned *work)
+{
+	struct node *n;
+
+	for (n = *bucket(t, want->id); n != NULL; n = n->next) {
+		++*work;
+		if (!in_the_way(&n->l, want))
+			continue;
+		if (same_who(&n->l, l))
+			return true;
+		follow(t, &n->l, todo, work);
+	}
+	return false;
+}
+
+/* Would l's owner wait, over others who wait, for itself?  (A search that
+ * gets too long ends: then they wait, and can be interrupted.) */
 static bool
 deadlock(struct locks *t, const struct lock *l)
 {
-	const struct lock *b = blocker(t, l);
-	struct waiter *w;
-	unsigned i;
+	struct waiter *todo = NULL, *w;
+	unsigned work = 0;
+	bool circle;
 
 	if (l->flock)
 		return false;
-	for (i = 0; b != NULL && i < CHAIN; i++) {
-		if (same_who(b, l))
-			return true;
-		for (w = t->waiting; w != NULL; w = w->next)
-			if (!w->want.flock && same_who(&w->want, b))
-				break;
-		b = w != NULL ? blocker(t, &w->want) : NULL;
+	for (w = t->waiting; w != NULL; w = w->next)
+		w->seen = false;
+	circle = waits_for(t, l, l, &todo, &work);
+	while (!circle && (w = todo) != NULL && work < WORK) {
+		todo = w->todo;
+		circle = waits_for(t, &w->want, l, &todo, &work);
 	}
-	return false;
+	return circle;
 }
 
 /* Take the waiter at *at out of the queue. */

@@ -150,6 +150,29 @@ wait__circle__refused(void **state)
 	assert_int_equal(c.err, -VFS_INTR);
 }
 
+/* 3 would wait for both who share, one of whom waits for 3. */
+static void
+wait__circle_through_any_of_those_who_share__refused(void **state)
+{
+	struct locks *t = *state;
+	struct told a, b, c;
+	uint64_t other;
+
+	for (other = 1; other <= 2; other++) {
+		assert_int_equal(set(t, 1, LOCK_SHARED, 1, 1), 0);
+		assert_int_equal(set(t, 2, LOCK_SHARED, 1, 1), 0);
+		assert_int_equal(set(t, 3, LOCK_EXCL, 3, 3), 0);
+		assert_int_equal(set(t, 4, LOCK_EXCL, 4, 4), 0);
+		assert_int_equal(await(t, 3 - other, 4, 4, 1, &a), 1);
+		assert_int_equal(await(t, other, 3, 3, 2, &b), 1);
+		assert_err(await(t, 3, 1, 1, 3, &c), DEADLK);
+		locks_interrupt(t, 2);
+		assert_int_equal(await(t, 3, 1, 1, 3, &c), 1);
+		locks_interrupt_all(t);
+		locks_drop_domain(t, 0);
+	}
+}
+
 static void
 interrupt__before_its_wait__ends_it(void **state)
 {
@@ -211,6 +234,7 @@ main(void)
 		T(shared__many_owners__no_writer),
 		T(wait__holder_unlocks__told_in_order),
 		T(wait__circle__refused),
+		T(wait__circle_through_any_of_those_who_share__refused),
 		T(interrupt__before_its_wait__ends_it),
 		T(handle__released__its_ranges_go_flock_stays),
 		T(flock__two_want_more__both_get_it),
