@@ -48,6 +48,9 @@ int dispatch_sync(struct server *s, const struct req_env *env,
  */
 void server_hold(struct server *s, struct vfs_id id, uint64_t n);
 void server_drop(struct server *s, struct vfs_id id, uint64_t n);
+/* Found by a name, then held: was that early enough?  false: others may
+ * have taken the name and the object in between. */
+bool server_kept(struct server *s, struct vfs_id id);
 
 /*
  * Removed trees go in the background.  busy: there are some (not counting

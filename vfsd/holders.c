@@ -226,6 +226,22 @@ holders_held(struct holders *h, struct vfs_id id)
 }
 
 bool
+holders_marked(struct holders *h, struct vfs_id id)
+{
+	struct shard *s = shard_of(h, id);
+	struct slot *p;
+	bool marked = false;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->cap > 0) {
+		p = find(s->slots, s->cap, id.n);
+		marked = p->id != 0 && (p->held & ORPHAN) != 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return marked;
+}
+
+bool
 holders_any_orphan(struct holders *h)
 {
 	return h->orphans > 0;

@@ -33,6 +33,9 @@ bool holders_orphan(struct holders *h, struct vfs_id id, bool keep);
 
 bool holders_held(struct holders *h, struct vfs_id id);
 
+/* It has lost its name, and whoever took that saw that it is held. */
+bool holders_marked(struct holders *h, struct vfs_id id);
+
 /* Are any marked? */
 bool holders_any_orphan(struct holders *h);
 

@@ -115,6 +115,28 @@ server_drop(struct server *s, struct vfs_id id, uint64_t n)
 		(void)reclaim(s, id);
 }
 
+/*
+ * A name that goes after the object was seen to have it is taken by
+ * somebody who finds the holder.  Seen without one, it may be going.
+ */
+bool
+server_kept(struct server *s, struct vfs_id id)
+{
+	struct vfs_stat_reply r = { .attr = { .nlink = 0 } };
+	struct vfs_stat q = { id };
+	struct req_env env;
+	struct txn *t;
+	int err;
+
+	server_env(&env);
+	if (txn_begin(s->engine, TXN_READ, &env, &t) < 0)
+		return true;		/* who looks next is told */
+	err = op_stat(t, &q, &r);
+	txn_abort(t);
+	return (err == 0 && r.attr.nlink > 0) ||
+	    holders_marked(s->holders, id);
+}
+
 int
 server_orphans(struct server *s, struct vfs_id after, struct vfs_id *ids,
     size_t cap, size_t *n)

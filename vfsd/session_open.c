@@ -7,11 +7,34 @@
 #include "core/dirent.h"
 #include "session_in.h"
 
+#define FOUND_TRIES	64u		/* names that are replaced while one looks */
+
 /* 0 asks for all that there is. */
 static uint32_t
 wanted(uint32_t rights, uint32_t have)
 {
 	return rights == 0 ? have : rights & have;
+}
+
+/*
+ * A handle of what was just found.  -VFS_NO_SUCH_ID: others have taken it
+ * away in between.  (In a transaction it is what the snapshot has; what
+ * a handle leads to was held all the time.)
+ */
+static int
+handle_found(struct run *r, struct vfs_id id, uint32_t rights,
+    uint32_t opened, uint64_t *out)
+{
+	bool by_handle = r->f[0].handle != 0 &&
+	    (r->op == VFS_OP_OPEN || r->op == VFS_OP_OPEN_ID);
+	int err = handle_new(r->s, id, rights, opened, out);
+
+	if (err < 0 || by_handle || r->k->tx != 0 ||
+	    server_kept(r->server, id))
+		return err;
+	(void)handle_close(r->s, *out);
+	*out = 0;
+	return -VFS_NO_SUCH_ID;
 }
 
 /* --- WALK ---------------------------------------------------------------- */
@@ -78,6 +101,7 @@ session_walk(struct run *r, void *qp, void *rp)
 	struct vfs_stat_reply st;
 	struct vfs_stat at;
 	struct field f;
+	unsigned tries = 0;
 	int err;
 
 	if ((q->flags & ~VFS_WALK_OPEN) != 0)
@@ -89,12 +113,15 @@ session_walk(struct run *r, void *qp, void *rp)
 	if ((err = run_core(r, VFS_OP_STAT, &at, &st)) < 0)
 		return err;
 	rep->attr = st.attr;
-	if ((err = walk_names(r, &f, q, rep)) < 0)
-		return err;
 	rep->rights = wanted(q->rights, f.rights);
-	if (q->flags & VFS_WALK_OPEN)
-		err = handle_new(r->s, rep->attr.id, rep->rights, 0,
-		    &rep->handle);
+	do {
+		if ((err = walk_names(r, &f, q, rep)) < 0)
+			return err;
+		if (q->flags & VFS_WALK_OPEN)
+			err = handle_found(r, rep->attr.id, rep->rights, 0,
+			    &rep->handle);
+	} while (err == -VFS_NO_SUCH_ID && rep->walked > 0 &&
+	    ++tries < FOUND_TRIES);
 	run_mask(r, f.rights, &rep->attr);
 	return err;
 }
@@ -119,7 +146,7 @@ session_open_id(struct run *r, void *qp, void *rp)
 		return err;
 	rep->attr = st.attr;
 	rep->rights = wanted(q->rights, r->f[0].rights);
-	err = handle_new(r->s, q->id, rep->rights, 0, &rep->handle);
+	err = handle_found(r, q->id, rep->rights, 0, &rep->handle);
 	run_mask(r, r->f[0].rights, &rep->attr);
 	return err;
 }
@@ -164,7 +191,7 @@ session_open(struct run *r, void *qp, void *rp)
 		return err;
 	rights = opened_rights(q->flags, r->f[0].rights);
 	rep->rights = wanted(q->rights, rights);
-	err = handle_new(r->s, q->id, rep->rights, opened, &rep->handle);
+	err = handle_found(r, q->id, rep->rights, opened, &rep->handle);
 	if (err == 0 && (q->flags & VFS_OPEN_TRUNC))
 		handle_wrote(r->s, rep->handle);
 	run_mask(r, r->f[0].rights, &rep->attr);
@@ -182,7 +209,7 @@ created_open(struct run *r, struct vfs_create_reply *rep)
 	uint32_t opened = rep->created && file ?
 	    VFS_OPEN_READ | VFS_OPEN_WRITE : 0;
 
-	return handle_new(r->s, rep->attr.id, r->f[0].rights, opened,
+	return handle_found(r, rep->attr.id, r->f[0].rights, opened,
 	    &rep->handle);
 }
 
@@ -192,15 +219,19 @@ session_create(struct run *r, void *qp, void *rp)
 	struct vfs_create_reply *rep = rp;
 	struct vfs_create *q = qp;
 	bool open = (q->flags & VFS_CREATE_OPEN) != 0;
+	unsigned tries = 0;
 	int err;
 
 	q->flags &= ~VFS_CREATE_OPEN;
-	if ((err = run_resolve(r, VFS_OP_CREATE, q)) < 0 ||
-	    (err = run_core(r, VFS_OP_CREATE, q, rep)) < 0)
+	if ((err = run_resolve(r, VFS_OP_CREATE, q)) < 0)
 		return err;
-	rep->handle = 0;
-	if (open)
-		err = created_open(r, rep);
+	do {
+		if ((err = run_core(r, VFS_OP_CREATE, q, rep)) < 0)
+			return err;
+		rep->handle = 0;
+		if (open)
+			err = created_open(r, rep);
+	} while (err == -VFS_NO_SUCH_ID && ++tries < FOUND_TRIES);
 	run_mask(r, r->f[0].rights, &rep->attr);
 	return err;
 }

@@ -13,6 +13,7 @@
 #define DIR_MODE	0040755u
 #define WORKERS		4u
 #define ROUNDS		12u
+#define REPLACED	5000u
 
 struct tok {
 	uint64_t number;
@@ -474,6 +475,105 @@ limit__many_begin_at_once__is_never_passed(void **state)
 	srig_end(s);
 }
 
+/* --- a name that always leads to a file ----------------------------------- */
+
+struct reader {
+	pthread_t thread;
+	struct session *s;
+	_Atomic bool *stop;
+	unsigned opened;
+	int err;
+};
+
+/* What a handle is of stays, even if it has lost its name by now. */
+static int
+use_handle(struct session *s, uint64_t handle)
+{
+	union proto_req q = { .stat = { { handle } } };
+	union proto_rep r;
+	uint8_t list[8];
+	int err, i;
+
+	if ((err = call(s, VFS_OP_STAT, &q, &r, 0)) < 0)
+		return err;
+	for (i = 0; i < 8; i++)
+		list[i] = (uint8_t)(handle >> 8 * i);
+	q.close.handles = (struct vfs_slice){ list, 8 };
+	return call(s, VFS_OP_CLOSE, &q, &r, 0);
+}
+
+static int
+open_name(struct session *s, bool create)
+{
+	union proto_req q = { .walk = { .dir = { VFS_ID_ROOT },
+		.flags = VFS_WALK_OPEN, .path = str("f") } };
+	union proto_rep r;
+	int err;
+
+	if (create)
+		q.create = (struct vfs_create){ .dir = { VFS_ID_ROOT },
+		    .mode = FILE_MODE, .flags = VFS_CREATE_OPEN,
+		    .name = str("f") };
+	err = call(s, create ? VFS_OP_CREATE : VFS_OP_WALK, &q, &r, 0);
+	if (err < 0)
+		return err;
+	return use_handle(s, create ? r.create.handle : r.walk.handle);
+}
+
+static void *
+read_on(void *arg)
+{
+	struct reader *d = arg;
+
+	for (; d->err == 0 && !*d->stop; d->opened++)
+		d->err = open_name(d->s, d->opened % 2);
+	return NULL;
+}
+
+/* Another file gets the name, each time: the old one goes. */
+static int
+replace(struct session *s)
+{
+	union proto_req q = { .create = { .dir = { VFS_ID_ROOT },
+		.mode = FILE_MODE, .flags = VFS_CREATE_EXCL,
+		.name = str("new") } };
+	union proto_rep r;
+	int err;
+
+	if ((err = call(s, VFS_OP_CREATE, &q, &r, 0)) < 0)
+		return err;
+	q.rename = (struct vfs_rename){ .dir = { VFS_ID_ROOT },
+	    .dir2 = { VFS_ID_ROOT }, .name = str("new"), .name2 = str("f") };
+	return call(s, VFS_OP_RENAME, &q, &r, 0);
+}
+
+static void
+handle__its_name_is_replaced_meanwhile__of_one_or_the_other(void **state)
+{
+	struct srig *x = *state;
+	struct session *s = srig_user(x, SRIG_OWNER, SRIG_OWNER);
+	struct reader d[2] = { { 0 } };
+	_Atomic bool stop = false;
+	unsigned i;
+
+	assert_err(replace(x->own), OK);
+	for (i = 0; i < 2; i++) {
+		d[i].s = s;
+		d[i].stop = &stop;
+		assert_int_equal(pthread_create(&d[i].thread, NULL, read_on,
+		    &d[i]), 0);
+	}
+	for (i = 0; i < REPLACED; i++)
+		assert_err(replace(x->own), OK);
+	stop = true;
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(d[i].thread, NULL), 0);
+		assert_err(d[i].err, OK);
+		assert_true(d[i].opened > 0);
+	}
+	srig_end(s);
+}
+
 int
 main(void)
 {
@@ -492,6 +592,9 @@ main(void)
 		    srig_setup, srig_teardown),
 		cmocka_unit_test_setup_teardown(
 		    tokens__a_crowd_derives__until_it_is_revoked,
+		    srig_setup, srig_teardown),
+		cmocka_unit_test_setup_teardown(
+		    handle__its_name_is_replaced_meanwhile__of_one_or_the_other,
 		    srig_setup, srig_teardown),
 	};
 
