@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,13 +7,10 @@
 #include <unistd.h>
 
 #include "../../../vfsd/core/core.h"
-#include "../../../vfsd/engine/redo.h"
-#include "life.h"
+#include "life_in.h"
 #include "real.h"
 
 #define BIRTHDAY	1767225600000000000ull	/* 2026-01-01, ns */
-
-static struct life *now_living;		/* whose appends these are */
 
 bool
 life_fail(struct life *l, const char *fmt, ...)
@@ -29,144 +25,11 @@ life_fail(struct life *l, const char *fmt, ...)
 	return false;
 }
 
-static struct vfs_time
-clock_now(void)
+struct vfs_time
+life_clock(void)
 {
 	return (struct vfs_time){ (int64_t)(disk_now_ns / 1000000000u),
 	    (uint32_t)(disk_now_ns % 1000000000u) };
-}
-
-/* --- moments -------------------------------------------------------- */
-
-static void
-moment_drop(struct moment *m)
-{
-	if (m->known)
-		model_drop(&m->m);
-	m->known = false;
-}
-
-static void
-moments_clear(struct life *l)
-{
-	while (l->n >= 0)
-		moment_drop(&l->at[l->n--]);
-	l->lo = l->acked = 0;
-	memset(l->seen, 0, SEEN_MAX * sizeof(*l->seen));
-}
-
-/* The promise has moved on: nothing before this may come back. */
-static void
-promised(struct life *l)
-{
-	while (l->lo < l->n)
-		moment_drop(&l->at[l->lo++]);
-}
-
-static bool
-moment_add(struct life *l, const struct walk *w)
-{
-	int more = l->n < 0 ? 0 : judge_read(l->e, l->at[l->n].cur);
-
-	if (more < 0)
-		return life_fail(l, "the cursor of the last moment: %s",
-		    vfs_err_text(more));
-	if (l->n + 1 == MOMENTS_MAX)
-		return life_fail(l, "more moments than the rig can hold");
-	l->n++;
-	l->at[l->n].pub = w->pub;
-	l->at[l->n].full = w->full;
-	l->at[l->n].cur = w->last;
-	l->at[l->n].nrec = l->n == 0 ? 0 : l->at[l->n - 1].nrec +
-	    (unsigned)more;
-	l->at[l->n].known = false;
-	return true;
-}
-
-/* If something was committed since the last look, remember the moment. */
-static void
-moment_look(struct life *l)
-{
-	struct walk w;
-	int err;
-
-	if (!l->dirty || !l->e)
-		return;
-	l->dirty = false;
-	if ((err = walk_engine(l->e, false, &w)) < 0 || w.bad[0]) {
-		life_fail(l, "walking the live store: %s, %s",
-		    vfs_err_text(err), w.bad);
-		return;
-	}
-	if (w.full != l->at[l->n].full)
-		moment_add(l, &w);
-}
-
-static void
-moment_model(struct life *l)
-{
-	struct moment *m = &l->at[l->n];
-
-	moment_drop(m);
-	model_copy(&m->m, &l->m);
-	m->known = true;
-}
-
-/* --- the watched log ------------------------------------------------ */
-
-bool wrap_fails(unsigned kind, const char *where);
-
-static bool
-is_commit(const void *rec)
-{
-	struct redo_head h;
-
-	redo_head_get(rec, &h);
-	return h.type == REDO_COMMIT || h.type == REDO_DRAFT;
-}
-
-static int
-append(void *self, uint64_t pos, const void *p, size_t n)
-{
-	struct life *l = now_living;
-	uint64_t at = pos % RING_BYTES / 8;
-	int err;
-
-	if (wrap_fails(FAULT_WRITE, "log append"))
-		return -VFS_IO;
-	if (l) {
-		l->last_pos = pos;
-		l->last_len = n;
-		if (l->judging && l->gag)
-			return 0;
-	}
-	if (l && !l->judging && !l->live->dead) {
-		if (l->appends > 0 && (!l->quiet || l->last.act == ACT_TX))
-			moment_look(l);
-		l->appends += is_commit(p);
-		l->dirty = true;
-		l->logged += n;
-		l->starts[at / 8] |= (uint8_t)(1u << at % 8);
-	}
-	err = be_log_file.append(self, pos, p, n);
-	if (l && !l->judging)
-		disk_look_at(l->live, pos % RING_BYTES, n);
-	return err;
-}
-
-struct log_ops life_log;
-
-static void
-at_sync(void *arg, struct disk *d, bool after)
-{
-	struct life *l = arg;
-
-	(void)d;
-	(void)after;
-	if (l->judging || l->quiet || l->why[0])
-		return;
-	moment_look(l);
-	judge_all(l);
 }
 
 /* --- opening -------------------------------------------------------- */
@@ -201,7 +64,7 @@ life_open(struct life *l, const uint64_t *want)
 	int err;
 
 	l->conf.boot[0] = l->boot;
-	l->conf.now = clock_now();
+	l->conf.now = life_clock();
 	if ((err = engine_open(&l->conf, &e)) < 0)
 		return life_fail(l, "opening the live store: %s",
 		    vfs_err_text(err));
@@ -246,8 +109,8 @@ life_serve(struct life *l)
 
 /* --- the three ways to stop ------------------------------------------ */
 
-static void
-reader_end(struct life *l)
+void
+life_reader_end(struct life *l)
 {
 	txn_abort(l->reader);
 	l->reader = NULL;
@@ -257,7 +120,7 @@ static void
 stop_dead(struct life *l)
 {
 	if (l->reader)
-		reader_end(l);
+		life_reader_end(l);
 	l->live->dead = true;
 	server_free(l->s);
 	engine_kill(l->e);
@@ -281,8 +144,8 @@ publish_model(struct model *m)
 		model_publish(&m->obj[i]);
 }
 
-static bool
-killed(struct life *l)
+bool
+life_killed(struct life *l)
 {
 	uint64_t want = l->at[l->n].full;
 
@@ -293,8 +156,8 @@ killed(struct life *l)
 
 int judge_where(struct life *l, const struct pick *p);
 
-static bool
-power_cut(struct life *l)
+bool
+life_power_cut(struct life *l)
 {
 	struct pick k;
 	struct moment then;
@@ -331,15 +194,15 @@ power_cut(struct life *l)
 	return life_open(l, &then.pub) && life_serve(l);
 }
 
-static bool
-closed(struct life *l)
+bool
+life_closed(struct life *l)
 {
 	struct engine *e = l->e;
 	uint64_t want;
 	int err;
 
 	if (l->reader)
-		reader_end(l);
+		life_reader_end(l);
 	l->appends = 0;
 	server_free(l->s);
 	l->s = NULL;
@@ -353,208 +216,10 @@ closed(struct life *l)
 	l->e = NULL;
 	if ((err = engine_close(e)) < 0)
 		return life_fail(l, "engine_close: %s", vfs_err_text(err));
-	promised(l);
+	moments_promised(l);
 	judge_all(l);
 	l->boot += rng_to(&l->rng, 2);
 	return life_open(l, &want) && life_serve(l);
-}
-
-/* --- one step -------------------------------------------------------- */
-
-static bool
-reader_check(struct life *l)
-{
-	struct walk w;
-	int err;
-
-	if (!l->reader)
-		return true;
-	if ((err = walk_txn(l->reader, true, &w)) < 0 || w.bad[0])
-		return life_fail(l, "a long reader: %s, %s",
-		    vfs_err_text(err), w.bad);
-	if (w.full != l->reader_full)
-		return life_fail(l, "a long reader sees other rows than at "
-		    "its begin");
-	return true;
-}
-
-static bool
-reader_toggle(struct life *l)
-{
-	struct walk w;
-	int err;
-
-	if (l->reader) {
-		reader_end(l);
-		return true;
-	}
-	if ((err = txn_begin(l->e, TXN_READ, &walk_env, &l->reader)) < 0 ||
-	    (err = walk_txn(l->reader, true, &w)) < 0)
-		return life_fail(l, "a reader: %s", vfs_err_text(err));
-	l->reader_full = w.full;
-	return true;
-}
-
-/* Which drafts did the operation publish?  Those that are gone. */
-static bool
-observe(struct life *l, const struct step *st)
-{
-	struct row_key k;
-	struct vfs_slice val;
-	struct txn *t;
-	int i, err;
-
-	if ((err = txn_begin(l->e, TXN_READ, &walk_env, &t)) < 0)
-		return life_fail(l, "begin: %s", vfs_err_text(err));
-	for (i = 0; i < l->m.nobj; i++) {
-		struct mobj *o = &l->m.obj[i];
-
-		if (!o->draft)
-			continue;
-		row_key_id(&k, ROW_DRAFT, o->id);
-		err = txn_get(t, row_key_slice(&k), &val);
-		if (err == -VFS_NOENT)
-			model_publish(o);
-		else if (step_publishes(st) == o->id && l->appends > 0)
-			life_fail(l, "%s did not publish the draft", st->text);
-	}
-	txn_abort(t);
-	return !l->why[0];
-}
-
-static bool
-surprising(const struct life *l, int err)
-{
-	if (err == -VFS_NOSPC && l->live->room > 0)
-		return false;
-	switch (-err) {
-	case VFS_IO: case VFS_CORRUPT: case VFS_NOMEM: case VFS_ROFS:
-	case VFS_NOSPC: case VFS_AGAIN: case VFS_BUSY: case VFS_GONE:
-	case VFS_NO_SUCH_ID: case VFS_UNKNOWN_OP: case VFS_CONFLICT:
-	case VFS_EXPIRED: case VFS_TX_UNKNOWN: case VFS_ABORTED:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool
-makes_durable(const struct life *l, const struct step *st)
-{
-	return st->act == ACT_CHECKPOINT ||
-	    (st->act == ACT_TX && (st->tx->stable || l->sync_all)) ||
-	    (st->act == ACT_OP && (st->op == VFS_OP_SYNC ||
-	    (l->sync_all && l->appends > 0 && st->op != VFS_OP_REAP)));
-}
-
-static bool
-after_error(struct life *l, const struct step *st, int err)
-{
-	int n = l->n;
-
-	if (surprising(l, err))
-		return life_fail(l, "%s: %s", st->text, vfs_err_text(err));
-	moment_look(l);
-	if (l->n != n)
-		return life_fail(l, "%s failed (%s) and changed rows",
-		    st->text, vfs_err_text(err));
-	return true;
-}
-
-/* A commit's number is beyond all that were ever given. */
-static bool
-seq_check(struct life *l, uint64_t seq)
-{
-	if (seq != l->seq_last && seq <= l->seq_max)
-		return life_fail(l, "sequence number %llu again (%llu was)",
-		    (unsigned long long)seq, (unsigned long long)l->seq_max);
-	l->seq_last = seq;
-	if (seq > l->seq_max)
-		l->seq_max = seq;
-	return true;
-}
-
-/* An operation is one commit, except that a write may also publish a draft
- * that many writes have made large. */
-static unsigned
-commits_max(const struct life *l, const struct step *st)
-{
-	if (st->act == ACT_TX && !l->sync_all)
-		return 1 + st->tx->gone;
-	if (st->act != ACT_OP || l->sync_all ||
-	    (st->op == VFS_OP_SYNC && st->q.sync.id.n == 0))
-		return UINT_MAX;
-	return st->op == VFS_OP_WRITE ? 2 : 1;
-}
-
-static bool
-after_success(struct life *l, const struct step *st)
-{
-	struct engine_status es;
-	char text[200];
-
-	step_apply(l, st);
-	if (!observe(l, st))
-		return false;
-	if (l->appends > commits_max(l, st))
-		return life_fail(l, "%s took %u commits", st->text, l->appends);
-	moment_look(l);
-	if (model_check(&l->m, l->e, text) < 0)
-		return life_fail(l, "after %s: %s", st->text, text);
-	moment_model(l);
-	l->acked = l->n;
-	if (makes_durable(l, st))
-		promised(l);
-	engine_status(l->e, &es);
-	return seq_check(l, es.seq.n);
-}
-
-static bool
-run(struct life *l, struct step *st)
-{
-	struct req_env env = walk_env;
-	int err;
-
-	env.now = clock_now();
-	l->appends = 0;
-	l->last = *st;
-	l->last_from = l->n;
-	step_tx_begun(l, st);
-	err = step_run(l->s, st, &env);
-	if (l->why[0])
-		return false;
-	if (err < 0)
-		step_tx_failed(l, st);
-	return err < 0 ? after_error(l, st, err) : after_success(l, st);
-}
-
-bool
-life_step(struct life *l, struct step *st)
-{
-	bool ok;
-
-	disk_now_ns += 1000000u * (1 + rng_to(&l->rng, 30));
-	switch (st->act) {
-	case ACT_READER:
-		ok = reader_toggle(l);
-		break;
-	case ACT_CUT:
-		ok = power_cut(l);
-		break;
-	case ACT_KILL:
-		ok = killed(l);
-		break;
-	case ACT_CLOSE:
-		ok = closed(l);
-		break;
-	default:
-		ok = run(l, st);
-	}
-	if (ok)
-		ok = reader_check(l);
-	if (ok && !l->quiet)
-		judge_all(l);
-	return ok && !l->why[0];
 }
 
 /* --- births ---------------------------------------------------------- */
@@ -606,7 +271,7 @@ life_new(const char *base, struct tally *t, struct life **out)
 	l->random_max = 64;
 	l->deep_every = 16;
 	life_log = be_log_file;
-	life_log.append = append;
+	life_log.append = moment_append;
 	l->conf = (struct engine_conf){
 		.dirfd = l->live_fd, .log_bytes = RING_BYTES, .no_threads = true,
 		.store = &be_store_lmdb, .log = &life_log,
@@ -615,11 +280,11 @@ life_new(const char *base, struct tally *t, struct life **out)
 		.readers_max = 8,
 	};
 	l->live->told = true;
-	l->live->hook = at_sync;
+	l->live->hook = moment_at_sync;
 	l->live->hook_arg = l;
 	l->boot = 1;
 	disk_now_ns = BIRTHDAY;
-	now_living = l;
+	moment_watch(l);
 	*out = l;
 	return 0;
 }
@@ -637,7 +302,7 @@ life_free(struct life *l)
 	free(l->at);
 	free(l->seen);
 	free(l);
-	now_living = NULL;
+	moment_watch(NULL);
 }
 
 /* The first open of an empty directory, without the judge. */
@@ -682,7 +347,7 @@ life_wind(struct life *l, uint64_t left)
 
 	while (!step_make(l, &r, ACT_OP, VFS_OP_TMPFILE, &st))
 		;
-	if (!run(l, &st))
+	if (!life_run(l, &st))
 		return false;
 	o = &l->m.obj[l->m.nobj - 1];
 	for (i = 0; l->logged < RING_BYTES - left; i++) {
@@ -693,7 +358,7 @@ life_wind(struct life *l, uint64_t left)
 		st.q.write.id.n = o->id;
 		st.ndata = 1400;
 		st.seed = (uint32_t)rng_u64(&r);
-		if (!run(l, &st))
+		if (!life_run(l, &st))
 			return false;
 		if (rng_to(&r, 50) == 0 && engine_checkpoint(l->e) < 0)
 			return life_fail(l, "checkpoint");
@@ -744,7 +409,7 @@ life_begin(struct life *l, const struct image *image, uint64_t seed)
 	moment_look(l);
 	moment_model(l);
 	disk_flush(l->live);
-	promised(l);
+	moments_promised(l);
 	l->acked = l->n;
 	l->quiet = false;
 	return true;
