@@ -440,6 +440,29 @@ idle__row_after_a_draft__is_checkpointed(void **state)
 	fx_close(&fx);
 }
 
+/* Whoever waits for room on a full disk reads meanwhile: that must not
+ * keep the one at the serial point from going on. */
+static void
+slots__readers_have_all_of_them__a_writer_begins(void **state)
+{
+	struct txn *r[2], *w;
+	struct fx fx;
+
+	(void)state;
+	fx_init(&fx, true);
+	fx.conf.readers_max = 2;
+	fx_start(&fx);
+	assert_int_equal(txn_begin(fx.e, TXN_READ, NULL, &r[0]), 0);
+	assert_int_equal(txn_begin(fx.e, TXN_READ, NULL, &r[1]), 0);
+	alarm(20);			/* it hung */
+	assert_int_equal(txn_begin(fx.e, TXN_WRITE, NULL, &w), 0);
+	alarm(0);
+	txn_abort(w);
+	txn_abort(r[0]);
+	txn_abort(r[1]);
+	fx_close(&fx);
+}
+
 int
 main(void)
 {
@@ -451,6 +474,8 @@ main(void)
 		cmocka_unit_test(
 		    sync_shared__others_queue__the_first_is_not_kept),
 		cmocka_unit_test(slots__all_taken__the_next_waits),
+		cmocka_unit_test(
+		    slots__readers_have_all_of_them__a_writer_begins),
 		cmocka_unit_test(views__over_many_checkpoints__stay),
 		cmocka_unit_test(
 		    begin__live_drafts_fill_the_table__does_not_wait),

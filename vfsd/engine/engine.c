@@ -21,7 +21,7 @@ slots_make(struct engine *e)
 {
 	unsigned i, n = e->conf.readers_max;
 
-	e->nslots = n == 0 || n > SLOTS_MAX ? SLOTS_MAX : n;
+	e->nslots = n == 0 || n >= SLOTS_MAX ? SLOTS_MAX : n + 1;
 	e->slots = aligned_alloc(64, e->nslots * sizeof(*e->slots));
 	if (e->slots == NULL)
 		return -VFS_NOMEM;

@@ -47,7 +47,7 @@ struct engine_conf {
 	size_t table_rows_max;		/* 0: 200,000 */
 	uint64_t journal_bytes_max;	/* rows beyond it go, the oldest first;
 					 * 0: VFS_JOURNAL_BYTES */
-	unsigned readers_max;		/* concurrent txns; 0: 64 */
+	unsigned readers_max;		/* at a time; 0: as many as there can be */
 	bool no_threads;		/* tests: the caller runs engine_step() */
 	uint64_t boot[2];		/* the host's boot id */
 	struct vfs_time now;		/* wall clock, for the marks */

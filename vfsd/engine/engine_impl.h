@@ -317,7 +317,7 @@ void base_private(struct engine *e, struct base *b, int by);
 bool garbage_free(struct engine *e);
 void versions_close(struct engine *e);
 uint64_t slots_min_tick(struct engine *e);
-struct txn *slot_take(struct engine *e);
+struct txn *slot_take(struct engine *e, bool serial);
 void slot_give(struct engine *e, struct txn *t);
 
 /* private.c */

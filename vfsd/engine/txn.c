@@ -32,7 +32,7 @@ static struct txn *
 txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
 {
 	uint64_t places = atomic_load(&e->places);
-	struct txn *t = slot_take(e);
+	struct txn *t = slot_take(e, mode == TXN_WRITE);
 
 	t->mode = mode;
 	t->env = env != NULL ? env : &nobody;

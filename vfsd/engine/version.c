@@ -211,8 +211,8 @@ slot_try(struct engine *e)
 
 	/* Each thread tends to find the slot that it had last. */
 	from = (unsigned)((uintptr_t)pthread_self() >> 12) * 2654435761u >> 8;
-	for (i = 0; i < e->nslots; i++) {
-		s = &e->slots[(from + i) % e->nslots];
+	for (i = 0; i < e->nslots - 1; i++) {
+		s = &e->slots[(from + i) % (e->nslots - 1)];
 		if (!atomic_load_explicit(&s->busy, memory_order_relaxed) &&
 		    !atomic_exchange_explicit(&s->busy, true,
 		    memory_order_acquire))
@@ -221,10 +221,15 @@ slot_try(struct engine *e)
 	return NULL;
 }
 
+/*
+ * The one at the serial point has the last slot for itself: readers that
+ * wait for a checkpoint (on a full disk, for room) may have all others,
+ * and the checkpoint waits for the serial point.
+ */
 struct txn *
-slot_take(struct engine *e)
+slot_take(struct engine *e, bool serial)
 {
-	struct slot *s = slot_try(e);
+	struct slot *s = serial ? &e->slots[e->nslots - 1] : slot_try(e);
 	struct txn *t;
 
 	pthread_mutex_lock(&e->vlock);
