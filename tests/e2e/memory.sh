@@ -56,11 +56,14 @@ at_most "KiB at most meanwhile" "$peak" $((most * 1024))
 is "all are there" "$(find "$mnt/many" -type f | wc -l)" "$files"
 
 tar=/usr/src/linux-source-6.1.tar.xz
+# What the kernel has in its cache is counted for it, 57 bytes an object:
+# a million of them are 54 MiB for as long as it likes.
+[ "$full" ] && check "remove them" rm -r "$mnt/many"
 if [ "$full" ] && [ -r $tar ]; then
 	check "linux-source unpacks" peak_of tar -xJf $tar -C "$mnt"
 	at_most "KiB at most meanwhile" "$peak" $((most * 1024))
 fi
-check "fsync, and a pause" sync -d "$mnt/many/f0000000"
+check "fsync, and a pause" sync -d "$mnt"
 check "idle again" settles
 at_most "KiB when idle" "$(anon "$pid")" $((idle * 1024))
 check "unmount" unmount_store
