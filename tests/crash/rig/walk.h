@@ -31,7 +31,8 @@ int walk_content(struct txn *t, struct vfs_id id, bool draft, uint8_t *buf,
     size_t cap, size_t *n);
 
 /* The journal is bounded: which records are still there is no part of the
- * digests, since none but the oldest may go (life.h: nrec). */
+ * digests, only which is the newest: none but the oldest may go (life.h:
+ * nrec). */
 extern bool walk_trims;
 
 extern const struct req_env walk_env;
