@@ -88,7 +88,8 @@ data_read(void *self, uint64_t off, void *p, size_t n)
 
 	if ((err = fd_read(d->fd, off, p, n, &got)) < 0)
 		return err;
-	memset((char *)p + got, 0, n - got);	/* never written */
+	if (got < n)
+		memset((char *)p + got, 0, n - got);	/* never written */
 	return 0;
 }
 
