@@ -22,7 +22,7 @@ for p in ${PLANTS:-$all}; do
 		bad=1
 		continue
 	fi
-	out=$(CRASH_STATES=${PLANT_STATES:-20000} CRASH_SECONDS=60 \
+	out=$(CRASH_STATES=${PLANT_STATES:-55000} CRASH_SECONDS=60 \
 	    timeout -k 5 90 "$B/plants/$p/power" 2>&1)
 	why=$(echo "$out" | grep -A1 '^# SEED=' | sed -n '1,2s/^# //p' | tr '\n' ' ')
 	if echo "$out" | grep -q '^not ok 1'; then
