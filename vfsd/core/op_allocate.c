@@ -223,14 +223,12 @@ run_blocks(struct txn *t, const struct vfs_allocate *q, struct node *n,
     struct plan *p)
 {
 	uint64_t gone, size = size_after(q, n);
-	struct row_key k;
 	struct span s;
 	int err = 0;
 
 	span_of(q, n, &s);
 	if (n->in.flags & INODE_INLINE) {
-		row_key_id(&k, ROW_INLINE, n->id.n);
-		if ((err = txn_del(t, row_key_slice(&k))) < 0)
+		if ((err = node_del_row(t, ROW_INLINE, n->id)) < 0)
 			return err;
 		n->in.flags &= ~(uint32_t)INODE_INLINE;
 	} else if (s.in_first < s.in_end && (q->flags & VFS_ALLOC_PUNCH)) {

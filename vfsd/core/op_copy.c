@@ -255,13 +255,10 @@ share_blocks(struct txn *t, struct copy *c)
 static int
 to_blocks(struct txn *t, struct node *n)
 {
-	struct row_key k;
-
 	if ((n->in.flags & INODE_INLINE) == 0)
 		return 0;
 	n->in.flags &= ~(uint32_t)INODE_INLINE;
-	row_key_id(&k, ROW_INLINE, n->id.n);
-	return txn_del(t, row_key_slice(&k));
+	return node_del_row(t, ROW_INLINE, n->id);
 }
 
 static int

@@ -80,12 +80,10 @@ op_lookup(struct txn *t, const struct vfs_lookup *q,
 static int
 link_added(struct txn *t, struct node *n, const struct node *dir)
 {
-	struct row_key k;
 	int err;
 
 	if (n->in.nlink == 0) {
-		row_key_id(&k, ROW_ORPHAN, n->id.n);
-		if ((err = txn_del(t, row_key_slice(&k))) < 0)
+		if ((err = node_del_row(t, ROW_ORPHAN, n->id)) < 0)
 			return err;
 		n->in.parent = dir->id.n;
 	}

@@ -285,18 +285,6 @@ journal(struct txn *t, const struct reap *x, const struct node *n,
 	    .kind = JOURNAL_UNLINK, .parent = x->dir.id, .name = name });
 }
 
-#ifdef PLANT_REAP_IN_MEMORY
-/* Only the caller knows of it. */
-static int
-orphan_forget(struct txn *t, const struct node *n)
-{
-	struct row_key k;
-
-	row_key_id(&k, ROW_ORPHAN, n->id.n);
-	return txn_del(t, row_key_slice(&k));
-}
-#endif
-
 /* It lives on without a name: the caller sees to it. */
 static int
 orphaned(struct txn *t, struct reap *x, struct node *n)
@@ -311,7 +299,7 @@ orphaned(struct txn *t, struct reap *x, struct node *n)
 	memcpy((uint8_t *)o->p + o->n, &n->id, sizeof n->id);
 	o->n += sizeof n->id;
 #ifdef PLANT_REAP_IN_MEMORY
-	return orphan_forget(t, n);
+	return node_del_row(t, ROW_ORPHAN, n->id);
 #endif
 	return 0;
 }
@@ -319,15 +307,12 @@ orphaned(struct txn *t, struct reap *x, struct node *n)
 int
 tree_forget(struct txn *t, struct node *n)
 {
-	struct row_key inode, orphan;
 	int err;
 
-	row_key_id(&inode, ROW_INODE, n->id.n);
-	row_key_id(&orphan, ROW_ORPHAN, n->id.n);
 	if ((err = xattr_del_all(t, n)) < 0 ||
-	    (err = txn_del(t, row_key_slice(&inode))) < 0)
+	    (err = node_del_row(t, ROW_INODE, n->id)) < 0)
 		return err;
-	return n->in.nlink > 0 ? 0 : txn_del(t, row_key_slice(&orphan));
+	return n->in.nlink > 0 ? 0 : node_del_row(t, ROW_ORPHAN, n->id);
 }
 
 /* Can it go at once?  Not what others need, nor what takes long. */

@@ -227,14 +227,12 @@ static int
 write_blocks(struct txn *t, struct node *n, uint64_t off, size_t len,
     struct plan *p, bool draft)
 {
-	struct row_key k;
 	int err;
 
-	if (n->draft == draft && (n->in.flags & INODE_INLINE)) {
-		row_key_id(&k, draft ? ROW_DINLINE : ROW_INLINE, n->id.n);
-		if ((err = txn_del(t, row_key_slice(&k))) < 0)
-			return err;
-	}
+	if (n->draft == draft && (n->in.flags & INODE_INLINE) &&
+	    (err = node_del_row(t, draft ? ROW_DINLINE : ROW_INLINE,
+	    n->id)) < 0)
+		return err;
 	n->in.flags &= ~(uint32_t)INODE_INLINE;
 	n->draft = draft;
 	n->in.size = size_after(n, off, len);

@@ -90,11 +90,9 @@ resize_inline(struct txn *t, struct node *n, uint64_t size)
 static int
 inline_to_blocks(struct txn *t, struct node *n, struct plan *p)
 {
-	struct row_key k;
 	int err;
 
-	row_key_id(&k, ROW_INLINE, n->id.n);
-	if ((err = txn_del(t, row_key_slice(&k))) < 0)
+	if ((err = node_del_row(t, ROW_INLINE, n->id)) < 0)
 		return err;
 	n->in.flags &= ~(uint32_t)INODE_INLINE;
 	return plan_apply(t, p, ROW_EXTENT, n);
