@@ -4,6 +4,7 @@
 
 #include "../protocol/err.h"
 #include "../protocol/limits.h"
+#include "clock.h"
 #include "publisher.h"
 
 #define ROWS_A_WRITE	250u		/* bytes, without sums */
@@ -36,15 +37,6 @@ struct publisher {
 	struct draft *spare;		/* one, so that a lone writer never
 					 * allocates */
 };
-
-static uint64_t
-clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* --- the table and the two lists ---------------------------------------- */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "core/dirent.h"
 #include "core/record.h"
 #include "dispatch_in.h"
@@ -48,15 +49,6 @@ struct reaper {
 	size_t nleft, left_cap;
 	struct reaper_counts counts;
 };
-
-static uint64_t
-clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* --- the queue (under lock) --------------------------------------------- */
 

@@ -41,7 +41,7 @@ visible_begin(struct visible_commit *c, struct visible *v)
 	if (v == NULL)
 		return;
 	c->moves = atomic_load(&v->moves);
-	c->since_ns = visible_clock_ns();
+	c->since_ns = clock_ns();
 }
 
 /* --- what it touches ------------------------------------------------------- */

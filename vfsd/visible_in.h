@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "clock.h"
 #include "holders.h"
 #include "visible.h"
 
@@ -57,7 +58,6 @@ void marks_retire(struct visible *v, const uint64_t *hash, size_t n);
 
 /* At the end of a commit that has told of the object. */
 void visible_wary(struct visible *v, uint64_t mark);
-uint64_t visible_clock_ns(void);
 bool visible_holds(struct visible *v, struct vfs_id id);
 
 #endif

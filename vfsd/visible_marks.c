@@ -262,15 +262,6 @@ visible_keeps_pages(struct visible *v, struct vfs_id id)
 
 /* --- answers that are not kept though nothing is marked --------------------- */
 
-uint64_t
-visible_clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static _Atomic uint64_t *
 wary_of(struct visible *v, uint64_t mark)
 {
@@ -283,7 +274,7 @@ visible_wary(struct visible *v, uint64_t mark)
 	uint64_t ns = atomic_load(&v->wary_ns);
 
 	if (ns > 0)
-		atomic_store(wary_of(v, mark), visible_clock_ns() + ns);
+		atomic_store(wary_of(v, mark), clock_ns() + ns);
 }
 
 bool
@@ -291,7 +282,7 @@ visible_keeps(struct visible *v, struct vfs_id id)
 {
 	uint64_t until = atomic_load(wary_of(v, mark_object(id)));
 
-	return (until == 0 || until <= visible_clock_ns()) &&
+	return (until == 0 || until <= clock_ns()) &&
 	    visible_keeps_pages(v, id);
 }
 

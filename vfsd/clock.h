@@ -1,0 +1,19 @@
+/*
+ * clock.h - time that only goes on: CLOCK_MONOTONIC in nanoseconds
+ */
+#ifndef VFSD_CLOCK_H
+#define VFSD_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t
+clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+#endif
