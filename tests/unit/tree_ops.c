@@ -3,42 +3,7 @@
 #include "../../vfsd/core/dirent.h"
 #include "../../vfsd/core/tree.h"
 #include "../cm.h"
-
-static struct vfs_attr
-stat_of(struct fx *fx, const char *path)
-{
-	struct vfs_attr a = { .nlink = 0 };
-
-	assert_err(fx_stat(fx, path, &a), OK);
-	return a;
-}
-
-/* /t with a directory, files, a symlink and a hard link to /keep. */
-static void
-make_tree(struct fx *fx)
-{
-	assert_err(fx_mkdir(fx, "/t", 0755), OK);
-	assert_err(fx_mkdir(fx, "/t/d", 0755), OK);
-	assert_err(fx_create(fx, "/t/d/f", 0644), OK);
-	assert_err(fx_write(fx, "/t/d/f", 0, "bytes", 5), OK);
-	assert_err(fx_symlink(fx, "target", "/t/d/l"), OK);
-	assert_err(fx_create(fx, "/t/g", 0644), OK);
-	assert_err(fx_write(fx, "/t/g", 0, "kept", 4), OK);
-	assert_err(fx_truncate(fx, "/t/g", 20000), OK);
-	assert_err(fx_link(fx, "/t/g", "/keep"), OK);
-}
-
-static int
-reaches(struct fx *fx, struct vfs_id id, struct vfs_id root)
-{
-	struct txn *t;
-	int yes;
-
-	assert_err(txn_begin(fx->e, TXN_READ, &fx->env, &t), OK);
-	yes = tree_reaches(t, id, root);
-	txn_abort(t);
-	return yes;
-}
+#include "tree_fx.h"
 
 static int
 open_by_id(struct fx *fx, struct vfs_id id)
