@@ -170,6 +170,69 @@ write__in_sequence__few_rows(void **state)
 	free(b);
 }
 
+/* Write [off, off + n) with calls of step bytes; like_kernel: those that
+ * begin within a block end with it, as the kernel cuts them. */
+static void
+write_in_steps(struct fx *fx, const char *path, uint64_t upto, size_t step,
+    bool like_kernel, const uint8_t *b)
+{
+	uint64_t off = 0, end;
+	size_t n;
+
+	while (off < upto) {
+		end = off + step - off % step;
+		n = end - off;
+		if (like_kernel && off % VFS_BLOCK != 0 &&
+		    VFS_BLOCK - off % VFS_BLOCK < n)
+			n = VFS_BLOCK - off % VFS_BLOCK;
+		assert_int_equal(fx_write(fx, path, off, b, n), 0);
+		off += n;
+	}
+}
+
+/* What tar writes, and what a log does. */
+static void
+write__unaligned_in_sequence__few_rows(void **state)
+{
+	static const size_t steps[] = { 10240, 3000, 70000 };
+	struct fx *fx = *state;
+	uint8_t *b = malloc(70000), c[VFS_BLOCK];
+	char path[] = "/0";
+	unsigned i, more;
+
+	memset(b, 7, 70000);
+	for (i = 0; i < 6; i++, path[1]++) {
+		assert_int_equal(fx_create(fx, path, 0644), 0);
+		more = count_rows(fx, ROW_EXTENT);
+		write_in_steps(fx, path, 8400000, steps[i / 2], i % 2, b);
+		assert_true(count_rows(fx, ROW_DEXTENT) <= 8 + 8);
+		assert_int_equal(fx_publish(fx, path), 0);
+		assert_int_equal(count_rows(fx, ROW_DEXTENT), 0);
+		assert_true(count_rows(fx, ROW_EXTENT) - more <= 8 + 8);
+		assert_int_equal(fx_read(fx, path, 8400000 - 4096, c, 4096),
+		    4096);
+		assert_memory_equal(c, b, 4096);
+	}
+	assert_int_equal(fx_check(fx), 0);
+	free(b);
+}
+
+/* One that ends where it likes is no reason for a second row. */
+static void
+write__end_within_a_block__one_row(void **state)
+{
+	struct fx *fx = *state;
+	uint8_t *b = calloc(1, 65536);
+
+	assert_int_equal(fx_create(fx, "/e", 0644), 0);
+	assert_int_equal(fx_create(fx, "/f", 0644), 0);
+	assert_int_equal(fx_write(fx, "/e", 0, b, 65536), 0);
+	assert_int_equal(fx_write(fx, "/f", 0, b, 65536), 0);
+	assert_int_equal(fx_write(fx, "/f", 65536, b, 5000), 0);
+	assert_int_equal(count_rows(fx, ROW_DEXTENT), 2);
+	free(b);
+}
+
 static void
 offsets__at_the_limit__work(void **state)
 {
@@ -499,6 +562,8 @@ main(void)
 		FX_TEST(read__block_spoiled__corrupt_and_named),
 		FX_TEST(copy__block_spoiled__copy_is_corrupt_too),
 		FX_TEST(write__in_sequence__few_rows),
+		FX_TEST(write__unaligned_in_sequence__few_rows),
+		FX_TEST(write__end_within_a_block__one_row),
 		FX_TEST(offsets__at_the_limit__work),
 		FX_TEST(inline_limit__one_past__is_a_block),
 		FX_TEST(truncate__within_block_and_up__zeroes),

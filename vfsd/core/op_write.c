@@ -68,12 +68,41 @@ fill_edges(struct txn *rt, const struct node *n, uint64_t off,
 	return 0;
 }
 
+/* The blocks of a write from some block on. */
+struct rest {
+	const struct src *s;
+	uint32_t from;
+};
+
+static const uint8_t *
+rest_at(const void *arg, uint32_t i)
+{
+	const struct rest *r = arg;
+
+	return src_at(r->s, r->from + i);
+}
+
+/*
+ * How many blocks go behind those before them.  A file that lies in pieces
+ * is one whose last block has been written twice, once in part; the place
+ * behind the others is left to the second time.
+ */
+static uint32_t
+blocks_in_line(const struct node *n, uint64_t off, size_t len,
+    uint64_t hint, const struct src *s)
+{
+	bool part = (off + len) % VFS_BLOCK != 0 && off + len >= n->in.size;
+
+	return part && (hint & DATA_GROWS) ? s->n - 1 : s->n;
+}
+
 int
 content_plan_write(struct txn *rt, const struct node *n, uint64_t off,
     struct vfs_slice data, struct plan *p)
 {
 	uint64_t first = off / VFS_BLOCK, hint;
 	uint64_t last = (off + data.n - 1) / VFS_BLOCK;
+	struct rest end;
 	struct src s;
 	int err;
 
@@ -82,7 +111,12 @@ content_plan_write(struct txn *rt, const struct node *n, uint64_t off,
 	if ((err = fill_edges(rt, n, off, data, &s)) < 0 ||
 	    (err = plan_hint(rt, n, first, &hint)) < 0)
 		return err;
-	return plan_write(rt, p, first, s.n, hint, src_at, &s);
+	end = (struct rest){ &s, blocks_in_line(n, off, data.n, hint, &s) };
+	if (end.from > 0 && (err = plan_write(rt, p, first, end.from, hint,
+	    src_at, &s)) < 0)
+		return err;
+	return end.from == s.n ? 0 :
+	    plan_write(rt, p, last, 1, 0, rest_at, &end);
 }
 
 static uint64_t
@@ -98,20 +132,6 @@ size_after(const struct node *n, uint64_t off, uint64_t len)
 }
 
 /* --- a full disk --------------------------------------------------------- */
-
-/* The blocks of a write from some block on. */
-struct rest {
-	const struct src *s;
-	uint32_t from;
-};
-
-static const uint8_t *
-rest_at(const void *arg, uint32_t i)
-{
-	const struct rest *r = arg;
-
-	return src_at(r->s, r->from + i);
-}
 
 static bool
 is_set_aside(const struct ext *x)

@@ -146,7 +146,7 @@ plan_write(struct txn *rt, struct plan *p, uint64_t first, uint32_t n,
 		    &r)) < 0 ||
 		    (err = put_run(rt, p, r, src, arg, done)) < 0)
 			return err;
-		hint = r->place + r->n;
+		hint = (r->place + r->n) | (hint & DATA_GROWS);
 	}
 	return 0;
 }
@@ -233,12 +233,23 @@ plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
 	return 0;
 }
 
+/* Has the file had to go on somewhere else before?  The first row, and one
+ * behind a full one, begin at a multiple. */
+static bool
+is_broken(const struct ext_walk *w, const struct ext *x)
+{
+	const struct ext *row = x->draft ? &w->up.x : &w->low.x;
+
+	return row->first % VFS_EXTENT_BLOCKS_MAX != 0;
+}
+
 /* After the block before it; else over its own old place, so that small
  * appends stay near each other. */
 int
 plan_hint(struct txn *rt, const struct node *n, uint64_t first,
     uint64_t *hint)
 {
+	bool broken;
 	struct ext_walk w;
 	struct ext x;
 	int err;
@@ -248,11 +259,12 @@ plan_hint(struct txn *rt, const struct node *n, uint64_t first,
 	    first)) < 0)
 		return err;
 	err = ext_walk_next(&w, &x);
+	broken = err == 0 && is_broken(&w, &x);
 	ext_walk_end(&w);
 	if (err < 0)
 		return err == -VFS_NOENT ? 0 : err;
 	if (first > 0 && x.first == first - 1)
-		*hint = x.place + 1;
+		*hint = (x.place + 1) | (broken ? DATA_GROWS : 0);
 	else if (x.first <= first)
 		*hint = x.place + (first - x.first);
 	return 0;

@@ -79,7 +79,8 @@ int plan_reserve(struct txn *rt, struct plan *p, uint64_t first, uint64_t n,
 int plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
     struct node *n);
 
-/* A good place for blocks that follow block first of n. */
+/* A good place for blocks of n from first on; with DATA_GROWS if what is
+ * before them lies in pieces. */
 int plan_hint(struct txn *rt, const struct node *n, uint64_t first,
     uint64_t *hint);
 

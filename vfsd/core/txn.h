@@ -134,10 +134,12 @@ uint64_t txn_slot_floor(const struct txn *t);
 
 /*
  * Blocks for new bytes, before the row that will refer to them: at most
- * want, at least one, contiguous, near hint (0: anywhere).  Called in the
- * prepare step, outside the serial point.  -VFS_NOSPC.  gen, from
+ * want, at least one, contiguous, near hint (0: anywhere).  DATA_GROWS
+ * beside it: what comes next in the file wants to lie behind them.  Called
+ * in the prepare step, outside the serial point.  -VFS_NOSPC.  gen, from
  * data_put, tells whether the bytes have since reached the disk.
  */
+#define DATA_GROWS	(1ull << 63)
 int data_alloc(struct engine *e, uint32_t want, uint64_t hint,
     uint64_t *block, uint32_t *got);
 int data_put(struct engine *e, uint64_t block, const void *p, size_t n,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/txn.h"
 #include "freemap.h"
 #include "space.h"
 
@@ -261,16 +262,12 @@ find_run(struct space *s, uint64_t hint, uint64_t want, uint64_t *start,
 
 /* For a file that grows: its blocks, and a window behind them. */
 static int
-alloc_stream(struct space *s, uint32_t want, uint64_t hint, uint64_t *start,
+alloc_new_stream(struct space *s, uint32_t want, uint64_t hint, uint64_t *start,
     uint64_t *n)
 {
 	uint64_t all = want > WINDOW_BLOCKS / 2 ? want * 2ull : WINDOW_BLOCKS;
 	int err;
 
-	s->allocs++;
-	*start = hint;
-	if (hint != 0 && (*n = window_take(s, hint, want)) > 0)
-		return 0;
 	if ((err = find_run(s, hint, all, start, n)) < 0)
 		return err;
 	if (*n < want)
@@ -281,6 +278,18 @@ alloc_stream(struct space *s, uint32_t want, uint64_t hint, uint64_t *start,
 		return err;
 	*n = want;
 	return 0;
+}
+
+static int
+alloc_stream(struct space *s, uint32_t want, uint64_t hint, bool grows,
+    uint64_t *start, uint64_t *n)
+{
+	s->allocs++;
+	*start = hint;
+	if (hint != 0 && (*n = window_take(s, hint, want)) > 0)
+		return 0;
+	return grows || want >= STREAM_MIN ?
+	    alloc_new_stream(s, want, hint, start, n) : -VFS_NOENT;
 }
 
 static int
@@ -307,15 +316,16 @@ int
 space_alloc(struct space *s, uint32_t want, uint64_t hint, uint64_t *block,
     uint32_t *got)
 {
+	bool grows = (hint & DATA_GROWS) != 0;
 	uint64_t start = 0, n = 0;
 	int err;
 
 	assert(want > 0);
+	hint &= ~DATA_GROWS;
 	if (s->rdonly)
 		return -VFS_ROFS;
 	pthread_mutex_lock(&s->mu);
-	err = want < STREAM_MIN ? -VFS_NOENT :
-	    alloc_stream(s, want, hint, &start, &n);
+	err = alloc_stream(s, want, hint, grows, &start, &n);
 	if (err == -VFS_NOENT)
 		err = alloc_packed(s, want, hint, &start, &n);
 	pthread_mutex_unlock(&s->mu);
