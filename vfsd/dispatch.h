@@ -43,11 +43,14 @@ int dispatch_sync(struct server *s, const struct req_env *env,
 
 /*
  * Holders: somebody outside may still use this id though it has no name
- * (kernel lookup counts, open handles).  put of the last holder of an
- * object without names reclaims it.
+ * (kernel lookup counts, open handles).  The drop of the last holder of an
+ * object without names reclaims it.  What the kernel holds is counted
+ * apart: that is what it may keep (visible.h).
  */
 void server_hold(struct server *s, struct vfs_id id, uint64_t n);
 void server_drop(struct server *s, struct vfs_id id, uint64_t n);
+void server_kernel_hold(struct server *s, struct vfs_id id, uint64_t n);
+void server_kernel_drop(struct server *s, struct vfs_id id, uint64_t n);
 /* Found by a name, then held: was that early enough?  false: others may
  * have taken the name and the object in between. */
 bool server_kept(struct server *s, struct vfs_id id);

@@ -105,13 +105,26 @@ after_tree_publish(struct server *s, const void *q, const void *r)
 void
 server_hold(struct server *s, struct vfs_id id, uint64_t n)
 {
-	(void)holders_add(s->holders, id, n);
+	(void)holders_add(s->holders, HOLDER_OTHER, id, n);
 }
 
 void
 server_drop(struct server *s, struct vfs_id id, uint64_t n)
 {
-	if (holders_drop(s->holders, id, n))
+	if (holders_drop(s->holders, HOLDER_OTHER, id, n))
+		(void)reclaim(s, id);
+}
+
+void
+server_kernel_hold(struct server *s, struct vfs_id id, uint64_t n)
+{
+	(void)holders_add(s->holders, HOLDER_KERNEL, id, n);
+}
+
+void
+server_kernel_drop(struct server *s, struct vfs_id id, uint64_t n)
+{
+	if (holders_drop(s->holders, HOLDER_KERNEL, id, n))
 		(void)reclaim(s, id);
 }
 

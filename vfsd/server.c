@@ -45,8 +45,8 @@ server_new(const struct server_conf *conf, struct server **out)
 		pthread_mutex_init(&s->locks[i], NULL);
 	if ((err = why_new(&s->why)) < 0 ||
 	    (err = locks_new(&s->lock_table)) < 0 ||
-	    (err = visible_new(&s->visible)) < 0 ||
 	    (err = holders_new(&s->holders)) < 0 ||
+	    (err = visible_new(s->holders, &s->visible)) < 0 ||
 	    (err = publisher_new(server_publish_quiet, s,
 	    &s->publisher)) < 0 ||
 	    (err = reaper_new(s, &s->reaper)) < 0 ||
@@ -85,8 +85,8 @@ server_kill(struct server *s)
 	txs_free(s, s->txs);
 	publisher_free(s->publisher);
 	watches_free(s->watches);	/* behind the last who commits */
-	holders_free(s->holders);
 	visible_free(s->visible);
+	holders_free(s->holders);
 	why_free(s->why);
 	locks_free(s->lock_table);
 	for (i = 0; i < SERVER_LOCKS; i++)

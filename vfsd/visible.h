@@ -33,8 +33,10 @@
 #define VISIBLE_TRIES	64u		/* to find what it touches told */
 
 struct visible;
+struct holders;
 
-int visible_new(struct visible **out);
+/* h: what the kernel holds. */
+int visible_new(struct holders *h, struct visible **out);
 void visible_free(struct visible *v);	/* NULL is fine */
 
 /* --- the one who tells the kernel --------------------------------------- */
@@ -68,15 +70,12 @@ void visible_listen(struct visible *v, const struct visible_ear *ear);
 
 /* --- requests of the kernel --------------------------------------------- */
 
-/* The kernel gets, or gave back, n references. */
-void visible_hold(struct visible *v, struct vfs_id id, uint64_t n);
-void visible_drop(struct visible *v, struct vfs_id id, uint64_t n);
-
 /* Around a request whose reply the kernel may keep: from before the state
  * is read.  thread: below VISIBLE_THREADS, one request at a time. */
 void visible_enter(struct visible *v, unsigned thread);
 void visible_leave(struct visible *v, unsigned thread);
-/* May it?  Within, after visible_hold of what the reply hands over. */
+/* May it?  Within, after server_kernel_hold of what the reply hands
+ * over. */
 bool visible_keeps(struct visible *v, struct vfs_id id);
 bool visible_keeps_pages(struct visible *v, struct vfs_id id);
 bool visible_keeps_name(struct visible *v, struct vfs_id dir,

@@ -21,7 +21,7 @@ struct old_mark {
 };
 
 struct visible {
-	struct holders *kernel;		/* what the kernel has */
+	struct holders *holders;	/* the server's: what the kernel has */
 	struct holders *marks;		/* hash -> commits, and old ones */
 	_Atomic uint64_t nmarks;	/* 0: no need to look */
 	_Atomic uint64_t seq;		/* moves on with each unmark */

@@ -46,7 +46,7 @@ mark_names(struct vfs_id dir)
 /* --- start and end -------------------------------------------------------- */
 
 int
-visible_new(struct visible **out)
+visible_new(struct holders *h, struct visible **out)
 {
 	struct visible *v = calloc(1, sizeof *v);
 	pthread_rwlockattr_t fair;
@@ -64,8 +64,8 @@ visible_new(struct visible **out)
 	pthread_rwlockattr_destroy(&fair);
 	for (i = 0; i < VISIBLE_THREADS; i++)
 		atomic_init(&v->since[i], IDLE);
-	if ((err = holders_new(&v->kernel)) < 0 ||
-	    (err = holders_new(&v->marks)) < 0) {
+	v->holders = h;
+	if ((err = holders_new(&v->marks)) < 0) {
 		visible_free(v);
 		return err;
 	}
@@ -78,7 +78,6 @@ visible_free(struct visible *v)
 {
 	if (v == NULL)
 		return;
-	holders_free(v->kernel);
 	holders_free(v->marks);
 	free(v->old);
 	pthread_mutex_destroy(&v->lock);
@@ -119,7 +118,8 @@ visible_counts(struct visible *v, struct visible_counts *out)
 int
 marks_add(struct visible *v, uint64_t mark)
 {
-	int err = holders_add(v->marks, (struct vfs_id){ mark }, 1);
+	int err = holders_add(v->marks, HOLDER_OTHER,
+	    (struct vfs_id){ mark }, 1);
 
 	if (err == 0)
 		atomic_fetch_add(&v->nmarks, 1);
@@ -129,7 +129,7 @@ marks_add(struct visible *v, uint64_t mark)
 static void
 forget(struct visible *v, uint64_t mark)
 {
-	(void)holders_drop(v->marks, (struct vfs_id){ mark }, 1);
+	(void)holders_drop(v->marks, HOLDER_OTHER, (struct vfs_id){ mark }, 1);
 	atomic_fetch_sub(&v->nmarks, 1);
 }
 
@@ -200,22 +200,10 @@ marks_retire(struct visible *v, const uint64_t *marks, size_t n)
 
 /* --- what the kernel has --------------------------------------------------- */
 
-void
-visible_hold(struct visible *v, struct vfs_id id, uint64_t n)
-{
-	(void)holders_add(v->kernel, id, n);
-}
-
-void
-visible_drop(struct visible *v, struct vfs_id id, uint64_t n)
-{
-	(void)holders_drop(v->kernel, id, n);
-}
-
 bool
 visible_holds(struct visible *v, struct vfs_id id)
 {
-	return id.n == VFS_ID_ROOT || holders_held(v->kernel, id);
+	return id.n == VFS_ID_ROOT || holders_kernel(v->holders, id);
 }
 
 /* --- requests -------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "../../vfsd/dispatch.h"
-#include "../../vfsd/holders.h"
 #include "../cm.h"
 
 #define PATIENCE_MS	10000
@@ -334,47 +333,6 @@ tmpfile__dropped_or_linked__goes_or_stays(void **state)
 	assert_int_equal(stat_id(r, b.attr.id), 0);
 }
 
-#define IDS	500
-
-static void
-holders__random_steps__same_as_counts(void **state)
-{
-	static uint64_t held[IDS];
-	static bool orphan[IDS];
-	struct holders *h;
-	uint64_t x = 88172645463325252ull, there = 0;
-	unsigned i, n, step;
-
-	(void)state;
-	assert_int_equal(holders_new(&h), 0);
-	for (step = 0; step < 200000; step++) {
-		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-		i = (unsigned)(x >> 8) % IDS;
-		n = 1 + (unsigned)(x >> 40) % 3;
-		if (x % 8 < 4) {
-			assert_int_equal(holders_add(h,
-			    (struct vfs_id){ i + 1 }, n), 0);
-			held[i] += n;
-		} else if (x % 8 < 7) {
-			bool last = orphan[i] && n >= held[i];
-
-			assert_int_equal(holders_drop(h,
-			    (struct vfs_id){ i + 1 }, n), last);
-			held[i] = n >= held[i] ? 0 : held[i] - n;
-			if (held[i] == 0)
-				orphan[i] = false;
-		} else {
-			assert_int_equal(holders_orphan(h,
-			    (struct vfs_id){ i + 1 }, false), held[i] == 0);
-			orphan[i] = held[i] > 0;
-		}
-	}
-	for (i = 0; i < IDS; i++)
-		there += held[i] > 0;
-	assert_int_equal(holders_count(h), there);
-	holders_free(h);
-}
-
 /* --- many threads ------------------------------------------------------- */
 
 #define WRITERS		3
@@ -500,7 +458,6 @@ main(void)
 		RIG_TEST(drop__has_names__stays),
 		RIG_TEST(rename_over__nobody_holds__reclaimed),
 		RIG_TEST(tmpfile__dropped_or_linked__goes_or_stays),
-		cmocka_unit_test(holders__random_steps__same_as_counts),
 		RIG_TEST(writes__many_threads__never_seen_in_part),
 		RIG_TEST(counts__calls_and_errors__counted),
 	};

@@ -148,13 +148,13 @@ visible__attributes_of_a_held_file__told_before_they_change(void **state)
 	struct ear *e = *state;
 
 	e->watched = file(e, "f");
-	visible_hold(e->v, e->watched, 1);
+	server_kernel_hold(e->r->s, e->watched, 1);
 	assert_int_equal(do_chmod(e->r, 0, e->watched, 0600), 0);
 	assert_int_equal(e->n, 1);
 	assert_said(e, 0, OBJECT, e->watched, NULL);
 	assert_int_equal(e->said[0].mode, 0644);
 	assert_true(visible_keeps(e->v, e->watched));
-	visible_drop(e->v, e->watched, 1);
+	server_kernel_drop(e->r->s, e->watched, 1);
 }
 
 static void
@@ -164,7 +164,7 @@ visible__content__told_before_and_pages_after(void **state)
 	struct vfs_attr a;
 
 	e->watched = file(e, "f");
-	visible_hold(e->v, e->watched, 1);
+	server_kernel_hold(e->r->s, e->watched, 1);
 	assert_int_equal(do_write(e->r, 0, e->watched, 0, "hello", 5), 0);
 	assert_int_equal(e->n, 2);
 	assert_said(e, 0, OBJECT, e->watched, NULL);
@@ -179,8 +179,8 @@ visible__replaced_name__objects_first_then_the_names(void **state)
 	struct ear *e = *state;
 	struct vfs_id f = file(e, "f"), g = file(e, "g");
 
-	visible_hold(e->v, f, 1);
-	visible_hold(e->v, g, 1);
+	server_kernel_hold(e->r->s, f, 1);
+	server_kernel_hold(e->r->s, g, 1);
 	e->watched = ROOT;
 	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
 	assert_int_equal(e->n, 5);
@@ -197,7 +197,7 @@ visible__the_kernels_own_change__is_not_told(void **state)
 	struct ear *e = *state;
 	struct vfs_id f = file(e, "f");
 
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	e->r->fx->env.kernel_checked = true;
 	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
 	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
@@ -215,7 +215,7 @@ visible__many_creates_in_a_strange_directory__tell_nothing(void **state)
 	int i;
 
 	assert_int_equal(do_create(e->r, 0, ROOT, "d", DIR_MODE, &d), 0);
-	visible_hold(e->v, file(e, "other"), 1);
+	server_kernel_hold(e->r->s, file(e, "other"), 1);
 	rig_new(e->r);
 	for (i = 0; i < 10000; i++) {
 		snprintf(name, sizeof name, "f%d", i);
@@ -235,8 +235,8 @@ visible__transaction__each_thing_is_told_once(void **state)
 	struct vfs_id f = file(e, "f"), g = file(e, "g"), h = file(e, "h");
 	uint64_t tx = rig_begin(e->r);
 
-	visible_hold(e->v, f, 1);
-	visible_hold(e->v, h, 1);
+	server_kernel_hold(e->r->s, f, 1);
+	server_kernel_hold(e->r->s, h, 1);
 	e->watched = f;
 	assert_int_equal(do_chmod(e->r, tx, f, 0600), 0);
 	assert_int_equal(do_chmod(e->r, tx, f, 0640), 0);
@@ -258,7 +258,7 @@ visible__transaction_that_fails__is_unmarked(void **state)
 	struct vfs_id f = file(e, "f");
 	uint64_t tx = rig_begin(e->r);
 
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	assert_int_equal(do_chmod(e->r, tx, f, 0600), 0);
 	assert_int_equal(do_unlink(e->r, 0, ROOT, "f"), 0);
 	e->n = 0;
@@ -275,7 +275,7 @@ visible__request_that_began_before__keeps_nothing_of_it(void **state)
 	struct ear *e = *state;
 	struct vfs_id f = file(e, "f"), g = file(e, "g");
 
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	visible_enter(e->v, NOBODY_S);	/* and has read the old state */
 	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "h"), 0);
 	assert_false(visible_keeps(e->v, f));
@@ -297,7 +297,7 @@ visible__kernel_renames_meanwhile__all_is_told_again(void **state)
 	struct vfs_id f = file(e, "f");
 	struct visible_counts n;
 
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	e->moves = 2;
 	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
 	visible_counts(e->v, &n);
@@ -313,7 +313,7 @@ visible__kernel_renames_without_end__it_is_told_after_as_well(void **state)
 	struct vfs_id f = file(e, "f"), g;
 	struct visible_counts n;
 
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	e->moves = UINT32_MAX;
 	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
 	visible_counts(e->v, &n);
@@ -328,7 +328,7 @@ visible__object_on_its_way_in__is_told_when_it_is_there(void **state)
 	struct ear *e = *state;
 
 	e->watched = file(e, "f");
-	visible_hold(e->v, e->watched, 1);
+	server_kernel_hold(e->r->s, e->watched, 1);
 	e->absent = 3;
 	assert_int_equal(do_chmod(e->r, 0, e->watched, 0600), 0);
 	assert_int_equal(e->n, 4);
@@ -342,7 +342,7 @@ visible__answer_that_is_taken_unseen__is_in_before_anything_is_kept(
 	struct ear *e = *state;
 	struct vfs_id f = file(e, "f");
 
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	e->watched = e->unseen = f;
 	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
 	assert_int_equal(e->n, 2);
@@ -356,7 +356,7 @@ visible__answer_that_is_taken_unseen__is_in_before_anything_is_kept(
 static void
 drop_watched(struct ear *e)
 {
-	visible_drop(e->v, e->watched, 1);
+	server_kernel_drop(e->r->s, e->watched, 1);
 }
 
 static void
@@ -365,7 +365,7 @@ visible__object_on_its_way_out__is_waited_for_no_longer(void **state)
 	struct ear *e = *state;
 
 	e->watched = file(e, "f");
-	visible_hold(e->v, e->watched, 1);
+	server_kernel_hold(e->r->s, e->watched, 1);
 	e->absent = UINT32_MAX;
 	e->then = drop_watched;
 	assert_int_equal(do_chmod(e->r, 0, e->watched, 0600), 0);
@@ -389,7 +389,7 @@ visible__touches_more_the_second_time__that_is_told_too(void **state)
 	struct ear *e = *state;
 	struct vfs_id f = file(e, "f"), g;
 
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	e->then = make_more;
 	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
 	assert_int_equal(do_lookup(e->r, 0, ROOT, "g", &g), 0);
@@ -406,14 +406,14 @@ visible__first_answers_after_a_commit__are_not_kept(void **state)
 		.arg = e, .wary_ns = UINT32_MAX };
 
 	visible_listen(e->v, &ear);
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
 	assert_int_equal(do_chmod(e->r, 0, g, 0600), 0);
 	assert_false(visible_keeps(e->v, f));
 	assert_true(visible_keeps_pages(e->v, f));
 	assert_true(visible_keeps(e->v, g));	/* nobody had it */
 	ear.wary_ns = 1;
-	visible_hold(e->v, h, 1);
+	server_kernel_hold(e->r->s, h, 1);
 	visible_listen(e->v, &ear);
 	assert_int_equal(do_chmod(e->r, 0, h, 0600), 0);
 	while (!visible_keeps(e->v, h))
@@ -429,7 +429,7 @@ visible__few_names__told_once_more_when_it_is_done(void **state)
 		.arg = e, .names_after = 2 };
 
 	visible_listen(e->v, &ear);
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
 	assert_int_equal(e->names, 4);
 	assert_int_equal(e->n, 6);
@@ -480,7 +480,7 @@ visible__nobody_listens__nothing_is_asked_of_it(void **state)
 	struct vfs_id f = file(e, "f");
 
 	visible_listen(e->v, NULL);
-	visible_hold(e->v, f, 1);
+	server_kernel_hold(e->r->s, f, 1);
 	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
 	assert_int_equal(e->n, 0);
 }

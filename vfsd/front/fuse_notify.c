@@ -304,13 +304,11 @@ freq_keeps_name(const struct freq *q, struct vfs_slice name)
 void
 fuse_hold(struct fuse_front *f, struct vfs_id id, uint64_t n)
 {
-	server_hold(f->conf.server, id, n);
-	visible_hold(f->visible, id, n);
+	server_kernel_hold(f->conf.server, id, n);
 }
 
 void
 fuse_drop(struct fuse_front *f, struct vfs_id id, uint64_t n)
 {
-	visible_drop(f->visible, id, n);
-	server_drop(f->conf.server, id, n);
+	server_kernel_drop(f->conf.server, id, n);
 }
