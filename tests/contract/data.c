@@ -1,59 +1,14 @@
 /*
  * Every file-bytes backend keeps data.h.
  */
-#include <fcntl.h>
-#include <stdlib.h>
-
-#include "../../backends/backends.h"
-#include "../../backends/mem/mem.h"
 #include "../../protocol/limits.h"
-#include "../scratch.h"
-#include "cases.h"
-#include "hostcalls.h"
+
+#define CONTRACT	data
+#define OPEN(ops, dirfd, create, rdonly, b) \
+	(ops)->open(dirfd, create, rdonly, b)
+#include "fixture.h"
 
 #define MIB	(1ull << 20)
-
-struct fx {
-	const struct data_ops *ops;
-	struct scratch dir;
-	void *d;
-};
-
-static bool
-on_disk(const struct fx *fx)
-{
-	return fx->ops != &be_data_mem;
-}
-
-static void
-reopen(struct fx *fx, bool rdonly)
-{
-	fx->ops->close(fx->d);
-	fx->d = NULL;
-	assert_int_equal(fx->ops->open(fx->dir.dirfd, false, rdonly,
-	    &fx->d), 0);
-}
-
-static int
-fx_in(void **state, int (*dir)(struct scratch *, size_t), size_t bytes)
-{
-	struct fx *fx = calloc(1, sizeof *fx);
-
-	fx->ops = *state;
-	*state = fx;
-	if ((dir ? dir(&fx->dir, bytes) : scratch_open(&fx->dir)) < 0) {
-		fx->dir.dirfd = -1;
-		return dir ? 0 : -1;
-	}
-	hostcalls_reset();
-	return fx->ops->open(fx->dir.dirfd, true, false, &fx->d);
-}
-
-static int
-setup(void **state)
-{
-	return fx_in(state, NULL, 0);
-}
 
 static int
 setup_tmpfs(void **state)
@@ -65,22 +20,6 @@ static int
 setup_ext4(void **state)
 {
 	return fx_in(state, scratch_open_ext4, 32 * MIB);
-}
-
-static int
-teardown(void **state)
-{
-	struct fx *fx = *state;
-
-	hostcalls_reset();
-	if (fx->d)
-		fx->ops->close(fx->d);
-	if (fx->dir.dirfd >= 0) {
-		be_mem_forget(fx->dir.dirfd);
-		scratch_close(&fx->dir);
-	}
-	free(fx);
-	return 0;
 }
 
 /* n bytes that depend on their place and a seed; never zero. */
@@ -100,7 +39,7 @@ write_pattern(struct fx *fx, uint64_t off, size_t n, unsigned seed)
 	unsigned char *p = malloc(n + 1);
 
 	pattern(p, off, n, seed);
-	assert_int_equal(fx->ops->write(fx->d, off, p, n), 0);
+	assert_int_equal(fx->ops->write(fx->b, off, p, n), 0);
 	free(p);
 }
 
@@ -113,7 +52,7 @@ assert_bytes(struct fx *fx, uint64_t off, size_t n, unsigned seed)
 	if (seed)
 		pattern(want, off, n, seed);
 	memset(got, 0xee, n + 1);
-	assert_int_equal(fx->ops->read(fx->d, off, got, n), 0);
+	assert_int_equal(fx->ops->read(fx->b, off, got, n), 0);
 	assert_memory_equal(got, want, n);
 	assert_int_equal(got[n], 0xee);
 	free(want);
@@ -125,17 +64,7 @@ assert_bytes(struct fx *fx, uint64_t off, size_t n, unsigned seed)
 static void
 data__open_where_none__noent(void **state)
 {
-	struct fx *fx = *state;
-	struct scratch d;
-	uint64_t before;
-	void *p;
-
-	assert_int_equal(scratch_open(&d), 0);
-	before = scratch_digest(&d);
-	assert_int_equal(fx->ops->open(d.dirfd, false, false, &p), -VFS_NOENT);
-	assert_int_equal(fx->ops->open(d.dirfd, false, true, &p), -VFS_NOENT);
-	assert_true(scratch_digest(&d) == before);
-	scratch_close(&d);
+	finds_none(state);
 }
 
 static void
@@ -148,29 +77,7 @@ data__create__syncs_the_directory(void **state)
 static void
 data__any_sync_of_create_fails__creates_nothing(void **state)
 {
-	struct fx *fx = *state;
-	struct scratch d;
-	unsigned n;
-	void *p;
-	int err;
-
-	for (n = 0; ; n++) {
-		assert_int_equal(scratch_open(&d), 0);
-		hostcalls_fail_sync(n, EIO);
-		err = fx->ops->open(d.dirfd, true, false, &p);
-		if (err == 0)
-			fx->ops->close(p);
-		else
-			assert_int_equal(err, -VFS_IO);
-		assert_int_equal(err < 0, hostcalls_failed());
-		if (err < 0)
-			assert_int_equal(scratch_count(&d), 0);
-		be_mem_forget(d.dirfd);
-		scratch_close(&d);
-		if (err == 0)
-			break;
-	}
-	assert_int_equal(n, on_disk(fx) ? 2 : 0);
+	creates_all_or_nothing(state);
 }
 
 static void
@@ -179,9 +86,9 @@ data__create_where_one_is__keeps_it(void **state)
 	struct fx *fx = *state;
 
 	write_pattern(fx, 5, 10000, 1);
-	fx->ops->close(fx->d);
+	fx->ops->close(fx->b);
 	hostcalls_reset();
-	assert_int_equal(fx->ops->open(fx->dir.dirfd, true, false, &fx->d), 0);
+	assert_int_equal(fx->ops->open(fx->dir.dirfd, true, false, &fx->b), 0);
 	assert_string_equal(hostcalls_seen(), on_disk(fx) ? "d" : "");
 	assert_bytes(fx, 5, 10000, 1);
 }
@@ -193,18 +100,16 @@ data__rdonly__writes_nothing(void **state)
 	uint64_t before;
 
 	write_pattern(fx, 0, 10000, 1);
-	fx->ops->close(fx->d);
-	fx->d = NULL;
+	fx_close(fx);
 	before = scratch_digest(&fx->dir);
-	assert_int_equal(fx->ops->open(fx->dir.dirfd, false, true, &fx->d), 0);
+	assert_int_equal(fx->ops->open(fx->dir.dirfd, false, true, &fx->b), 0);
 	assert_bytes(fx, 0, 10000, 1);
-	assert_int_equal(fx->ops->write(fx->d, 0, "x", 1), -VFS_ROFS);
-	assert_int_equal(fx->ops->reserve(fx->d, 0, MIB), -VFS_ROFS);
-	assert_int_equal(fx->ops->discard(fx->d, 0, 4096), -VFS_ROFS);
-	fx->ops->writeback(fx->d, 0, 4096);
-	assert_int_equal(fx->ops->sync(fx->d), 0);
-	fx->ops->close(fx->d);
-	fx->d = NULL;
+	assert_int_equal(fx->ops->write(fx->b, 0, "x", 1), -VFS_ROFS);
+	assert_int_equal(fx->ops->reserve(fx->b, 0, MIB), -VFS_ROFS);
+	assert_int_equal(fx->ops->discard(fx->b, 0, 4096), -VFS_ROFS);
+	fx->ops->writeback(fx->b, 0, 4096);
+	assert_int_equal(fx->ops->sync(fx->b), 0);
+	fx_close(fx);
 	assert_true(scratch_digest(&fx->dir) == before);
 }
 
@@ -242,11 +147,11 @@ data__far_offset__is_sparse(void **state)
 	struct fx *fx = *state;
 	uint64_t off = (8ull << 30) - 3, room, before, total;
 
-	assert_int_equal(fx->ops->room(fx->d, &before, &total), 0);
+	assert_int_equal(fx->ops->room(fx->b, &before, &total), 0);
 	write_pattern(fx, off, 4096, 1);
 	assert_bytes(fx, off, 4096, 1);
 	assert_bytes(fx, off - 4096, 4096, 0);
-	assert_int_equal(fx->ops->room(fx->d, &room, &total), 0);
+	assert_int_equal(fx->ops->room(fx->b, &room, &total), 0);
 	assert_true(room + (1ull << 30) > before);
 }
 
@@ -255,10 +160,10 @@ data__nothing__is_fine(void **state)
 {
 	struct fx *fx = *state;
 
-	assert_int_equal(fx->ops->write(fx->d, 77, "", 0), 0);
-	assert_int_equal(fx->ops->read(fx->d, 77, NULL, 0), 0);
-	assert_int_equal(fx->ops->reserve(fx->d, 77, 0), 0);
-	assert_int_equal(fx->ops->discard(fx->d, 77, 0), 0);
+	assert_int_equal(fx->ops->write(fx->b, 77, "", 0), 0);
+	assert_int_equal(fx->ops->read(fx->b, 77, NULL, 0), 0);
+	assert_int_equal(fx->ops->reserve(fx->b, 77, 0), 0);
+	assert_int_equal(fx->ops->discard(fx->b, 77, 0), 0);
 }
 
 static void
@@ -267,9 +172,9 @@ data__sync__syncs_the_file(void **state)
 	struct fx *fx = *state;
 
 	write_pattern(fx, 0, 10000, 1);
-	fx->ops->writeback(fx->d, 0, 10000);
+	fx->ops->writeback(fx->b, 0, 10000);
 	hostcalls_reset();
-	assert_int_equal(fx->ops->sync(fx->d), 0);
+	assert_int_equal(fx->ops->sync(fx->b), 0);
 	assert_string_equal(hostcalls_seen(), on_disk(fx) ? "f" : "");
 	assert_bytes(fx, 0, 10000, 1);
 }
@@ -280,12 +185,12 @@ data__failed_sync__latches(void **state)
 	struct fx *fx = *state;
 
 	hostcalls_fail_sync(0, EIO);
-	assert_int_equal(fx->ops->sync(fx->d), -VFS_IO);
+	assert_int_equal(fx->ops->sync(fx->b), -VFS_IO);
 	hostcalls_reset();
-	assert_int_equal(fx->ops->sync(fx->d), -VFS_IO);
+	assert_int_equal(fx->ops->sync(fx->b), -VFS_IO);
 	assert_string_equal(hostcalls_seen(), "");
 	reopen(fx, false);
-	assert_int_equal(fx->ops->sync(fx->d), 0);
+	assert_int_equal(fx->ops->sync(fx->b), 0);
 }
 
 /* --- room ---------------------------------------------------------- */
@@ -296,9 +201,9 @@ data__room__is_what_the_host_has(void **state)
 	struct fx *fx = *state;
 	uint64_t room, total;
 
-	if (!fx->d)
+	if (!fx->b)
 		skip();
-	assert_int_equal(fx->ops->room(fx->d, &room, &total), 0);
+	assert_int_equal(fx->ops->room(fx->b, &room, &total), 0);
 	assert_true(room > 0 && room <= total);
 	assert_true(total <= 8 * MIB);
 }
@@ -309,15 +214,15 @@ data__discard__reads_as_zeroes(void **state)
 	struct fx *fx = *state;
 
 	write_pattern(fx, 0, 40000, 1);
-	assert_int_equal(fx->ops->discard(fx->d, 4096, 8192), 0);
+	assert_int_equal(fx->ops->discard(fx->b, 4096, 8192), 0);
 	assert_bytes(fx, 0, 4096, 1);
 	assert_bytes(fx, 4096, 8192, 0);
 	assert_bytes(fx, 12288, 40000 - 12288, 1);
-	assert_int_equal(fx->ops->discard(fx->d, 20000, 10), 0);
+	assert_int_equal(fx->ops->discard(fx->b, 20000, 10), 0);
 	assert_bytes(fx, 19990, 10, 1);
 	assert_bytes(fx, 20000, 10, 0);
 	assert_bytes(fx, 20010, 10, 1);
-	assert_int_equal(fx->ops->discard(fx->d, 36864, 1 << 20), 0);
+	assert_int_equal(fx->ops->discard(fx->b, 36864, 1 << 20), 0);
 	assert_bytes(fx, 36864, 10000, 0);
 	write_pattern(fx, 4096, 4096, 2);
 	assert_bytes(fx, 4096, 4096, 2);
@@ -329,14 +234,14 @@ data__discard__gives_room_back(void **state)
 	struct fx *fx = *state;
 	uint64_t before, written, after, total;
 
-	if (!fx->d)
+	if (!fx->b)
 		skip();
-	assert_int_equal(fx->ops->room(fx->d, &before, &total), 0);
+	assert_int_equal(fx->ops->room(fx->b, &before, &total), 0);
 	write_pattern(fx, 0, 4 * MIB, 1);
-	assert_int_equal(fx->ops->room(fx->d, &written, &total), 0);
+	assert_int_equal(fx->ops->room(fx->b, &written, &total), 0);
 	assert_true(written + 4 * MIB <= before);
-	assert_int_equal(fx->ops->discard(fx->d, MIB, 3 * MIB), 0);
-	assert_int_equal(fx->ops->room(fx->d, &after, &total), 0);
+	assert_int_equal(fx->ops->discard(fx->b, MIB, 3 * MIB), 0);
+	assert_int_equal(fx->ops->room(fx->b, &after, &total), 0);
 	assert_true(after >= written + 3 * MIB);
 }
 
@@ -346,25 +251,10 @@ data__reserve__changes_no_bytes(void **state)
 	struct fx *fx = *state;
 
 	write_pattern(fx, 4096, 4096, 1);
-	assert_int_equal(fx->ops->reserve(fx->d, 0, MIB), 0);
+	assert_int_equal(fx->ops->reserve(fx->b, 0, MIB), 0);
 	assert_bytes(fx, 0, 4096, 0);
 	assert_bytes(fx, 4096, 4096, 1);
 	assert_bytes(fx, 8192, MIB, 0);
-}
-
-/* Leaves no room on the filesystem. */
-static void
-fill_disk(struct fx *fx)
-{
-	static const char zero[4096];
-	int fd = openat(fx->dir.dirfd, "filler", O_WRONLY | O_CREAT, 0600);
-
-	assert_true(fd >= 0);
-	while (write(fd, zero, sizeof zero) > 0)
-		;
-	/* Delayed allocation: only a sync tells that it is full. */
-	syscall(SYS_fsync, fd);
-	close(fd);
 }
 
 static void
@@ -373,16 +263,16 @@ reserve_then_fill(void **state)
 	struct fx *fx = *state;
 	uint64_t off;
 
-	if (!fx->d)
+	if (!fx->b)
 		skip();
 	write_pattern(fx, 0, MIB, 1);
-	assert_int_equal(fx->ops->reserve(fx->d, MIB, 2 * MIB), 0);
+	assert_int_equal(fx->ops->reserve(fx->b, MIB, 2 * MIB), 0);
 	fill_disk(fx);
-	assert_int_equal(fx->ops->reserve(fx->d, 3 * MIB, 64 * MIB),
+	assert_int_equal(fx->ops->reserve(fx->b, 3 * MIB, 64 * MIB),
 	    -VFS_NOSPC);
 	for (off = MIB; off < 3 * MIB; off += 65536)
 		write_pattern(fx, off, 65536, 2);
-	assert_int_equal(fx->ops->sync(fx->d), 0);
+	assert_int_equal(fx->ops->sync(fx->b), 0);
 	reopen(fx, false);
 	assert_bytes(fx, 0, MIB, 1);
 	assert_bytes(fx, MIB, 2 * MIB, 2);
@@ -406,15 +296,15 @@ data__write_without_room__nospc(void **state)
 	struct fx *fx = *state;
 	unsigned char *p = calloc(1, 12 * MIB);
 
-	if (!fx->d) {
+	if (!fx->b) {
 		free(p);
 		skip();
 	}
 	memset(p, 1, 12 * MIB);
-	assert_int_equal(fx->ops->write(fx->d, 0, p, 12 * MIB), -VFS_NOSPC);
-	assert_int_equal(fx->ops->discard(fx->d, 0, 12 * MIB), 0);
-	assert_int_equal(fx->ops->write(fx->d, 0, p, MIB), 0);
-	assert_int_equal(fx->ops->sync(fx->d), 0);
+	assert_int_equal(fx->ops->write(fx->b, 0, p, 12 * MIB), -VFS_NOSPC);
+	assert_int_equal(fx->ops->discard(fx->b, 0, 12 * MIB), 0);
+	assert_int_equal(fx->ops->write(fx->b, 0, p, MIB), 0);
+	assert_int_equal(fx->ops->sync(fx->b), 0);
 	free(p);
 }
 
@@ -440,27 +330,27 @@ data__random_operations__match_the_model(void **state)
 		switch (scratch_random(&rnd) % 8) {
 		case 0: case 1: case 2:
 			pattern(m + off, off, n, i);
-			assert_int_equal(fx->ops->write(fx->d, off, m + off,
+			assert_int_equal(fx->ops->write(fx->b, off, m + off,
 			    n), 0);
 			break;
 		case 3:
 			memset(m + off, 0, n);
-			assert_int_equal(fx->ops->discard(fx->d, off, n), 0);
+			assert_int_equal(fx->ops->discard(fx->b, off, n), 0);
 			break;
 		case 4:
-			assert_int_equal(fx->ops->reserve(fx->d, off, n), 0);
+			assert_int_equal(fx->ops->reserve(fx->b, off, n), 0);
 			break;
 		case 5:
-			fx->ops->writeback(fx->d, off, n);
+			fx->ops->writeback(fx->b, off, n);
 			if (i % 50 == 0)
 				reopen(fx, false);
 			break;
 		default:
-			assert_int_equal(fx->ops->read(fx->d, off, got, n), 0);
+			assert_int_equal(fx->ops->read(fx->b, off, got, n), 0);
 			assert_memory_equal(got, m + off, n);
 		}
 	}
-	assert_int_equal(fx->ops->read(fx->d, 0, got, MODEL_BYTES), 0);
+	assert_int_equal(fx->ops->read(fx->b, 0, got, MODEL_BYTES), 0);
 	assert_memory_equal(got, m, MODEL_BYTES);
 	free(m);
 	free(got);
@@ -486,12 +376,12 @@ write_own(void *arg)
 
 	for (i = 1; i < 200; i++, off += 1500) {
 		pattern(out, off, sizeof out, w->no * 1000 + i);
-		w->bad += w->fx->ops->write(w->fx->d, off, out, sizeof out) < 0;
-		w->fx->ops->writeback(w->fx->d, off, sizeof out);
-		w->bad += w->fx->ops->read(w->fx->d, off, in, sizeof in) < 0;
+		w->bad += w->fx->ops->write(w->fx->b, off, out, sizeof out) < 0;
+		w->fx->ops->writeback(w->fx->b, off, sizeof out);
+		w->bad += w->fx->ops->read(w->fx->b, off, in, sizeof in) < 0;
 		w->bad += memcmp(in, out, sizeof in) != 0;
 		if (i % 60 == 0)
-			w->bad += w->fx->ops->sync(w->fx->d) < 0;
+			w->bad += w->fx->ops->sync(w->fx->b) < 0;
 	}
 	return NULL;
 }
@@ -540,17 +430,8 @@ static const struct contract_case cases[] = {
 	CASE(data__threads_on_own_ranges__do_not_meet),
 };
 
-#define NCASES (sizeof cases / sizeof cases[0])
-
 int
 main(void)
 {
-	int failed = 0;
-	size_t k;
-
-	for (k = 0; backends_data[k]; k++)
-		failed += cases_run("data", backends_data[k]->name,
-		    backends_data[k], backends_data[k] != &be_data_mem,
-		    cases, NCASES);
-	return failed != 0;
+	return every_backend(cases, sizeof cases / sizeof cases[0]);
 }
