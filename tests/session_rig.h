@@ -30,6 +30,8 @@ struct srig *srig_open(void);
 void srig_close(struct srig *x);
 int srig_setup(void **state);
 int srig_teardown(void **state);
+#define S_TEST(f)	cmocka_unit_test_setup_teardown(f, srig_setup, \
+	srig_teardown)
 /* Sessions end, the daemon is killed and comes back. */
 void srig_restart(struct srig *x);
 
@@ -42,6 +44,10 @@ struct session *srig_token(struct srig *x, struct vfs_id root,
 
 int srig_run(struct srig *x, struct session *s, enum vfs_op op,
     const void *q, void *rep);
+
+/* The same for several threads at once: nothing is copied or lent. */
+int srig_call(struct session *s, enum vfs_op op, union proto_req *q,
+    union proto_rep *r, uint64_t tx);
 
 /* Handles, and what is done with ids or handles. */
 int s_walk(struct srig *x, struct session *s, struct vfs_id dir,

@@ -11,8 +11,6 @@
 #include "../session_site.h"
 
 #define NO_ID		777777u		/* nobody ever had it */
-#define S_TEST(f)	cmocka_unit_test_setup_teardown(f, srig_setup, \
-	srig_teardown)
 
 static struct vfs_slice
 str(const char *s)

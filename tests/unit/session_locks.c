@@ -7,8 +7,6 @@
 #include "../session_rig.h"
 
 #define FILE_MODE	0100644u
-#define S_TEST(f)	cmocka_unit_test_setup_teardown(f, srig_setup, \
-	srig_teardown)
 
 /* --- locks -------------------------------------------------------------------- */
 

@@ -7,8 +7,6 @@
 #include "token_fx.h"
 
 #define DAY		86400
-#define S_TEST(f)	cmocka_unit_test_setup_teardown(f, srig_setup, \
-	srig_teardown)
 
 static int
 status(struct srig *x, struct session *s)

@@ -9,8 +9,6 @@
 #define DIR_MODE	0040755u
 #define RW	(VFS_OPEN_READ | VFS_OPEN_WRITE)
 #define R(name)	VFS_RIGHT_##name
-#define S_TEST(f)	cmocka_unit_test_setup_teardown(f, srig_setup, \
-	srig_teardown)
 
 static struct vfs_slice
 str(const char *s)

@@ -8,8 +8,6 @@
 
 #define FILE_MODE	0100644u
 #define DIR_MODE	0040755u
-#define S_TEST(f)	cmocka_unit_test_setup_teardown(f, srig_setup, \
-	srig_teardown)
 
 /* --- giving -------------------------------------------------------------- */
 

@@ -4,8 +4,6 @@
 
 #define FILE_MODE	0100644u
 #define DIR_MODE	0040755u
-#define S_TEST(f)	cmocka_unit_test_setup_teardown(f, srig_setup, \
-	srig_teardown)
 
 static int
 remove_tree(struct srig *x, struct session *s, struct vfs_id dir,
