@@ -1,8 +1,8 @@
 /*
  * fuse.h - the FUSE front: requests of a mounted kernel become operations
  *
- * It reads /dev/fuse with threads of its own, one for each CPU and pinned
- * there, each on its own clone of the descriptor; decodes, calls
+ * It reads /dev/fuse with threads of its own (fuse_turn.h), each on its own
+ * clone of the descriptor, which becomes nonblocking; decodes, calls
  * dispatch(), replies.  Mounting and unmounting are mount.h's business.
  * Any descriptor that gives one message for each read will do, which is
  * how tests feed it hostile bytes.
@@ -25,7 +25,7 @@ struct fuse_front_conf {
 	unsigned nfds;			/* 1 to FUSE_THREADS_MAX */
 	int notice_fd;			/* one more for notices, closed by stop
 					 * too; 0: the first of fds is used */
-	bool pin;			/* thread i to the i-th CPU we may use */
+	bool pin;			/* a ring's threads to its CPU */
 	const char *store;		/* its path, for ADDR_XATTR */
 	bool direct;			/* every write(2) arrives whole */
 	unsigned ring_queues;		/* fuse_ring_queues: by io_uring, where

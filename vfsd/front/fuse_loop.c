@@ -2,6 +2,7 @@
  * fuse_loop.c - the threads that read requests, and what they count
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include <unistd.h>
 
 #include "fuse_uring.h"
+
+#define THREADS_MIN	4u
 
 struct fuse_row {
 	const char *name;
@@ -99,24 +102,11 @@ static void *
 worker_main(void *arg)
 {
 	struct fuse_worker *w = arg;
-	struct fuse_front *f = w->f;
-	ssize_t n;
+	size_t n;
 
-	if (w->cpu >= 0)
-		fuse_pin(w->cpu);
-	while (!atomic_load(&f->stopping)) {
-		n = read(w->fd, w->in, FUSE_BUF);
-		if (n > 0) {
-			fuse_serve(w, w->in, (size_t)n);
-			continue;
-		}
-		/* ENOENT: a request was interrupted as we took it. */
-		if (n < 0 && (errno == EINTR || errno == EAGAIN ||
-		    errno == ENOENT))
-			continue;
-		break;			/* ENODEV: unmounted */
-	}
-	fuse_worker_ended(f);
+	while ((n = fuse_turn_read(w)) > 0)
+		fuse_serve(w, w->in, n);
+	fuse_worker_ended(w->f);
 	return NULL;
 }
 
@@ -133,30 +123,18 @@ on_wake(int sig)
 	(void)sig;			/* read() returns EINTR, no more */
 }
 
-/* The CPUs that this process may use, as many as fit. */
-static unsigned
-cpus(int *out, unsigned cap)
-{
-	cpu_set_t set;
-	unsigned n = 0;
-	int i;
-
-	if (sched_getaffinity(0, sizeof set, &set) != 0)
-		return 0;
-	for (i = 0; i < CPU_SETSIZE && n < cap; i++)
-		if (CPU_ISSET((size_t)i, &set))
-			out[n++] = i;
-	return n;
-}
-
 unsigned
 fuse_front_threads(void)
 {
-	int cpu[FUSE_THREADS_MAX];
-	unsigned n = cpus(cpu, FUSE_THREADS_MAX);
+	cpu_set_t set;
+	unsigned n = 0;
 
-	/* Never one: a thread may wait for a flush or for another. */
-	return n < 2 ? 2 : n;
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		n = (unsigned)CPU_COUNT(&set);
+	if (n > FUSE_THREADS_MAX)
+		return FUSE_THREADS_MAX;
+	/* One may wait for a flush, others for a disk. */
+	return n < THREADS_MIN ? THREADS_MIN : n;
 }
 
 static uint8_t *
@@ -192,6 +170,7 @@ worker_new(struct fuse_front *f, unsigned n, int fd)
 	w->n = n;
 	w->fd = fd;
 	w->cpu = -1;
+	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	w->in = buffer_new();
 	w->out = buffer_new();
 	if (w->in == NULL || w->out == NULL) {
@@ -205,16 +184,13 @@ static int
 workers_start(struct fuse_front *f, const int *fds)
 {
 	struct sigaction sa = { .sa_handler = on_wake };
-	int cpu[FUSE_THREADS_MAX];
-	unsigned i, ncpu = cpus(cpu, FUSE_THREADS_MAX);
+	unsigned i;
 
 	sigaction(SIGUSR1, &sa, NULL);	/* no SA_RESTART */
 	for (i = 0; i < f->conf.nfds; i++) {
 		if ((f->worker[i] = worker_new(f, i, fds[i])) == NULL)
 			return -VFS_NOMEM;
 		f->nworkers = i + 1;
-		if (f->conf.pin && i < ncpu)
-			f->worker[i]->cpu = cpu[i];
 	}
 	if (f->conf.ring_queues > 0 && f->locks == NULL)	/* a lock answers later */
 		fuse_rings_start(f);
@@ -239,6 +215,7 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 	if ((f = calloc(1, sizeof *f)) == NULL)
 		return -VFS_NOMEM;
 	f->conf = *conf;
+	fuse_turn_init(&f->turn);
 	f->visible = server_visible(conf->server);
 	f->notice_fd = conf->notice_fd > 0 ? conf->notice_fd : conf->fds[0];
 	f->conf.fds = NULL;		/* the caller's array */
@@ -288,6 +265,7 @@ fuse_front_stop(struct fuse_front *f)
 		return;
 	fuse_notify_stop(f);
 	atomic_store(&f->stopping, true);
+	fuse_turn_end(&f->turn);
 	locks_interrupt_all(f->locks);
 	for (i = 0; i < f->nworkers; i++)
 		fuse_worker_join(f->worker[i]);
@@ -301,6 +279,7 @@ fuse_front_stop(struct fuse_front *f)
 	if (f->conf.notice_fd > 0)
 		close(f->conf.notice_fd);
 	fuse_handles_free(f->handles);
+	fuse_turn_destroy(&f->turn);
 	free(f->store);
 	free(f);
 }

@@ -17,6 +17,7 @@
 #include "fuse_abi.h"
 #include "fuse_handle.h"
 #include "fuse_stats.h"
+#include "fuse_turn.h"
 
 #define FUSE_FOREVER	0x7fffffffull	/* seconds; cached until told */
 #define FUSE_BUF	(VFS_IO_MAX + 8192u)
@@ -34,6 +35,7 @@ struct fuse_worker {
 	unsigned n;
 	int fd;
 	int cpu;			/* -1: not pinned */
+	struct fuse_turn_own turn;
 	pthread_t thread;
 	bool started;
 	uint8_t *in, *out;		/* FUSE_BUF each, page aligned */
@@ -62,6 +64,7 @@ struct fuse_front {
 	atomic_bool stopping, initialized;
 	_Atomic unsigned alive;		/* threads that still serve */
 	_Atomic unsigned later;		/* replies that a callback owes */
+	struct fuse_turn turn;
 	struct fuse_worker *worker[FUSE_THREADS_MAX];
 	unsigned nworkers;
 	struct fuse_rings *rings;	/* NULL: none */
