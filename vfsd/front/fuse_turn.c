@@ -217,7 +217,8 @@ nothing(struct fuse_turn *t, struct fuse_worker *w)
 	if (atomic_load(&t->reader) != w) {
 		park(t, w);
 		spin_start(&o->spin);
-	} else if (!spin_more(&o->spin)) {
+	} else if (w->f->rings != NULL || !spin_more(&o->spin)) {
+		/* Nobody waits for what comes beside the rings. */
 		(void)poll(&p, 1, -1);
 		awake(t);
 	}
