@@ -18,7 +18,7 @@
 struct birth {
 	uint32_t mode, gid;
 	bool access, inherit;		/* which ACLs to put */
-	struct acl acl, dflt;
+	struct acl acl, dflt;		/* if so; 8 KiB, not to be cleared */
 };
 
 /* System V groups: a set-gid directory hands its group, and directories
@@ -69,9 +69,11 @@ static int
 bear(struct txn *t, const struct node *dir, uint32_t mode,
     struct node *out)
 {
-	struct birth b = { .mode = mode };
+	struct birth b;
 	int err;
 
+	b.mode = mode;
+	b.access = b.inherit = false;
 	inherit_group(t, dir, &b);
 	if ((err = inherit_acl(t, dir, &b)) < 0)
 		return err;
