@@ -78,19 +78,21 @@ half_write(struct txn *t, struct node *n, struct ext *x)
 }
 #endif
 
-/* Each row of the draft replaces what is published below it. */
+/* Each row of the draft replaces what is published below it.  It has no
+ * more than all blocks: where they end nothing is to be looked for. */
 static int
 publish_blocks(struct txn *t, struct node *n, const struct node *old,
     bool *rest)
 {
-	uint64_t at = 0, gone;
+	uint64_t at = 0, left = n->in.blocks, gone;
 	struct ext x, whole;
-	int err;
+	int err = 0;
 
 	*rest = false;
-	while ((err = ext_row_at(t, ROW_DEXTENT, n, at,
+	while (left > 0 && (err = ext_row_at(t, ROW_DEXTENT, n, at,
 	    EXT_LAST_BLOCK, &x)) == 0) {
 		at = ext_last(&x) + 1;
+		left -= left < x.n ? left : x.n;
 		whole = x;
 #ifdef PLANT_HALF_WRITE
 		if ((err = half_write(t, n, &x)) < 0)
@@ -107,7 +109,7 @@ publish_blocks(struct txn *t, struct node *n, const struct node *old,
 		    (err = ext_row_del(t, ROW_DEXTENT, n, &whole)) < 0)
 			return err;
 	}
-	if (err != -VFS_NOENT)
+	if (err < 0 && err != -VFS_NOENT)
 		return err;
 	return old->in.flags & INODE_INLINE ?
 	    node_del_row(t, ROW_INLINE, n->id) : 0;

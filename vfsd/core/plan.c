@@ -198,12 +198,26 @@ plan_reserve(struct txn *rt, struct plan *p, uint64_t first, uint64_t n,
 	return 0;
 }
 
+/* What lies under a run goes; *mapped: how many of its blocks all see. */
+static int
+make_way(struct txn *t, enum row_kind kind, const struct node *n,
+    const struct ext *x, uint64_t *mapped)
+{
+	uint64_t gone;
+	int err;
+
+	if ((err = ext_count(t, n, x->first, ext_last(x), mapped)) < 0)
+		return err;
+	return ext_clear(t, kind, n, x->first, ext_last(x), 0, &gone);
+}
+
 int
 plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
     struct node *n)
 {
+	bool empty = n->in.blocks == 0;
+	uint64_t mapped = 0;
 	struct plan_run *r;
-	uint64_t mapped, gone;
 	struct ext x;
 	size_t i;
 	int err;
@@ -221,11 +235,9 @@ plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
 				return err;
 			continue;
 		}
-		if ((err = ext_count(t, n, x.first, ext_last(&x),
-		    &mapped)) < 0 ||
-		    (err = ext_clear(t, kind, n, x.first, ext_last(&x), 0,
-		    &gone)) < 0 ||
-		    (err = ext_put(t, kind, n, &x)) < 0)
+		if (!empty && (err = make_way(t, kind, n, &x, &mapped)) < 0)
+			return err;
+		if ((err = ext_put(t, kind, n, &x)) < 0)
 			return err;
 		n->in.blocks += x.n - mapped;
 		r->taken = true;
@@ -255,6 +267,8 @@ plan_hint(struct txn *rt, const struct node *n, uint64_t first,
 	int err;
 
 	*hint = 0;
+	if (n->in.blocks == 0)
+		return 0;
 	if ((err = ext_walk_begin(&w, rt, n, first > 0 ? first - 1 : 0,
 	    first)) < 0)
 		return err;
