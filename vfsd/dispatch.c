@@ -240,6 +240,15 @@ peek(struct server *s, enum vfs_op op, const struct req_env *env,
 	return err;
 }
 
+/* A publication that carries nothing is of a draft that is known to be
+ * there, and has nothing to read. */
+static bool
+is_plain_publish(enum vfs_op op, const void *q)
+{
+	return op == VFS_OP_PUBLISH &&
+	    ((const struct vfs_publish *)q)->carry_max == 0;
+}
+
 static int
 prepare(struct server *s, enum vfs_op op, const struct req_env *env,
     const void *q, struct plan **p)
@@ -248,7 +257,7 @@ prepare(struct server *s, enum vfs_op op, const struct req_env *env,
 	int err;
 
 	*p = NULL;
-	if (extras[op].prep == NULL)
+	if (extras[op].prep == NULL || is_plain_publish(op, q))
 		return 0;
 	if ((err = txn_begin(s->engine, TXN_READ, env, &t)) < 0)
 		return err;
@@ -385,7 +394,7 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	struct vfs_seq seq = { 0 };
 	int err;
 
-	if (extras[op].peek != NULL &&
+	if (extras[op].peek != NULL && !is_plain_publish(op, q) &&
 	    (err = peek(s, op, env, q, false, r)) != 0)
 		return err < 0 ? err : 0;
 	err = run_seen(s, op, env, q, r, &seq);
