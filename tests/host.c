@@ -10,21 +10,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../vfsd/clock.h"
 #include "host.h"
 
 #define WAIT_MS	30000
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static void
 fresh(struct host *h, int fd)
@@ -400,10 +391,10 @@ pump(struct host *h)
 	ssize_t k;
 
 	while ((k = read(h->fd, buf, sizeof buf)) > 0)
-		cobs_input(&h->cobs, buf, (size_t)k, now_ms());
+		cobs_input(&h->cobs, buf, (size_t)k, clock_ms());
 	if (k == 0 || (errno != EAGAIN && errno != EINTR))
 		return -VFS_SESSION_CLOSED;
-	while (p = cobs_output(&h->cobs, &left, now_ms()), left > 0) {
+	while (p = cobs_output(&h->cobs, &left, clock_ms()), left > 0) {
 		k = write(h->fd, p, left);
 		if (k <= 0)
 			break;
@@ -439,7 +430,7 @@ frames_wait(void *arg, bool room)
 {
 	struct host *h = arg;
 	struct pollfd p = { .fd = h->fd, .events = POLLIN };
-	uint64_t now = now_ms(), due = cobs_due(&h->cobs);
+	uint64_t now = clock_ms(), due = cobs_due(&h->cobs);
 	int ms = due == 0 ? h->patience_ms : due > now ? (int)(due - now) : 0;
 
 	/* reading took acknowledgements too, and so on */
@@ -467,7 +458,7 @@ host_serial_on(struct host *h, int tty, uint32_t epoch)
 	h->pipe.get = frames_read;
 	h->pipe.put = frames_write;
 	h->pipe.wait = frames_wait;
-	cobs_start(&h->cobs, epoch, now_ms());
+	cobs_start(&h->cobs, epoch, clock_ms());
 	while (err == 0 && h->cobs.state == COBS_KNOCK)
 		if ((err = pump(h)) == 0 && h->cobs.state == COBS_KNOCK)
 			err = frames_wait(h, false);
@@ -480,7 +471,7 @@ host_serial(struct host *h, const char *where)
 	int fd = open(where, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
 	return fd < 0 ? -errno : host_serial_on(h, fd,
-	    (uint32_t)now_ms() | 1);
+	    (uint32_t)clock_ms() | 1);
 }
 
 /* --- all of them ------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /*
- * clock.h - time that only goes on: CLOCK_MONOTONIC in nanoseconds
+ * clock.h - time that only goes on: CLOCK_MONOTONIC
  */
 #ifndef VFSD_CLOCK_H
 #define VFSD_CLOCK_H
@@ -14,6 +14,12 @@ clock_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static inline uint64_t
+clock_ms(void)
+{
+	return clock_ns() / 1000000u;
 }
 
 #endif

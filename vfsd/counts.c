@@ -1,15 +1,5 @@
-#include <time.h>
-
+#include "clock.h"
 #include "counts.h"
-
-uint64_t
-counts_clock(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void
 add(_Atomic uint64_t *to, uint64_t n)
@@ -20,7 +10,7 @@ add(_Atomic uint64_t *to, uint64_t n)
 void
 counts_add(struct counts *c, enum vfs_op op, uint64_t start, int err)
 {
-	uint64_t ns = counts_clock() - start, max;
+	uint64_t ns = clock_ns() - start, max;
 	_Atomic uint64_t *top = &c->op[op].ns_max;
 
 	add(&c->op[op].calls, 1);

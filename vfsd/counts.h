@@ -16,10 +16,7 @@ struct counts {
 	} op[VFS_OP_COUNT];
 };
 
-/* A point in time, for start. */
-uint64_t counts_clock(void);
-
-/* One that began at start has ended. */
+/* One that began at start (clock_ns) has ended. */
 void counts_add(struct counts *c, enum vfs_op op, uint64_t start, int err);
 void counts_get(struct counts *c, struct op_count out[VFS_OP_COUNT]);
 

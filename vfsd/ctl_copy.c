@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ctl_batch.h"
 #include "ctl_copy.h"
 
@@ -58,15 +59,6 @@ told_errno(struct copy *c)
 }
 
 /* --- progress ------------------------------------------------------------ */
-
-static uint64_t
-clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
-}
 
 static void
 progress(struct copy *c, bool last)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "../protocol/codec.h"
+#include "clock.h"
 #include "core/core.h"
 #include "core/record.h"
 #include "core/within.h"
@@ -481,7 +482,7 @@ dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
 
 	if (op <= VFS_OP_NONE || op >= VFS_OP_COUNT)
 		return -VFS_UNKNOWN_OP;
-	start = counts_clock();
+	start = clock_ns();
 	err = by_mode[ops[op].mode](s, op, env, q, r);
 	if (op != VFS_OP_SYNC)
 		counts_add(&s->counts, op, start, err);
@@ -580,7 +581,7 @@ int
 dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
     uint32_t flags, void (*done)(void *arg, int err), void *arg)
 {
-	uint64_t start = counts_clock();
+	uint64_t start = clock_ns();
 	int err;
 
 	/* Of those known none counts: size and times travel together. */

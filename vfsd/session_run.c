@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../protocol/codec.h"
+#include "clock.h"
 #include "core/within.h"
 #include "session_in.h"
 #include "why.h"
@@ -412,7 +413,7 @@ session_run(struct session_call *k, enum vfs_op op, void *q, void *rep)
 		return -VFS_UNKNOWN_OP;
 	run_env(&r);
 	k->e.trace_id = r.env.trace_id;
-	start = counts_clock();
+	start = clock_ns();
 	err = run(&r, fn, q, rep);
 	if (err == -VFS_NO_SUCH_ID &&
 	    (k->s->rights & VFS_RIGHT_OPEN_BY_ID) != 0)

@@ -85,11 +85,11 @@ foe_keep(struct foe *x, int fd)
 void
 foe_send(struct foe *x, size_t n)
 {
-	uint64_t end = now_ms() + MOMENT_MS;
+	uint64_t end = clock_ms() + MOMENT_MS;
 	const uint8_t *p = x->msg;
 	long k = 0;
 
-	while (n > 0 && k >= 0 && now_ms() < end) {
+	while (n > 0 && k >= 0 && clock_ms() < end) {
 		if ((k = x->h.pipe.put(x->h.pipe.arg, p, n)) > 0) {
 			p += k;
 			n -= (size_t)k;
@@ -113,9 +113,9 @@ foe_drain(struct foe *x)
 static void
 wait_end(struct foe *x)
 {
-	uint64_t end = now_ms() + MOMENT_MS;
+	uint64_t end = clock_ms() + MOMENT_MS;
 
-	while (foe_drain(x) && now_ms() < end)
+	while (foe_drain(x) && clock_ms() < end)
 		poll(NULL, 0, 1);
 }
 
@@ -240,7 +240,7 @@ stalled(struct foe *x)
 static void
 flood(struct foe *x)
 {
-	uint64_t end = now_ms() + 2 * MOMENT_MS;
+	uint64_t end = clock_ms() + 2 * MOMENT_MS;
 	struct vfs_dir_read q = { .max_bytes = 65536,
 		.want = VFS_WANT_ATTR };
 	struct proto_hdr h;
@@ -249,7 +249,7 @@ flood(struct foe *x)
 	if (!foe_come(x, true))
 		return;
 	q.dir = x->root;
-	while (k >= 0 && now_ms() < end) {
+	while (k >= 0 && clock_ms() < end) {
 		h = (struct proto_hdr){ .req_id = ++x->c.req_id, .prio = 7 };
 		if (proto_request_encode(VFS_OP_DIR_READ, &q, &h, x->msg,
 		    sizeof x->msg) < 0)
@@ -357,7 +357,7 @@ foe_run(struct foe *x)
 {
 	bool p9 = strncmp(x->kind, "9p", 2) == 0;
 
-	while (now_ms() < x->end_ms) {
+	while (clock_ms() < x->end_ms) {
 		if (p9)
 			pick(x, foe_p9, foe_p9_n);
 		else if (foe_rnd(x, 3) > 0)

@@ -161,13 +161,13 @@ stalled(struct foe *x)
 static void
 slow(struct foe *x)
 {
-	uint64_t end = now_ms() + 2 * MOMENT_MS;
+	uint64_t end = clock_ms() + 2 * MOMENT_MS;
 
 	if (!come(x, true))
 		return;
 	le_put32(x->msg, 60000);
 	push(x, x->msg, 5);
-	while (now_ms() < end) {
+	while (clock_ms() < end) {
 		push(x, x->msg + 5, 1);
 		usleep(200);
 	}
@@ -180,13 +180,13 @@ flood(struct foe *x)
 {
 	union p9_t t = { .getattr = { P9C_ROOT, P9_GET_ALL } };
 	struct pollfd p = { .events = POLLOUT };
-	uint64_t end = now_ms() + 2 * MOMENT_MS;
+	uint64_t end = clock_ms() + 2 * MOMENT_MS;
 	size_t n = p9_t_encode(P9_TGETATTR, 3, &t, x->msg, sizeof x->msg);
 
 	if (!come(x, true))
 		return;
 	p.fd = x->h.fd;
-	while (now_ms() < end) {
+	while (clock_ms() < end) {
 		push(x, x->msg, n);
 		poll(&p, 1, 5);		/* as fast as it is taken */
 	}

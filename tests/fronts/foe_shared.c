@@ -70,10 +70,10 @@ hand_stop(struct hand *h)
 static void
 talk(struct foe *x)
 {
-	uint64_t end = now_ms() + MOMENT_MS;
+	uint64_t end = clock_ms() + MOMENT_MS;
 	unsigned i;
 
-	while (now_ms() < end && x->c.ended == 0) {
+	while (clock_ms() < end && x->c.ended == 0) {
 		foe_request(x, VFS_OP_LOOKUP + foe_rnd(x, 20));
 		for (i = 0; i < 4 && x->n > 0; i++)
 			foe_send(x, x->n);
@@ -197,9 +197,9 @@ use_grant(struct foe *x, uint32_t grant, struct vfs_id file)
 	struct vfs_read rq = { .id = file, .grant = grant };
 	struct vfs_read_reply rr;
 	struct client_far far = { .kind = PROTO_GRANT, .grant = grant };
-	uint64_t end = now_ms() + MOMENT_MS;
+	uint64_t end = clock_ms() + MOMENT_MS;
 
-	while (now_ms() < end && x->c.ended == 0) {
+	while (clock_ms() < end && x->c.ended == 0) {
 		far.off = foe_rnd(x, REGION + 5000);
 		far.n = foe_rnd(x, 65536);
 		if (foe_rnd(x, 8) == 0)

@@ -4,6 +4,7 @@
 #ifndef TESTS_FRONTS_H
 #define TESTS_FRONTS_H
 
+#include "../../vfsd/clock.h"
 #include "front.h"
 
 #define TREES		4u		/* directories with coins */
@@ -40,7 +41,6 @@ int reader(struct front *f, unsigned n, const char *has_tx, unsigned ms,
 int verify(struct front *f, unsigned n, const char *has_tx,
     const struct tally *t);
 
-uint64_t now_ms(void);
 int wrong(const struct front *f, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

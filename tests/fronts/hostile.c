@@ -110,9 +110,9 @@ start_foe(const struct hostile_args *a, unsigned i, unsigned seed,
 	x.where = where;
 	x.token = a->foe_token;
 	x.seed = seed;
-	for (end = now_ms() + 10 * a->ms; now_ms() < end;) {
+	for (end = clock_ms() + 10 * a->ms; clock_ms() < end;) {
 		x.done = x.believed = 0;
-		x.end_ms = now_ms() + 20;
+		x.end_ms = clock_ms() + 20;
 		foe_run(&x);
 		atomic_fetch_add(&b->done, x.done);
 		atomic_fetch_add(&b->believed, x.believed);

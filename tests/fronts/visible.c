@@ -138,14 +138,14 @@ visible(struct front *f, unsigned n, unsigned ms)
 {
 	struct front *a = &f[0];
 	struct round r = { .n = 1 };
-	uint64_t end = now_ms() + ms;
+	uint64_t end = clock_ms() + ms;
 	unsigned bad;
 
 	bad = a->ops->create(a, WORK, "size") != 0 ||
 	    a->ops->create(a, WORK, "text") != 0 ||
 	    a->ops->create(a, WORK, "name1") != 0 ||
 	    a->ops->create(a, TREE, "there") != 0;
-	for (r.n = 2; bad == 0 && (r.n < 4 * n || now_ms() < end); r.n++) {
+	for (r.n = 2; bad == 0 && (r.n < 4 * n || clock_ms() < end); r.n++) {
 		/* "there" is there in even rounds */
 		if (r.n == 2)
 			a->ops->unlink(a, TREE, "there");

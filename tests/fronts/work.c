@@ -180,7 +180,7 @@ writer(struct front *f, unsigned who, unsigned ms, unsigned seed,
     struct tally *t)
 {
 	struct hand h = { .f = f, .seed = seed, .t = t };
-	uint64_t end = now_ms() + ms;
+	uint64_t end = clock_ms() + ms;
 	struct front_stat st;
 	int rc;
 
@@ -195,7 +195,7 @@ writer(struct front *f, unsigned who, unsigned ms, unsigned seed,
 		return rc;
 	t->tried = t->a = h.n;
 	t->b = t->acked = st.size;
-	while (rc == 0 && now_ms() < end)
+	while (rc == 0 && clock_ms() < end)
 		rc = write_one(&h);
 	return rc != 0 && rc != ELOST ? wrong(f, "writes: %s",
 	    strerror(rc)) : rc;
@@ -329,11 +329,11 @@ reader(struct front *f, unsigned n, const char *has_tx, unsigned ms,
     struct tally *t)
 {
 	struct eye e = { .f = f, .has_tx = has_tx };
-	uint64_t end = now_ms() + ms;
+	uint64_t end = clock_ms() + ms;
 	unsigned i;
 	int rc = 0;
 
-	while (rc == 0 && now_ms() < end) {
+	while (rc == 0 && clock_ms() < end) {
 		for (i = 0; i < n && rc == 0; i++)
 			rc = look_at_pair(&e, i);
 		if (rc == 0)

@@ -4,11 +4,11 @@
  */
 #include <pthread.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../protocol/codec.h"
 #include "../../protocol/tx.h"
+#include "../../vfsd/clock.h"
 #include "../cm.h"
 #include "../scratch.h"
 #include "../vfs_answers.h"
@@ -117,15 +117,6 @@ opening(unsigned n)
 
 /* --- one call that has to come back ---------------------------------------------- */
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* The call's error; the connection may be lost afterwards. */
 static int
 must_return(struct vfs *v, enum vfs_op op)
@@ -136,7 +127,7 @@ must_return(struct vfs *v, enum vfs_op op)
 	struct vfs_call c = { .op = op, .q = &q, .r = &r, .buf = room,
 		.cap = sizeof room, .deadline_ms = 2000 };
 	struct vfs_call *got = NULL;
-	uint64_t until = now_ms() + 10000;
+	uint64_t until = clock_ms() + 10000;
 	int rc, err;
 
 	memset(&r, 0, sizeof r);
@@ -148,7 +139,7 @@ must_return(struct vfs *v, enum vfs_op op)
 	if ((err = vfs_submit(v, &c)) < 0)
 		return err;
 	while ((rc = vfs_complete(v, &got)) == 0) {
-		assert_true(now_ms() < until);
+		assert_true(clock_ms() < until);
 		usleep(50);
 	}
 	assert_int_equal(rc, 1);
@@ -459,9 +450,9 @@ silence__ends_at_the_deadline(void **state)
 
 	(void)state;
 	assert_int_equal(dial(&s, &conf, &v), 0);
-	since = now_ms();
+	since = clock_ms();
 	assert_err(vfs_stat(v, NULL, VFS_RIG_ROOT, &a), DEADLINE);
-	assert_true(now_ms() - since >= 60 && now_ms() - since < 2000);
+	assert_true(clock_ms() - since >= 60 && clock_ms() - since < 2000);
 	assert_true(vfs_failure(v)->unsure);
 	assert_int_equal(vfs_pending(v), 0);
 	hang_up(&s, v);

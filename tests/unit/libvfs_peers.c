@@ -6,21 +6,13 @@
 #include <unistd.h>
 
 #include "../../protocol/codec.h"
+#include "../../vfsd/clock.h"
 #include "../cm.h"
 #include "../vfs_proxy.h"
 #include "../vfs_rig.h"
 
 #define OK(call)	assert_int_equal((call), 0)
 #define ROOT		VFS_RIG_ROOT
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* --- a flood --------------------------------------------------------------- */
 
@@ -46,7 +38,7 @@ static void
 connect__to_a_flood__ends_at_the_deadline(void **state)
 {
 	struct vfs_conf conf = { .deadline_ms = 200 };
-	uint64_t begun = now_ms();
+	uint64_t begun = clock_ms();
 	pthread_t t;
 	struct vfs *v;
 	int fd[2];
@@ -55,7 +47,7 @@ connect__to_a_flood__ends_at_the_deadline(void **state)
 	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
 	OK(pthread_create(&t, NULL, flood, &fd[1]));
 	assert_err(vfs_connect_fd(fd[0], &conf, &v), DEADLINE);
-	assert_true(now_ms() - begun < 10000);
+	assert_true(clock_ms() - begun < 10000);
 	pthread_join(t, NULL);
 	close(fd[1]);
 }

@@ -2,8 +2,8 @@
  * Interactive transactions: private until commit, over one snapshot, with
  * conflicts where somebody else was faster and nowhere else.
  */
-#include <time.h>
 
+#include "../../vfsd/clock.h"
 #include "../tx_rig.h"
 #include "../cm.h"
 
@@ -311,15 +311,6 @@ tx_commit__daemon_dies_after_it__all_is_there(void **state)
 	assert_memory_equal(got, p, sizeof p);
 }
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void
 tx_expire__idle_for_too_long__is_told_so(void **state)
 {
@@ -328,9 +319,9 @@ tx_expire__idle_for_too_long__is_told_so(void **state)
 	struct tx_counts c;
 
 	assert_int_equal(do_create(r, tx, ROOT, "f", FILE_MODE, NULL), 0);
-	tx_expire(r->s, now_ms() + VFS_TX_IDLE_MS - 1000);
+	tx_expire(r->s, clock_ms() + VFS_TX_IDLE_MS - 1000);
 	assert_int_equal(do_list(r, tx, ROOT, NULL), 1);
-	tx_expire(r->s, now_ms() + VFS_TX_IDLE_MS + 1);
+	tx_expire(r->s, clock_ms() + VFS_TX_IDLE_MS + 1);
 	assert_err(do_list(r, tx, ROOT, NULL), EXPIRED);
 	assert_err(rig_commit(r, tx), EXPIRED);
 	assert_err(rig_commit(r, tx), TX_UNKNOWN);

@@ -76,7 +76,7 @@ fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n)
 		return;
 	}
 	q.n -= ext;
-	q.t0_ns = fuse_now_ns();
+	q.t0_ns = clock_ns();
 	env_fill(&q.env, h);
 	err = row->run(&q);
 	if (err < 0)

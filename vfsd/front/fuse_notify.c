@@ -87,7 +87,7 @@ set_of(struct fuse_front *f, struct vfs_id id)
 void
 fuse_sets(struct fuse_front *f, struct vfs_id id)
 {
-	atomic_store(set_of(f, id), fuse_now_ns());
+	atomic_store(set_of(f, id), clock_ns());
 }
 
 static bool
@@ -103,7 +103,7 @@ on_object(void *arg, struct vfs_id id, bool pages)
 	struct fuse_front *f = arg;
 	uint64_t set = atomic_load(set_of(f, id));
 
-	if (!pages && set != 0 && fuse_now_ns() - set < SET_FRESH_NS)
+	if (!pages && set != 0 && clock_ns() - set < SET_FRESH_NS)
 		inval_entry(f, id, nothing);
 	return inval_inode(f, id, pages);
 }

@@ -5,18 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "fuse_uring.h"
-
-uint64_t
-fuse_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* false: the request is gone (interrupted, or the session ended). */
 static bool
@@ -107,7 +97,7 @@ freq_done(struct freq_later *l, int os)
 	struct fuse_front *f = l->w->f;
 
 	put(l->w, l->unique, os, NULL, 0);
-	count(&l->w->count[l->opcode], fuse_now_ns() - l->t0_ns, os != 0);
+	count(&l->w->count[l->opcode], clock_ns() - l->t0_ns, os != 0);
 	free(l);
 	atomic_fetch_sub(&f->later, 1);
 }
@@ -115,7 +105,7 @@ freq_done(struct freq_later *l, int os)
 void
 freq_count(struct freq *q)
 {
-	count(&q->w->count[q->h->opcode], fuse_now_ns() - q->t0_ns,
+	count(&q->w->count[q->h->opcode], clock_ns() - q->t0_ns,
 	    q->err != 0);
 }
 

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../clock.h"
 #include "../locks.h"
 #include "../visible.h"
 #include "fuse.h"
@@ -175,7 +176,6 @@ void fuse_entry_fill(struct fuse_entry_out *out, const struct vfs_attr *a);
 void freq_entry_fill(const struct freq *q, struct vfs_slice name,
     const struct vfs_attr *a, struct fuse_entry_out *out);
 
-uint64_t fuse_now_ns(void);
 void freq_count(struct freq *q);
 
 #endif

@@ -18,10 +18,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../protocol/cobs.h"
+#include "../clock.h"
 #include "link_bytes.h"
 #include "listen.h"
 
@@ -41,15 +41,6 @@ struct serial_link {
 	struct line *line;
 	uint64_t seen;			/* frames at the last tick */
 };
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* --- the line --------------------------------------------------------- */
 
@@ -76,7 +67,7 @@ line_in(struct line *n)
 	for (i = 0; i < LOOK_MAX; i++) {
 		k = read(n->tty, buf, sizeof buf);
 		if (k > 0)
-			cobs_input(&n->c, buf, (size_t)k, now_ms());
+			cobs_input(&n->c, buf, (size_t)k, clock_ms());
 		else if (k < 0 && (errno == EAGAIN || errno == EINTR))
 			return 0;
 		else
@@ -95,7 +86,7 @@ line_out(struct line *n)
 	size_t left;
 	ssize_t k;
 
-	while (p = cobs_output(&n->c, &left, now_ms()), left > 0) {
+	while (p = cobs_output(&n->c, &left, clock_ms()), left > 0) {
 		k = write(n->tty, p, left);
 		if (k <= 0)
 			return true;
@@ -191,7 +182,7 @@ frames_free(struct link_bytes *b)
 
 	cobs_close(&n->c);
 	line_out(n);
-	cobs_start(&n->c, 0, now_ms());
+	cobs_start(&n->c, 0, clock_ms());
 	line_watch(n, true);
 	line_drop(n);
 	free(b);
@@ -247,7 +238,7 @@ serial_open(struct listener *l, const char *where, char *why, size_t cap)
 		    errno == ENOTTY ? "not a tty" : strerror(errno));
 		return -1;
 	}
-	cobs_start(&n->c, 0, now_ms());
+	cobs_start(&n->c, 0, clock_ms());
 	line_watch(n, true);
 	return 0;
 }
@@ -266,7 +257,7 @@ serial_accept(struct listener *l, const struct link_frame *frame,
 	if (read(n->kick, &kicks, sizeof kicks) < 0)	/* by the line, then */
 		err = line_in(n);
 	if (n->c.state == COBS_ENDED)
-		cobs_start(&n->c, 0, now_ms());
+		cobs_start(&n->c, 0, clock_ms());
 	line_out(n);
 	if (n->c.state != COBS_UP)
 		return err < 0 ? err : -VFS_AGAIN;

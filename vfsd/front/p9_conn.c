@@ -22,7 +22,7 @@ listen_again(struct p9_conn *c)
 	c->deaf = false;
 	if (c->partial_ms == 0)
 		return;
-	c->partial_ms = p9_now_ms();
+	c->partial_ms = clock_ms();
 	p9_look(c->p9, c->partial_ms + c->p9->stall_ms);
 }
 
@@ -98,7 +98,7 @@ keep(struct p9_conn *c, const uint8_t *p, size_t n)
 		c->late_cap = c->late_n + n;
 	}
 	if (c->late_n == 0) {
-		c->late_ms = p9_now_ms();
+		c->late_ms = clock_ms();
 		p9_look(c->p9, c->late_ms + c->p9->stall_ms);
 	}
 	memcpy(c->late + c->late_n, p, n);
@@ -135,7 +135,7 @@ p9_conn_flush(struct p9_conn *c)
 	k = push(c, c->late + c->late_at, c->late_n - c->late_at, 0);
 	if (k > 0) {
 		c->late_at += (size_t)k;
-		c->late_ms = p9_now_ms();
+		c->late_ms = clock_ms();
 	}
 	if (k >= 0 && c->late_at == c->late_n) {
 		free(c->late);
@@ -290,7 +290,7 @@ p9_conn_new(struct p9 *p, int fd, struct p9_conn **out)
 	c->fd = fd;
 	c->refs = 1;
 	c->msize = P9_MSIZE_MIN;
-	c->born_ms = p9_now_ms();
+	c->born_ms = clock_ms();
 	pthread_mutex_init(&c->lock, NULL);
 	if ((err = who_is_it(c)) < 0 || (err = enter(p, c)) < 0) {
 		atomic_fetch_add(&p->refused, 1);

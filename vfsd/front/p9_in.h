@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../clock.h"
 #include "p9.h"
 #include "p9_codec.h"
 
@@ -179,7 +180,6 @@ bool p9_conn_flush(struct p9_conn *c);
 
 #define P9_NEVER	UINT64_MAX
 
-uint64_t p9_now_ms(void);
 /* Somebody has to be looked at by then. */
 void p9_look(struct p9 *p, uint64_t ms);
 /* How long a thread may sleep, for epoll_wait. */

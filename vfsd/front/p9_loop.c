@@ -89,7 +89,7 @@ note_partial(struct p9_conn *c, bool partial)
 	if (!partial) {
 		c->partial_ms = 0;
 	} else if (c->partial_ms == 0) {
-		c->partial_ms = p9_now_ms();
+		c->partial_ms = clock_ms();
 		p9_look(c->p9, c->partial_ms + c->p9->stall_ms);
 	}
 }

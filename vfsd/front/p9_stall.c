@@ -6,18 +6,8 @@
  * sleep until the first of these is due, and for ever if none is.
  */
 #include <limits.h>
-#include <time.h>
 
 #include "p9_in.h"
-
-uint64_t
-p9_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* Who says so is a thread of the front, and asks p9_patience next: the
  * others need not be woken. */
@@ -38,7 +28,7 @@ p9_patience(struct p9 *p)
 
 	if (look == P9_NEVER)
 		return -1;
-	now = p9_now_ms();
+	now = clock_ms();
 	if (look <= now)
 		return 0;
 	return look - now < INT_MAX ? (int)(look - now) : INT_MAX;
@@ -82,7 +72,7 @@ p9_end_stalled(struct p9 *p)
 	struct p9_conn *c;
 	unsigned i;
 
-	if (look == P9_NEVER || look > (now = p9_now_ms()) ||
+	if (look == P9_NEVER || look > (now = clock_ms()) ||
 	    !atomic_compare_exchange_strong(&p->look_ms, &look, P9_NEVER))
 		return;			/* not yet; or another one looks */
 	for (i = 0; i < P9_CONNS_MAX; i++) {

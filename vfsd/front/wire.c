@@ -20,15 +20,6 @@
 
 #define STREAK_MAX	8u		/* requests between two polls */
 
-uint64_t
-wire_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 void
 wire_poke(struct wire *w)
 {
@@ -88,7 +79,7 @@ watch_poller(struct wire *w)
 		w->watched = w->inline_runs;
 		doze(w);
 		stuck = w->inline_ms != 0 && w->watched == w->inline_runs &&
-		    w->inline_ms + WIRE_WATCH_MS <= wire_now_ms();
+		    w->inline_ms + WIRE_WATCH_MS <= clock_ms();
 	}
 	w->watching = false;
 	return stuck;
@@ -117,7 +108,7 @@ rest(struct wire *w)
 static void
 inline_begin(struct wire *w)
 {
-	w->inline_ms = wire_now_ms();
+	w->inline_ms = clock_ms();
 	w->inline_runs++;
 	if (!w->watching)
 		wire_wake(w);		/* to watch */

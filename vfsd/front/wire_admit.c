@@ -172,7 +172,7 @@ req_new(struct wire_conn *c, const struct proto_hdr *h, uint8_t *msg)
 	q->op = proto_op_find(h->op);
 	q->ends = ends_session(q);
 	q->class = wire_class_of(q->op, h, msg);
-	q->since_ms = wire_now_ms();
+	q->since_ms = clock_ms();
 	if (h->status != 0)		/* of a request: its deadline */
 		q->deadline_ms = q->since_ms + h->status;
 	q->fd = q->op == VFS_OP_GRANT_MAP && c->link->ops->take_fd != NULL ?

@@ -137,7 +137,7 @@ wire_farewell(struct wire_conn *c, int err)
 	if (!send_begin(c))
 		return;
 	count_end(&c->w->n, err);
-	c->partial_ms = c->unsent_ms = wire_now_ms();
+	c->partial_ms = c->unsent_ms = clock_ms();
 	send_end(c, put(c, msg, n, true));
 }
 

@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "../../protocol/codec.h"
+#include "../clock.h"
 #include "../engine/engine.h"
 #include "../watch.h"
 #include "grant.h"
@@ -238,7 +239,6 @@ struct wire {
 	struct wire_conn *conns[WIRE_CONNS_MAX];
 };
 
-uint64_t wire_now_ms(void);
 /* Wakes the poller. */
 void wire_poke(struct wire *w);
 

@@ -151,7 +151,7 @@ wire_asked(void *req)
 
 	if (q->stop != 0)
 		return -VFS_CANCELLED;
-	return q->deadline_ms != 0 && wire_now_ms() >= q->deadline_ms ?
+	return q->deadline_ms != 0 && clock_ms() >= q->deadline_ms ?
 	    -VFS_DEADLINE : 0;
 }
 

@@ -128,7 +128,7 @@ conn_reset(struct wire_conn *c, struct link *l)
 	unsigned i;
 
 	c->link = l;
-	c->born_ms = c->partial_ms = c->unsent_ms = wire_now_ms();
+	c->born_ms = c->partial_ms = c->unsent_ms = clock_ms();
 	c->tick_ms = 0;
 	c->unsent_seen = 0;
 	c->was_partial = false;
@@ -275,13 +275,13 @@ read_all(struct wire_work *k, struct wire_conn *c)
 	while (listens(c) &&
 	    (rc = c->link->ops->recv(c->link, ready, &msg, &n)) == 1) {
 		ready = false;
-		c->partial_ms = wire_now_ms();
+		c->partial_ms = clock_ms();
 		wire_arrive(k, c, msg, n);
 	}
 	if (rc < 0)
 		read_ended(c, rc);
 	if (c->link->partial && !c->was_partial)
-		c->partial_ms = wire_now_ms();
+		c->partial_ms = clock_ms();
 	c->was_partial = c->link->partial;
 }
 
@@ -373,7 +373,7 @@ expire_old(struct wire_req *q)
 {
 	struct wire *w = q->chore;
 
-	tx_expire(w->conf.server, wire_now_ms());
+	tx_expire(w->conf.server, clock_ms());
 	sessions_expire(w->conf.sessions);
 	w->chore = false;
 }
@@ -507,7 +507,7 @@ static void
 house(struct wire_work *k)
 {
 	struct wire *w = k->w;
-	uint64_t now = wire_now_ms();
+	uint64_t now = clock_ms();
 
 	expire(k, now);
 	if (atomic_exchange(&w->tell, false))
@@ -521,7 +521,7 @@ house(struct wire_work *k)
 static int
 patience(struct wire *w)
 {
-	uint64_t now = wire_now_ms(), until = w->scan_ms;
+	uint64_t now = clock_ms(), until = w->scan_ms;
 
 	pthread_mutex_lock(&w->lock);
 	if (w->deadline_ms != 0 && w->deadline_ms < until)

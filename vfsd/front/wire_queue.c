@@ -142,7 +142,7 @@ ordinary(struct wire *w)
 {
 	struct wire_req *q = NULL;
 
-	if (!w->strict_turn && (q = aged(w, wire_now_ms())) != NULL) {
+	if (!w->strict_turn && (q = aged(w, clock_ms())) != NULL) {
 		w->strict_turn = true;
 		return q;
 	}
