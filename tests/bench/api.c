@@ -19,10 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../libvfs/vfs.h"
+#include "times.h"
 
 #define BYTES		1024u		/* of a file */
 #define UPDATED		100u
@@ -41,35 +41,11 @@ struct api {
 	char data[BYTES];
 };
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void
 say(const char *name, uint64_t ns, double per, const char *unit)
 {
 	printf("%s %.3f %s\n", name, (double)ns / per, unit);
 	fflush(stdout);
-}
-
-static uint64_t
-median(uint64_t *t, unsigned n)
-{
-	unsigned i, j;
-	uint64_t x;
-
-	for (i = 1; i < n; i++)
-		for (j = i; j > 0 && t[j] < t[j - 1]; j--) {
-			x = t[j];
-			t[j] = t[j - 1];
-			t[j - 1] = x;
-		}
-	return t[n / 2];
 }
 
 /* Other bytes each time, that do not compress. */
@@ -136,7 +112,7 @@ host_replace(struct api *a, int dir, const char *name)
 static uint64_t
 host_files(struct api *a, int dir, unsigned n, bool each)
 {
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 	char name[32];
 	unsigned i;
 
@@ -149,7 +125,7 @@ host_files(struct api *a, int dir, unsigned n, bool each)
 	}
 	if ((each ? fsync(dir) : syncfs(dir)) < 0)
 		err(1, "sync");
-	return now_ns() - t0;
+	return clock_ns() - t0;
 }
 
 static void
@@ -161,13 +137,13 @@ host_stats(struct api *a, int dir)
 	char name[32];
 
 	for (k = 0; k < PASSES; k++) {
-		t0 = now_ns();
+		t0 = clock_ns();
 		for (i = 0; i < a->files; i++) {
 			snprintf(name, sizeof name, "file-%05u", i);
 			if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 				err(1, "%s", name);
 		}
-		t[k] = now_ns() - t0;
+		t[k] = clock_ns() - t0;
 	}
 	say("stat_10k", median(t, PASSES), 1e3 * a->files, "us/each");
 }
@@ -175,7 +151,7 @@ host_stats(struct api *a, int dir)
 static uint64_t
 host_list(int dir, unsigned want)
 {
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 	struct dirent *e;
 	struct stat st;
 	unsigned n = 0;
@@ -194,7 +170,7 @@ host_list(int dir, unsigned want)
 	closedir(d);
 	if (n != want)
 		errx(1, "%u entries, not %u", n, want);
-	return now_ns() - t0;
+	return clock_ns() - t0;
 }
 
 static void
@@ -278,7 +254,7 @@ files(struct api *a, struct vfs_id *ids)
 
 	if (r == NULL)
 		err(1, NULL);
-	t0 = now_ns();
+	t0 = clock_ns();
 	vfs_pack_begin(&p, a->v, a->pack, VFS_MSG_MAX, NULL, 0);
 	for (i = 0; i < a->files; i++) {
 		snprintf(name, sizeof name, "file-%05u", i);
@@ -286,7 +262,7 @@ files(struct api *a, struct vfs_id *ids)
 	}
 	must(a, vfs_pack_exec(&p, VFS_TX_STABLE, NULL, r, 2 * a->files,
 	    NULL), "files");
-	t0 = now_ns() - t0;
+	t0 = clock_ns() - t0;
 	for (i = 0; i < a->files; i++)
 		ids[i] = r[2 * i].id;
 	free(r);
@@ -296,7 +272,7 @@ files(struct api *a, struct vfs_id *ids)
 static uint64_t
 update(struct api *a, const struct vfs_id *ids)
 {
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 	struct vfs_pack p;
 	unsigned i;
 
@@ -305,7 +281,7 @@ update(struct api *a, const struct vfs_id *ids)
 		vfs_pack_write(&p, ids[i], 0, a->data, BYTES);
 	must(a, vfs_pack_exec(&p, VFS_TX_STABLE, NULL, NULL, 0, NULL),
 	    "update");
-	return now_ns() - t0;
+	return clock_ns() - t0;
 }
 
 static void
@@ -318,10 +294,10 @@ stats(struct api *a, const struct vfs_id *ids)
 	if (f == NULL)
 		err(1, NULL);
 	for (k = 0; k < PASSES; k++) {
-		t0 = now_ns();
+		t0 = clock_ns();
 		must(a, vfs_stat_batch(a->v, NULL, ids, a->files,
 		    VFS_WANT_STAT, f), "stat");
-		t[k] = now_ns() - t0;
+		t[k] = clock_ns() - t0;
 		for (i = 0; i < a->files; i++)
 			if (f[i].err < 0 || f[i].attr.size != BYTES)
 				errx(1, "stat %u", i);
@@ -336,7 +312,7 @@ list(struct api *a, struct vfs_id dir)
 	static _Alignas(8) char page[PAGE];
 	struct vfs_stream s = { .dir = dir };
 	const struct vfs_dent *d;
-	uint64_t t0 = now_ns(), size = 0;
+	uint64_t t0 = clock_ns(), size = 0;
 	unsigned n = 0;
 	int64_t got, at;
 
@@ -352,7 +328,7 @@ list(struct api *a, struct vfs_id dir)
 	must(a, got, "list");
 	if (n != a->entries || size != 0)
 		errx(1, "%u entries, %lu bytes", n, (unsigned long)size);
-	return now_ns() - t0;
+	return clock_ns() - t0;
 }
 
 static void

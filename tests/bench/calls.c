@@ -16,9 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../host.h"
+#include "times.h"
 
 #define CALLS		20000u
 #define WARM		2000u
@@ -31,30 +31,6 @@ static const char *const names[] = { "call_socket", "call_ring", "call_ipc" };
 
 static uint8_t out[MESSAGE], in[2 * MESSAGE];
 static uint64_t t[CALLS];
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median_us(void)
-{
-	qsort(t, CALLS, sizeof t[0], by_value);
-	return (double)t[CALLS / 2] / 1000;
-}
 
 static void
 must(int e, const char *what)
@@ -72,12 +48,12 @@ loop(const char *path)
 	double us;
 
 	for (i = 0; i < WARM + CALLS; i++) {
-		t0 = now_ns();
+		t0 = clock_ns();
 		if (statfs(path, &st) < 0)
 			err(1, "%s", path);
-		t[i % CALLS] = now_ns() - t0;
+		t[i % CALLS] = clock_ns() - t0;
 	}
-	us = median_us();
+	us = (double)median(t, CALLS) / 1000;
 	for (i = 0; i < WAYS; i++)
 		printf("%s %.3f us\n", names[i], us);
 }
@@ -91,11 +67,11 @@ one_by_one(struct client *c, const char *name)
 	unsigned i;
 
 	for (i = 0; i < WARM + CALLS; i++) {
-		t0 = now_ns();
+		t0 = clock_ns();
 		must(client_call(c, VFS_OP_STAT, &q, &r), name);
-		t[i % CALLS] = now_ns() - t0;
+		t[i % CALLS] = clock_ns() - t0;
 	}
-	printf("%s %.3f us\n", name, median_us());
+	printf("%s %.3f us\n", name, (double)median(t, CALLS) / 1000);
 }
 
 /* So many are always under way. */
@@ -106,7 +82,7 @@ many(struct client *c, const char *name)
 	struct vfs_stat_reply r;
 	struct proto_hdr h;
 	struct rbuf b;
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 	unsigned sent, done;
 
 	for (sent = 0; sent < FLIGHT; sent++)
@@ -118,7 +94,7 @@ many(struct client *c, const char *name)
 			must(client_send(c, VFS_OP_STAT, &q), name);
 	}
 	printf("%s %.0f req/s\n", name, (double)done * 1e9 /
-	    (double)(now_ns() - t0));
+	    (double)(clock_ns() - t0));
 }
 
 static void

@@ -18,18 +18,10 @@
 
 #include "../../vfsd/core/record.h"
 #include "../../vfsd/engine/engine.h"
+#include "times.h"
 
 #define SAMPLES	20000u
 #define INODE	150u			/* bytes of an inode row */
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void
 must(int err, const char *what)
@@ -40,20 +32,13 @@ must(int err, const char *what)
 	exit(1);
 }
 
-static int
-by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void
 show(const char *what, uint64_t *ns, unsigned n)
 {
-	qsort(ns, n, sizeof(ns[0]), by_value);
+	uint64_t mid = median(ns, n);
+
 	printf("%-34s median %6lu  p99 %6lu ns\n", what,
-	    (unsigned long)ns[n / 2], (unsigned long)ns[n - n / 100 - 1]);
+	    (unsigned long)mid, (unsigned long)ns[n - n / 100 - 1]);
 }
 
 static uint64_t
@@ -125,10 +110,10 @@ bench_create(struct engine *e, uint64_t *ns, uint64_t from)
 	unsigned i;
 
 	for (i = 0; i < SAMPLES; i++) {
-		uint64_t t0 = now_ns();
+		uint64_t t0 = clock_ns();
 
 		create(e, from + i);
-		ns[i] = now_ns() - t0;
+		ns[i] = clock_ns() - t0;
 	}
 	show("create: six rows, commit", ns, SAMPLES);
 }
@@ -162,11 +147,11 @@ bench_lookup(struct engine *e, uint64_t *ns, unsigned rows, const char *what)
 
 	for (i = 0; i < SAMPLES; i++) {
 		row_key_id(&k, ROW_INODE, 1000000 + rnd(&seed) % rows);
-		t0 = now_ns();
+		t0 = clock_ns();
 		must(txn_begin(e, TXN_READ, NULL, &t), "begin");
 		must(txn_get(t, row_key_slice(&k), &val), "get");
 		txn_abort(t);
-		ns[i] = now_ns() - t0;
+		ns[i] = clock_ns() - t0;
 	}
 	show(what, ns, SAMPLES);
 }
@@ -195,13 +180,13 @@ bench_mdb(const char *path, uint64_t *ns, unsigned rows, bool renew)
 	for (i = 0; i < SAMPLES; i++) {
 		row_key_id(&k, ROW_INODE, 1000000 + rnd(&seed) % rows);
 		key = (MDB_val){ k.n, k.b };
-		t0 = now_ns();
+		t0 = clock_ns();
 		if (renew) {
 			mdb_txn_reset(txn);
 			mdb_txn_renew(txn);
 		}
 		rc = mdb_get(txn, dbi, &key, &val);
-		ns[i] = now_ns() - t0;
+		ns[i] = clock_ns() - t0;
 		if (rc != 0)
 			must(-VFS_NOENT, "mdb_get");
 	}

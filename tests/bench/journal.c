@@ -18,21 +18,13 @@
 
 #include "../../vfsd/core/core.h"
 #include "../../vfsd/engine/engine.h"
+#include "times.h"
 
 #define DEPTH	8u
 #define NAMES	64u			/* of a directory, used again */
 
 static const struct req_env env = { .kernel_checked = true,
 	.privileged = true };
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void
 must(int err, const char *what)
@@ -100,7 +92,7 @@ measure(struct engine *e, struct vfs_id subtree, uint32_t flags,
 	static uint8_t page[VFS_IO_MAX];
 	struct vfs_journal_read q = { .subtree = subtree, .flags = flags };
 	struct vfs_journal_read_reply r = { .more = 1 };
-	uint64_t from = now_ns(), n = 0, pages = 0, ns;
+	uint64_t from = clock_ns(), n = 0, pages = 0, ns;
 	struct txn *t;
 
 	while (r.more) {
@@ -114,7 +106,7 @@ measure(struct engine *e, struct vfs_id subtree, uint32_t flags,
 		n += r.n;
 		pages++;
 	}
-	ns = now_ns() - from;
+	ns = clock_ns() - from;
 	printf("%-34s %9lu records, %5lu pages, %9.0f records/s\n", what,
 	    (unsigned long)n, (unsigned long)pages, (double)n * 1e9 /
 	    (double)(ns > 0 ? ns : 1));

@@ -19,8 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "times.h"
 
 #define SYNCERS		16
 #define SYNCS		100
@@ -35,23 +36,6 @@ struct work {
 	char *buf;		/* 1 MiB */
 };
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void
 say(const char *name, double v, const char *unit)
 {
@@ -62,9 +46,8 @@ say(const char *name, double v, const char *unit)
 static void
 say_median(struct work *w, const char *name)
 {
-	qsort(w->t, w->nt, sizeof *w->t, by_value);
 	if (w->nt > 0)
-		say(name, (double)w->t[w->nt / 2] / 1000, "us");
+		say(name, (double)median(w->t, w->nt) / 1000, "us");
 	w->nt = 0;
 }
 
@@ -110,9 +93,9 @@ each(struct work *w, int dir, const char *prefix,
 
 	for (i = 0; i < w->files; i++) {
 		snprintf(name, sizeof name, "%s%u", prefix, i);
-		t0 = now_ns();
+		t0 = clock_ns();
 		op(w, dir, name);
-		w->t[w->nt++] = now_ns() - t0;
+		w->t[w->nt++] = clock_ns() - t0;
 	}
 	say_median(w, say_as);
 }
@@ -185,7 +168,7 @@ list(struct work *w, const char *name, const char *say_as)
 	struct dirent *e;
 	struct stat st;
 	unsigned n = 0;
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 
 	if (d == NULL)
 		err(1, "%s", name);
@@ -194,7 +177,7 @@ list(struct work *w, const char *name, const char *say_as)
 			err(1, "stat %s", e->d_name);
 		n++;
 	}
-	say(say_as, (double)(now_ns() - t0) / 1000 / n, "us/entry");
+	say(say_as, (double)(clock_ns() - t0) / 1000 / n, "us/entry");
 	closedir(d);
 }
 
@@ -227,10 +210,10 @@ append_fsync(struct work *w)
 	uint64_t t0;
 
 	for (i = 0; i < APPENDS; i++) {
-		t0 = now_ns();
+		t0 = clock_ns();
 		if (write(fd, w->buf, 4096) != 4096 || fsync(fd) < 0)
 			err(1, "append");
-		w->t[w->nt++] = now_ns() - t0;
+		w->t[w->nt++] = clock_ns() - t0;
 	}
 	close(fd);
 	say_median(w, "append_fsync");
@@ -263,7 +246,7 @@ static void
 many_syncers(struct work *w)
 {
 	struct syncer s[SYNCERS];
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 	unsigned i;
 
 	for (i = 0; i < SYNCERS; i++) {
@@ -273,7 +256,7 @@ many_syncers(struct work *w)
 	}
 	for (i = 0; i < SYNCERS; i++)
 		pthread_join(s[i].t, NULL);
-	say("fsync_16", (double)(now_ns() - t0) / 1000 / (SYNCERS * SYNCS),
+	say("fsync_16", (double)(clock_ns() - t0) / 1000 / (SYNCERS * SYNCS),
 	    "us");
 }
 
@@ -294,14 +277,14 @@ fill(struct work *w)
 static void
 say_rate(struct work *w, uint64_t t0, const char *name)
 {
-	say(name, w->big_mib / ((double)(now_ns() - t0) / 1e9), "MiB/s");
+	say(name, w->big_mib / ((double)(clock_ns() - t0) / 1e9), "MiB/s");
 }
 
 static void
 big_write(struct work *w)
 {
 	int fd = open_at(w, "big", O_CREAT | O_TRUNC | O_WRONLY);
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 	unsigned i;
 
 	for (i = 0; i < w->big_mib; i++) {
@@ -319,7 +302,7 @@ static void
 big_read(struct work *w, const char *say_as)
 {
 	int fd = open_at(w, "big", O_RDONLY);
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 	unsigned i, v;
 
 	for (i = 0; i < w->big_mib; i++) {
@@ -339,7 +322,7 @@ mmap_pass(struct work *w, const char *p, const char *say_as)
 {
 	size_t n = (size_t)w->big_mib * MIB, i;
 	volatile uint64_t sum = 0;
-	uint64_t t0 = now_ns(), v;
+	uint64_t t0 = clock_ns(), v;
 
 	for (i = 0; i < n; i += 64) {
 		memcpy(&v, p + i, sizeof v);
@@ -369,7 +352,7 @@ big_copy(struct work *w)
 	int in = open_at(w, "big", O_RDONLY);
 	int out = open_at(w, "copy", O_CREAT | O_TRUNC | O_WRONLY);
 	size_t left = (size_t)w->big_mib * MIB;
-	uint64_t t0 = now_ns();
+	uint64_t t0 = clock_ns();
 	ssize_t n = 1;
 
 	while (left > 0 && n > 0) {
@@ -377,7 +360,7 @@ big_copy(struct work *w)
 		left -= n > 0 ? (size_t)n : 0;
 	}
 	if (left == 0)
-		say("copy_range", (double)(now_ns() - t0) / 1e6, "ms");
+		say("copy_range", (double)(clock_ns() - t0) / 1e6, "ms");
 	close(in);
 	close(out);
 }
