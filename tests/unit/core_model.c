@@ -27,37 +27,10 @@ one(struct model *m)
 }
 
 static void
-run(unsigned seed, unsigned nops)
-{
-	struct model m = { .fx = fx_open(), .seed = seed };
-	unsigned i;
-
-	m.root = obj_new(VFS_DIR, 0755);
-	m.root->refs = 1;
-	for (i = 0; i < nops; i++) {
-		snprintf(m.done, sizeof m.done, "nothing");
-		one(&m);
-		while (engine_step(m.fx->e) > 0)
-			;
-	}
-	tree_free(m.root);
-	fx_close(m.fx);
-}
-
-static void
 model__random_operations__same_results_and_tree(void **state)
 {
-	unsigned seed = number("SEED", 0), nops = number("OPS", 1500), i;
-
 	(void)state;
-	if (seed != 0) {
-		run(seed, nops);
-		return;
-	}
-	for (i = 1; i <= 20; i++) {
-		print_message("# SEED=%u OPS=%u\n", i, nops);
-		run(i, nops);
-	}
+	runs(20, 1500, one);
 }
 
 int

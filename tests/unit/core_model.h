@@ -117,13 +117,65 @@ object(struct model *m, const char *path, struct obj **out)
 	return walk(m, path, strlen(path), out);
 }
 
+/* A name in a directory; kid is NULL if nothing stands there. */
+struct place {
+	struct obj *dir;
+	struct kid *kid;
+	char name;
+};
+
 static int
-parent(struct model *m, const char *path, struct obj **dir, char *name)
+parent(struct model *m, const char *path, struct place *p)
 {
 	size_t n = strlen(path);
 
-	*name = path[n - 1];
-	return walk(m, path, n - 2, dir);
+	p->name = path[n - 1];
+	return walk(m, path, n - 2, &p->dir);
+}
+
+static int
+entry(struct place *p)
+{
+	if (p->dir->type != VFS_DIR)
+		return -VFS_NOTDIR;
+	p->kid = find(p->dir, p->name);
+	return 0;
+}
+
+/* Where something stands. */
+static int
+taken(struct model *m, const char *path, struct place *p)
+{
+	int err;
+
+	if ((err = parent(m, path, p)) < 0 || (err = entry(p)) < 0)
+		return err;
+	return p->kid == NULL ? -VFS_NOENT : 0;
+}
+
+/* Where something can be put. */
+static int
+vacant(struct model *m, const char *path, struct place *p)
+{
+	int err;
+
+	if ((err = parent(m, path, p)) < 0 || (err = entry(p)) < 0)
+		return err;
+	return p->kid != NULL ? -VFS_EXIST : 0;
+}
+
+/* What is to be moved, and where to: both ways are walked first. */
+static int
+from_to(struct model *m, const char *path, const char *path2,
+    struct place *p, struct place *p2)
+{
+	int err;
+
+	if ((err = parent(m, path, p)) < 0 ||
+	    (err = parent(m, path2, p2)) < 0 ||
+	    (err = entry(p)) < 0 || (err = entry(p2)) < 0)
+		return err;
+	return p->kid == NULL ? -VFS_NOENT : 0;
 }
 
 static void
@@ -158,66 +210,52 @@ unlinked(struct obj *o)
 static int
 m_make(struct model *m, const char *path, enum vfs_type type, uint32_t mode)
 {
-	struct obj *dir;
-	char name;
+	struct place p;
 	int err;
 
-	if ((err = parent(m, path, &dir, &name)) < 0)
+	if ((err = vacant(m, path, &p)) < 0)
 		return err;
-	if (dir->type != VFS_DIR)
-		return -VFS_NOTDIR;
-	if (find(dir, name) != NULL)
-		return -VFS_EXIST;
 	if (type == VFS_DIR)
-		mode |= dir->mode & 02000;
-	add(dir, name, obj_new(type, mode));
+		mode |= p.dir->mode & 02000;
+	add(p.dir, p.name, obj_new(type, mode));
 	return 0;
 }
 
 static int
 m_link(struct model *m, const char *path, const char *path2)
 {
-	struct obj *o, *dir;
-	char name;
+	struct place p;
+	struct obj *o;
 	int err;
 
 	if ((err = object(m, path, &o)) < 0 ||
-	    (err = parent(m, path2, &dir, &name)) < 0)
+	    (err = vacant(m, path2, &p)) < 0)
 		return err;
-	if (dir->type != VFS_DIR)
-		return -VFS_NOTDIR;
-	if (find(dir, name) != NULL)
-		return -VFS_EXIST;
 	if (o->type == VFS_DIR)
 		return -VFS_PERM;
 	publish(o);
 	o->nlink++;
-	add(dir, name, o);
+	add(p.dir, p.name, o);
 	return 0;
 }
 
 static int
 m_remove(struct model *m, const char *path, bool is_rmdir)
 {
-	struct obj *dir, *o;
-	struct kid *k;
-	char name;
+	struct place p;
+	struct obj *o;
 	int err;
 
-	if ((err = parent(m, path, &dir, &name)) < 0)
+	if ((err = taken(m, path, &p)) < 0)
 		return err;
-	if (dir->type != VFS_DIR)
-		return -VFS_NOTDIR;
-	if ((k = find(dir, name)) == NULL)
-		return -VFS_NOENT;
-	o = k->o;
+	o = p.kid->o;
 	if (!is_rmdir && o->type == VFS_DIR)
 		return -VFS_ISDIR;
 	if (is_rmdir && o->type != VFS_DIR)
 		return -VFS_NOTDIR;
 	if (o->nkids > 0)
 		return -VFS_NOTEMPTY;
-	take_out(dir, k);
+	take_out(p.dir, p.kid);
 	unlinked(o);
 	return 0;
 }
@@ -269,43 +307,34 @@ static int
 m_rename(struct model *m, const char *path, const char *path2,
     uint32_t flags)
 {
-	struct obj *d, *d2, *o, *old;
-	struct kid *k, *k2;
-	char name, name2;
+	struct place p, p2;
+	struct obj *o, *old;
 	int err;
 
-	if ((err = parent(m, path, &d, &name)) < 0 ||
-	    (err = parent(m, path2, &d2, &name2)) < 0)
+	if ((err = from_to(m, path, path2, &p, &p2)) < 0 ||
+	    (err = rename_check(p.dir, p.kid, p2.dir, p2.kid, flags)) < 0)
 		return err;
-	if (d->type != VFS_DIR || d2->type != VFS_DIR)
-		return -VFS_NOTDIR;
-	if ((k = find(d, name)) == NULL)
-		return -VFS_NOENT;
-	k2 = find(d2, name2);
-	if ((err = rename_check(d, k, d2, k2, flags)) < 0)
-		return err;
-	o = k->o;
-	if (k2 && k2->o == o)
+	o = p.kid->o;
+	if (p2.kid && p2.kid->o == o)
 		return 0;
 	publish(o);
 	if (flags & VFS_RENAME_EXCHANGE) {
-		old = k2->o;
+		old = p2.kid->o;
 		publish(old);
-		stand_for(d2, k2, o);
-		stand_for(d, k, old);
+		stand_for(p2.dir, p2.kid, o);
+		stand_for(p.dir, p.kid, old);
 		return 0;
 	}
-	if (k2) {
-		old = k2->o;
-		stand_for(d2, k2, o);
-		k = find(d, name);
-		take_out(d, k);
+	if (p2.kid) {
+		old = p2.kid->o;
+		stand_for(p2.dir, p2.kid, o);
+		take_out(p.dir, find(p.dir, p.name));
 		unlinked(old);
-	} else if (d == d2) {
-		k->name = name2;
+	} else if (p.dir == p2.dir) {
+		p.kid->name = p2.name;
 	} else {
-		take_out(d, k);
-		add(d2, name2, o);
+		take_out(p.dir, p.kid);
+		add(p2.dir, p2.name, o);
 		o->refs--;
 	}
 	return 0;

@@ -5,33 +5,6 @@
 #include "../cm.h"
 #include "tree_fx.h"
 
-static bool
-count(void *arg, const struct vfs_dirent *e)
-{
-	(void)e;
-	++*(unsigned *)arg;
-	return true;
-}
-
-static int
-list(struct fx *fx, struct vfs_id dir, unsigned *n)
-{
-	struct vfs_dir_read q = { .dir = dir };
-	struct vfs_dir_read_reply r = { .entries = { count, n } };
-
-	*n = 0;
-	return fx_op_dir_read(fx, &q, &r);
-}
-
-static uint64_t
-seq_now(struct fx *fx)
-{
-	struct engine_status st;
-
-	engine_status(fx->e, &st);
-	return st.seq.n;
-}
-
 /* --- clone --------------------------------------------------------------- */
 
 static struct vfs_id

@@ -31,6 +31,34 @@ make_tree(struct fx *fx)
 	assert_err(fx_link(fx, "/t/g", "/keep"), OK);
 }
 
+static inline bool
+count(void *arg, const struct vfs_dirent *e)
+{
+	(void)e;
+	++*(unsigned *)arg;
+	return true;
+}
+
+/* How many names a directory has. */
+static inline int
+list(struct fx *fx, struct vfs_id dir, unsigned *n)
+{
+	struct vfs_dir_read q = { .dir = dir };
+	struct vfs_dir_read_reply r = { .entries = { count, n } };
+
+	*n = 0;
+	return fx_op_dir_read(fx, &q, &r);
+}
+
+static inline uint64_t
+seq_now(struct fx *fx)
+{
+	struct engine_status st;
+
+	engine_status(fx->e, &st);
+	return st.seq.n;
+}
+
 static inline int
 reaches(struct fx *fx, struct vfs_id id, struct vfs_id root)
 {

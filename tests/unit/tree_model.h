@@ -30,19 +30,14 @@ drop(struct obj *o)
 static int
 m_tree_remove(struct model *m, const char *path)
 {
-	struct obj *dir, *o;
-	struct kid *k;
-	char name;
+	struct place p;
+	struct obj *o;
 	int err;
 
-	if ((err = parent(m, path, &dir, &name)) < 0)
+	if ((err = taken(m, path, &p)) < 0)
 		return err;
-	if (dir->type != VFS_DIR)
-		return -VFS_NOTDIR;
-	if ((k = find(dir, name)) == NULL)
-		return -VFS_NOENT;
-	o = k->o;
-	take_out(dir, k);
+	o = p.kid->o;
+	take_out(p.dir, p.kid);
 	drop(o);
 	return 0;
 }
@@ -51,32 +46,25 @@ m_tree_remove(struct model *m, const char *path)
 static int
 m_replace(struct model *m, const char *path, const char *path2)
 {
-	struct obj *d, *d2, *o, *old;
-	struct kid *k, *k2;
-	char name, name2;
+	struct place p, p2;
+	struct obj *o, *old;
 	int err;
 
-	if ((err = parent(m, path, &d, &name)) < 0 ||
-	    (err = parent(m, path2, &d2, &name2)) < 0)
+	if ((err = from_to(m, path, path2, &p, &p2)) < 0)
 		return err;
-	if (d->type != VFS_DIR || d2->type != VFS_DIR)
-		return -VFS_NOTDIR;
-	if ((k = find(d, name)) == NULL)
-		return -VFS_NOENT;
-	if ((k2 = find(d2, name2)) == NULL)
+	if (p2.kid == NULL)
 		return m_rename(m, path, path2, 0);
-	o = k->o;
-	old = k2->o;
-	if (d != d2 && o->type == VFS_DIR && below(d2, o))
+	o = p.kid->o;
+	old = p2.kid->o;
+	if (p.dir != p2.dir && o->type == VFS_DIR && below(p2.dir, o))
 		return -VFS_INVAL;
 	if (old == o)
 		return 0;
-	if (old->type == VFS_DIR && below(d, old))
+	if (old->type == VFS_DIR && below(p.dir, old))
 		return -VFS_INVAL;
 	publish(o);
-	stand_for(d2, k2, o);
-	k = find(d, name);
-	take_out(d, k);
+	stand_for(p2.dir, p2.kid, o);
+	take_out(p.dir, find(p.dir, p.name));
 	drop(old);
 	return 0;
 }
@@ -118,18 +106,14 @@ static int
 m_tree_clone(struct model *m, const char *path, const char *path2)
 {
 	struct twins t = { .n = 0 };
-	struct obj *o, *dir;
-	char name;
+	struct place p;
+	struct obj *o;
 	int err;
 
 	if ((err = object(m, path, &o)) < 0 ||
-	    (err = parent(m, path2, &dir, &name)) < 0)
+	    (err = vacant(m, path2, &p)) < 0)
 		return err;
-	if (dir->type != VFS_DIR)
-		return -VFS_NOTDIR;
-	if (find(dir, name) != NULL)
-		return -VFS_EXIST;
-	add(dir, name, copy(o, &t));
+	add(p.dir, p.name, copy(o, &t));
 	return 0;
 }
 
@@ -137,14 +121,12 @@ m_tree_clone(struct model *m, const char *path, const char *path2)
 static void
 draw_free(struct model *m, char *path)
 {
-	struct obj *dir;
+	struct place p;
 	unsigned i;
-	char name;
 
 	for (i = 0; i < 40; i++) {
 		draw_path(m, path);
-		if (parent(m, path, &dir, &name) == 0 &&
-		    dir->type == VFS_DIR && find(dir, name) == NULL)
+		if (vacant(m, path, &p) == 0)
 			return;
 	}
 }
