@@ -7,9 +7,9 @@
  *
  * Every byte was written and synced when the file was made, so no append
  * can want for space, and fdatasync has no metadata to write.  An append
- * is a copy into the mapping: the page cache has it when this process
- * dies.  log_append is the only function that writes to the mapping, so
- * a crash test can put its own in its place.
+ * is a copy into the mapping, or a write if it is a large one: the page
+ * cache has it when this process dies.  log_append is the only function
+ * that writes to the ring, so a crash test can put its own in its place.
  *
  * A header slot: u64 XXH3 of what follows, u64 generation, u64 size of
  * the ring, u32 magic, u32 length, bytes; little-endian.  The newest slot
@@ -39,6 +39,7 @@
 #define SLOT_MAGIC	0x676c6676u	/* "vflg" */
 #define RING_AT		65536u		/* page-aligned on every machine */
 #define CREATE_CHUNK	4096u		/* see cache_small */
+#define LARGE		(128u << 10)	/* an append of many pages */
 
 _Static_assert(SLOT_DATA + LOG_HEAD_MAX == SLOT_SIZE, "a slot is full");
 
@@ -287,20 +288,45 @@ log_size(void *self)
 
 /* --- the ring ------------------------------------------------------ */
 
+/*
+ * The first store into each page since the last sync is a fault, and the
+ * sync has to protect it again: of many pages that is most of an append.
+ * The disk begins at once, so that it has little to do when a sync comes.
+ */
+static int
+put_large(struct log_file *l, uint64_t at, const void *p, size_t n)
+{
+	int err = fd_write(l->fd, RING_AT + at, p, n);
+
+	if (err == 0)
+		(void)sync_file_range(l->fd, (off_t)(RING_AT + at), (off_t)n,
+		    SYNC_FILE_RANGE_WRITE);
+	return err;
+}
+
+static int
+put(struct log_file *l, uint64_t at, const void *p, size_t n)
+{
+	if (n >= LARGE)
+		return put_large(l, at, p, n);
+	memcpy(l->ring + at, p, n);
+	return 0;
+}
+
 static int
 log_append(void *self, uint64_t pos, const void *p, size_t n)
 {
 	struct log_file *l = self;
 	uint64_t at = pos % l->size;
 	size_t head = l->size - at < n ? l->size - at : n;
+	int err;
 
 	if (l->rdonly)
 		return -VFS_ROFS;
 	if (n > l->size / 4)
 		return -VFS_INVAL;
-	memcpy(l->ring + at, p, head);
-	memcpy(l->ring, (const char *)p + head, n - head);
-	return 0;
+	err = put(l, at, p, head);
+	return err < 0 ? err : put(l, 0, (const char *)p + head, n - head);
 }
 
 /* By pread, not from the mapping: a bad sector is an error, no SIGBUS. */
