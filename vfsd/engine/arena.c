@@ -4,22 +4,60 @@
 #include "../../protocol/err.h"
 #include "arena.h"
 
-#define CHUNK	((size_t)1 << 20)
+#define CHUNK	((size_t)1 << 20)	/* the first ones */
+#define CHUNK_MAX	((size_t)4 << 20)	/* unless more is asked for */
+#define HUGE	((size_t)2 << 20)
 
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size;			/* with this header */
 };
 
+static void *
+map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Where many pages will be used, of those that come at a fault each the
+ * kernel is asked for large ones. */
+static void *
+map_large(size_t size)
+{
+	uint8_t *p = map(size + HUGE), *at;
+	size_t skip;
+
+	if (p == NULL)
+		return NULL;
+	skip = (size_t)(-(uintptr_t)p & (HUGE - 1));
+	at = p + skip;
+	if (skip > 0)
+		munmap(p, skip);
+	if (HUGE - skip > 0)
+		munmap(at + size, HUGE - skip);
+	(void)madvise(at, size, MADV_HUGEPAGE);
+	return at;
+}
+
+/* Of twice the last one's size, to a limit. */
 static int
 chunk_add(struct arena *a, size_t n)
 {
 	size_t size = (n + sizeof(struct arena_chunk) + CHUNK - 1) &
 	    ~(CHUNK - 1);
-	struct arena_chunk *c = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t grow = a->chunks != NULL ? 2 * a->chunks->size : 0;
+	struct arena_chunk *c;
 
-	if (c == MAP_FAILED)
+	if (grow > CHUNK_MAX)
+		grow = CHUNK_MAX;
+	if (size < grow)
+		size = grow;
+	c = size < HUGE ? map(size) : map_large(size);
+
+	if (c == NULL)
 		return -VFS_NOMEM;
 	c->size = size;
 	c->next = a->chunks;
