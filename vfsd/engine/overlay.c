@@ -31,6 +31,7 @@ struct kind {
 	struct ov_kind count;		/* the writer's */
 	_Atomic(struct ov_key *) head[OV_LEVELS];
 	_Atomic(struct ov_key *) late;	/* not in order yet, newest first */
+	_Atomic(struct ov_key *) max;	/* none is behind this one */
 	struct ov_key *last;
 	_Atomic(struct ov_key *) *prev[OV_LEVELS];
 };
@@ -321,17 +322,34 @@ key_hashed(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 	return NULL;
 }
 
+/*
+ * Most of what is looked up in vain is of a kind that is not there, or new
+ * and behind all others: ids, slots and sequence numbers grow.  That is
+ * known without a walk through the index, which is a cache miss or two.
+ */
+static bool
+may_have(const struct overlay *o, struct vfs_slice key)
+{
+	unsigned c = kind_of(key);
+	const struct ov_key *max;
+
+	if ((atomic_load_explicit(&o->kinds, memory_order_acquire) >> c & 1) ==
+	    0)
+		return false;
+	max = atomic_load_explicit(&o->kind[c]->max, memory_order_acquire);
+	return max != NULL && slice_cmp(key, overlay_key(max)) <= 0;
+}
+
 static struct ov_key *
 key_find(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 {
 	unsigned c = kind_of(key);
 	struct ov_key *k;
 
+	if (!may_have(o, key))
+		return NULL;
 	if (o->hash != NULL)
 		return key_hashed(o, key, hash);
-	if ((atomic_load_explicit(&o->kinds, memory_order_acquire) >> c & 1) ==
-	    0)
-		return NULL;
 	k = load(descend(o->kind[c]->head, OV_LEVELS - 1, key, NULL), 0);
 	return k != NULL && slice_cmp(overlay_key(k), key) == 0 ? k : NULL;
 }
@@ -449,6 +467,7 @@ kind_get(struct overlay *o, unsigned c)
 		k->prev[i] = k->head;
 	}
 	atomic_init(&k->late, NULL);
+	atomic_init(&k->max, NULL);
 	k->count = (struct ov_kind){ 0, 0 };
 	k->last = NULL;
 	o->kind[c] = k;
@@ -491,7 +510,7 @@ static struct ov_key *
 key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
 {
 	unsigned height = height_draw(o), c = kind_of(key), i;
-	struct ov_key *n = key_alloc(o, height, key.n);
+	struct ov_key *n = key_alloc(o, height, key.n), *max;
 	struct kind *k;
 
 	if (n == NULL || (k = kind_get(o, c)) == NULL)
@@ -513,6 +532,9 @@ key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
 	}
 	if (o->hash != NULL)
 		index_key(o, n);
+	max = atomic_load_explicit(&k->max, memory_order_relaxed);
+	if (max == NULL || slice_cmp(overlay_key(max), key) < 0)
+		atomic_store_explicit(&k->max, n, memory_order_release);
 	atomic_store_explicit(&o->rows, overlay_rows(o) + 1,
 	    memory_order_relaxed);
 	if (!o->table && overlay_rows(o) >=
