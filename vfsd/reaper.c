@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -40,7 +41,7 @@ struct reaper {
 	pthread_t thread;
 	pthread_mutex_t lock;		/* guards the rest */
 	pthread_cond_t wake;
-	bool stop;
+	_Atomic bool stop;		/* looked at without the lock, too */
 	struct job *v;			/* a stack: depth first is small */
 	size_t n, cap;
 	struct vfs_id scan_after, scan_last;
@@ -300,7 +301,9 @@ shed(struct reaper *r, struct vfs_id dir, unsigned depth)
 
 	do {
 		more = shed_batch(r, dir, &from, below, &n);
-		for (i = 0; more >= 0 && i < n && depth < SHED_DEPTH; i++)
+		if (depth == SHED_DEPTH)
+			n = 0;
+		for (i = 0; more >= 0 && i < n && !r->stop; i++)
 			shed(r, below[i], depth + 1);
 	} while (more > 0 && !r->stop);
 }

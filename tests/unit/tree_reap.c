@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "../../vfsd/visible.h"
 #include "../cm.h"
 #include "../tx_rig.h"
 
@@ -164,6 +165,64 @@ removed_directory__held__keeps_all_below_until_dropped(void **state)
 	server_drop(r->s, f, 1);
 	settle(r);
 	assert_err(stat_id(r, f), NO_SUCH_ID);
+}
+
+/* --- what the kernel keeps ------------------------------------------------ */
+
+#define KEPT		200u		/* names in a directory */
+#define TELL_MS		5
+
+static void
+nap_ms(unsigned ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void
+slow_name(void *arg, struct vfs_id dir, struct vfs_slice name)
+{
+	(void)dir, (void)name;
+	++*(_Atomic unsigned *)arg;
+	nap_ms(TELL_MS);
+}
+
+static int
+some_object(void *arg, struct vfs_id id, bool pages)
+{
+	(void)arg, (void)id, (void)pages;
+	return 0;
+}
+
+/* Asking the kernel to let go of it would take a second, and does not
+ * hold up the end. */
+static void
+end__while_the_kernel_is_asked__is_soon(void **state)
+{
+	struct rig *r = *state;
+	struct vfs_id top = make_tree(r, "t", 1, KEPT), d, f;
+	_Atomic unsigned told = 0;
+	struct visible_ear ear = { .object = some_object,
+		.name = slow_name, .arg = &told };
+	unsigned i, ms;
+	char name[16];
+
+	assert_err(look(r, 0, top, "d0", &d), OK);
+	for (i = 0; i < KEPT; i++) {
+		snprintf(name, sizeof name, "f%u", i);
+		assert_err(look(r, 0, d, name, &f), OK);
+		server_kernel_hold(r->s, f, 1);
+	}
+	server_kernel_hold(r->s, d, 1);
+	assert_err(remove_tree(r, 0, "t"), OK);
+	visible_listen(server_visible(r->s), &ear);
+	for (ms = 0; ms < PATIENCE_MS && told == 0; ms++)
+		nap_ms(1);
+	assert_true(told > 0);
+	rig_kill(r);
+	assert_true(told < KEPT / 2);
+	settle(r);
 }
 
 static void
@@ -454,6 +513,7 @@ main(void)
 		RIG_TEST(tree_remove__big_tree__goes_in_the_background),
 		RIG_TEST(tree_remove__killed_on_the_way__the_next_open_goes_on),
 		RIG_TEST(removed_directory__held__keeps_all_below_until_dropped),
+		RIG_TEST(end__while_the_kernel_is_asked__is_soon),
 		RIG_TEST(replaced_top__held__is_read_as_it_was),
 		RIG_TEST(open__many_orphans__they_all_go),
 		RIG_TEST(tree_clone__of_a_large_tree__appears_whole),
