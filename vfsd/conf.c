@@ -130,6 +130,20 @@ listen_add(struct conf *c, const char *spec, char *why, size_t cap)
 	return 0;
 }
 
+/* word: NAME=VALUE. */
+static int
+text_copy(const struct option_row *r, char *to, const char *word, char *why,
+    size_t cap)
+{
+	const char *value = word + strlen(r->name);
+
+	if (*value == '\0')
+		return report_why(why, cap, "%s needs something behind it",
+		    r->name);
+	snprintf(to, PATH_MAX, "%s", value);
+	return 0;
+}
+
 /* Bytes, or with K, M, G or T behind the number. */
 static int
 journal_size(struct conf *c, const char *word, char *why, size_t cap)
@@ -177,8 +191,7 @@ option_apply(struct conf *c, const char *word, char *why, size_t cap)
 		*(bool *)field = false;
 		break;
 	case K_TEXT:
-		snprintf(field, PATH_MAX, "%s", word + strlen(r->name));
-		break;
+		return text_copy(r, field, word, why, cap);
 	case K_JOURNAL:
 		return journal_size(c, word + strlen(r->name), why, cap);
 	case K_LISTEN:

@@ -63,6 +63,7 @@ refused "a store inside the mount point" \
 refused "the same for both" "$vfsd" "$work/m2" "$work/m2"
 refused "an unknown option" "$vfsd" -o nonsense "$store" "$mnt"
 refused "a wrong value" "$vfsd" -o durability=never "$store" "$mnt"
+refused "an empty name" "$vfsd" -o ro,fsname= "$store" "$mnt"
 refused "no arguments" "$vfsd"
 refused "read-only without a store" "$vfsd" -o ro "$work/none" "$mnt"
 
