@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,8 +155,11 @@ script_read(FILE *in, const char *file, struct script *out)
 			    why);
 	}
 	if (err == 0 && ferror(in)) {
-		fprintf(stderr, "vfsctl: %s: cannot be read\n", file);
-		err = -VFS_IO;
+		err = vfs_err_from_os(errno);
+		fprintf(stderr, "vfsctl: %s: cannot be read: %s\n", file,
+		    vfs_err_text(err));
+		if (err == -VFS_INVAL)
+			err = -VFS_IO;
 	}
 	free(line);
 	if (err < 0)

@@ -30,7 +30,7 @@ struct script {
 };
 
 /* All lines that have words.  0; or what is wrong has been told, with file
- * (its name) and line. */
+ * (its name) and line: -VFS_INVAL if that is in the script. */
 int script_read(FILE *in, const char *file, struct script *out);
 void script_free(struct script *s);
 

@@ -177,7 +177,7 @@ read_script(struct tx *t, struct script *s)
 	if (!in)
 		fclose(f);
 	if (err < 0)
-		return CTL_USAGE;
+		return err == -VFS_INVAL ? CTL_USAGE : CTL_FAILED;
 	return syntax_ok(t, s) ? 0 : CTL_USAGE;
 }
 

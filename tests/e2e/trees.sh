@@ -192,6 +192,10 @@ is "what is required and is not so" "$(tx 'require d absent')" 3
 is "what is required and is so" \
     "$(tx "require d is $(stat -c %i "$mnt/d")")" 0
 is "a word too many" "$(tx 'mkdir e 755 x')" 2
+"$vfsctl" tx --at="$mnt" "$work" >"$work/tx.out" 2>&1
+is "a directory is no script" $? 1
+is "and it is said" "$(cat "$work/tx.out")" \
+    "vfsctl: $work: cannot be read: is a directory"
 is "a dry run" "$(tx 'remove-tree d' --dry-run)" 0
 check "does nothing" test -d "$mnt/d"
 is "replaced by a script" "$(tx '
