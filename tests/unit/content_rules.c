@@ -2,6 +2,7 @@
  * Rules of content that random steps do not reach: damage, limits, rows
  * of large files, stale plans, privileges.
  */
+#include "../../protocol/records.h"
 #include "../../vfsd/core/content.h"
 #include "../../vfsd/engine/engine_impl.h"
 #include "../cm.h"
@@ -337,6 +338,82 @@ copy__not_a_file__refused(void **state)
 	assert_err(copy(fx, "/l", 0, "/f", 0, 1, &n), INVAL);
 }
 
+/* Flags of all extents of a file that MAP_EXTENTS tells, or'ed. */
+static uint32_t
+map_flags(struct fx *fx, const char *path)
+{
+	static uint8_t buf[65536];
+	struct vfs_map_extents q = { .id = fx_id(fx, path) };
+	struct vfs_map_extents_reply r = {
+		.extents = { .p = buf, .cap = sizeof buf } };
+	struct proto_extent e;
+	uint32_t flags = 0;
+	struct rbuf b;
+
+	assert_int_equal(fx_op_map_extents(fx, &q, &r), 0);
+	proto_list_read(&b, (struct vfs_slice){ r.extents.p, r.extents.n });
+	while (proto_list_more(&b)) {
+		assert_int_equal(proto_extent_next(&b, &e), 0);
+		flags |= e.flags;
+	}
+	return flags;
+}
+
+/* Its sums go into the log once, for the copy. */
+static void
+copy__large_file__source_is_not_written(void **state)
+{
+	struct fx *fx = *state;
+	struct engine_status a, z;
+	uint64_t n, sums = 8 * (4 * MIB / VFS_BLOCK);
+	uint8_t *b = calloc(1, MIB);
+	unsigned i;
+
+	assert_int_equal(fx_create(fx, "/f", 0644), 0);
+	assert_int_equal(fx_create(fx, "/g", 0644), 0);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(fx_write(fx, "/f", i * MIB, b, MIB), 0);
+	assert_int_equal(fx_publish(fx, "/f"), 0);
+	assert_int_equal(map_flags(fx, "/f"), 0);
+	engine_status(fx->e, &a);
+	assert_int_equal(copy(fx, "/f", 0, "/g", 0, 4 * MIB, &n), 0);
+	assert_int_equal(n, 4 * MIB);
+	engine_status(fx->e, &z);
+	assert_in_range(z.log_end - a.log_end, sums, sums + sums / 2);
+	assert_int_equal(map_flags(fx, "/f"), PROTO_EXTENT_SHARED);
+	assert_int_equal(map_flags(fx, "/g"), PROTO_EXTENT_SHARED);
+	assert_int_equal(fx_unlink(fx, "/f"), 0);
+	assert_int_equal(fx_reclaim_all(fx), 0);
+	assert_int_equal(map_flags(fx, "/g"), 0);
+	assert_int_equal(fx_check(fx), 0);
+	free(b);
+}
+
+/* What is shared in part and what is not become one row, but what was set
+ * aside stays the file's own. */
+static void
+append__to_a_copied_file__row_grows(void **state)
+{
+	struct fx *fx = *state;
+	static uint8_t b[8 * VFS_BLOCK];
+	uint64_t n;
+
+	assert_int_equal(fx_create(fx, "/f", 0644), 0);
+	assert_int_equal(fx_create(fx, "/g", 0644), 0);
+	assert_int_equal(fx_write(fx, "/f", 0, b, sizeof b), 0);
+	assert_int_equal(copy(fx, "/f", 0, "/g", 0, sizeof b, &n), 0);
+	assert_int_equal(count_rows(fx, ROW_EXTENT), 2);
+	assert_int_equal(fx_write(fx, "/f", sizeof b, b, sizeof b), 0);
+	assert_int_equal(fx_publish(fx, "/f"), 0);
+	assert_int_equal(count_rows(fx, ROW_EXTENT), 2);
+	assert_int_equal(allocate(fx, "/f", 2 * sizeof b, VFS_BLOCK, 0), 0);
+	assert_int_equal(count_rows(fx, ROW_EXTENT), 3);
+	assert_int_equal(fx_unlink(fx, "/f"), 0);
+	assert_int_equal(fx_reclaim_all(fx), 0);
+	assert_int_equal(count_rows(fx, ROW_SHARE), 0);
+	assert_int_equal(fx_check(fx), 0);
+}
+
 static void
 shares__partly_overlapping__freed_exactly(void **state)
 {
@@ -569,6 +646,8 @@ main(void)
 		FX_TEST(truncate__within_block_and_up__zeroes),
 		FX_TEST(copy__ranges_overlap__inval),
 		FX_TEST(copy__not_a_file__refused),
+		FX_TEST(copy__large_file__source_is_not_written),
+		FX_TEST(append__to_a_copied_file__row_grows),
 		FX_TEST(shares__partly_overlapping__freed_exactly),
 		FX_TEST(write__file_changed_since_prepared__again),
 		FX_TEST(allocate__keep_size__room_but_no_bytes),

@@ -371,7 +371,7 @@ share_row(struct txn *t, struct clone *c, const struct node *src,
 	if ((err = share_ext(t, src, &y, dst, y.first)) < 0)
 		return err;
 	dst->in.blocks += y.n;
-	c->cost += 3 * ROW_COST + 2 * 8 * (size_t)y.n;
+	c->cost += ext_share_cost(x);
 	return 0;
 }
 

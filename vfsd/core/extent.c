@@ -4,6 +4,13 @@
 
 #include "extent.h"
 
+/*
+ * Rows of so many blocks say from the beginning that they may be shared:
+ * to look for other owners before they are freed is cheap beside writing
+ * all their sums once more when somebody copies the file.
+ */
+#define SHARED_FROM	64u
+
 void
 ext_clip(struct ext *x, uint64_t first, uint64_t last)
 {
@@ -115,6 +122,8 @@ put_row(struct txn *t, enum row_kind kind, const struct node *n,
 	struct vfs_slice val = { buf, 0 };
 	struct row_key k;
 
+	if (kind == ROW_EXTENT && ext_written(x) && x->n >= SHARED_FROM)
+		r.flags |= EXTENT_SHARED;
 	if (ext_written(x))
 		r.sums = (struct vfs_slice){ x->sums, 8 * (size_t)x->n };
 	val.n = rec_extent_encode(&r, buf);
@@ -328,6 +337,14 @@ ext_clear(struct txn *t, enum row_kind kind, const struct node *n,
 	return err == -VFS_NOENT ? 0 : err;
 }
 
+/* Written blocks may be shared in part; what was set aside is not to become
+ * so. */
+static bool
+flags_merge(uint32_t a, uint32_t b)
+{
+	return a == b || ((a | b) & EXTENT_UNWRITTEN) == 0;
+}
+
 /* The row that ends right before x, if x continues it on the disk too. */
 static int
 predecessor(struct txn *t, enum row_kind kind, const struct node *n,
@@ -345,7 +362,8 @@ predecessor(struct txn *t, enum row_kind kind, const struct node *n,
 	if ((err = decode(t, kind, n->id, row_key_slice(&k), val,
 	    out)) < 0)
 		return err;
-	if (out->place + out->n != x->place || out->flags != x->flags ||
+	if (out->place + out->n != x->place ||
+	    !flags_merge(out->flags, x->flags) ||
 	    out->n == VFS_EXTENT_BLOCKS_MAX)
 		return -VFS_NOENT;
 	return 0;
@@ -369,6 +387,7 @@ merge(struct txn *t, enum row_kind kind, const struct node *n,
 		all.sums = sums;
 	}
 	all.n += fit;
+	all.flags |= x->flags;
 	if (x->gen > all.gen)
 		all.gen = x->gen;
 	if ((err = ext_row_del(t, kind, n, pre)) < 0 ||

@@ -103,6 +103,9 @@ int ext_mark(struct txn *t, const struct node *n, uint64_t first,
 
 /* --- owners of places (share.c) ----------------------------------------- */
 
+/* Has any of n blocks more than one? */
+int share_any(struct txn *t, uint64_t place, uint32_t n, bool *any);
+
 /* One more owner for each of n blocks. */
 int share_add(struct txn *t, uint64_t place, uint32_t n);
 
@@ -111,6 +114,9 @@ int share_add(struct txn *t, uint64_t place, uint32_t n);
  * to: where in dst. */
 int share_ext(struct txn *t, const struct node *src, const struct ext *x,
     const struct node *dst, uint64_t to);
+
+/* About what that takes of a record. */
+size_t ext_share_cost(const struct ext *x);
 
 /* One owner less; those that had only one are freed. */
 int share_drop(struct txn *t, uint64_t place, uint32_t n);

@@ -17,7 +17,6 @@
 
 #define BYTES_MAX	VFS_IO_MAX	/* copied in one call */
 #define RECORD_MAX	(768u << 10)	/* about what its rows may take */
-#define ROW_COST	80u		/* of a row besides its sums */
 
 /* What is copied how: [0, head) bytes, blocks, [tail, len) bytes. */
 struct copy {
@@ -86,7 +85,7 @@ limit_rows(struct txn *rt, struct copy *c)
 		return err;
 	while ((err = ext_walk_next(&w, &x)) == 0 &&
 	    x.first * VFS_BLOCK < end) {
-		cost += 3 * ROW_COST + 2 * 8 * (uint64_t)x.n;
+		cost += ext_share_cost(&x);
 		stop = (ext_last(&x) + 1) * VFS_BLOCK;
 		if (cost > RECORD_MAX && stop < end) {
 			c->len = stop - c->src_off;

@@ -7,19 +7,23 @@
 
 /* Where blocks lie depends on everybody's files: a confined request is not
  * told. */
-static struct proto_extent
-extent_of(const struct txn *t, const struct ext *x)
+static int
+extent_of(struct txn *t, const struct ext *x, struct proto_extent *out)
 {
-	uint32_t flags = 0;
+	uint32_t flags = ext_written(x) ? 0 : PROTO_EXTENT_UNWRITTEN;
+	bool shared = false;
+	int err;
 
-	if (!ext_written(x))
-		flags |= PROTO_EXTENT_UNWRITTEN;
-	if (x->flags & EXTENT_SHARED)
+	if ((x->flags & EXTENT_SHARED) &&
+	    (err = share_any(t, x->place, x->n, &shared)) < 0)
+		return err;
+	if (shared)
 		flags |= PROTO_EXTENT_SHARED;
-	return (struct proto_extent){ .off = x->first * VFS_BLOCK,
+	*out = (struct proto_extent){ .off = x->first * VFS_BLOCK,
 		.len = (uint64_t)x->n * VFS_BLOCK,
 		.place = within_all(t) ? x->place * VFS_BLOCK : 0,
 		.flags = flags };
+	return 0;
 }
 
 static int
@@ -35,7 +39,8 @@ map_blocks(struct txn *t, const struct node *n, uint64_t first,
 		return err;
 	while ((err = ext_walk_next(&w, &x)) == 0 && x.first <= last) {
 		ext_clip(&x, first, last);
-		e = extent_of(t, &x);
+		if ((err = extent_of(t, &x, &e)) < 0)
+			break;
 		if (!proto_extent_put(l, &e)) {
 			*next = e.off;
 			break;

@@ -149,7 +149,8 @@ struct rec_extent {
  * refs owners each.  An owner is a block of a ROW_EXTENT (drafts never share).
  * Share rows do not overlap; refs >= 2, and blocks without a share row have
  * one owner if any extent has them.  Every extent that covers a block with a
- * share row has EXTENT_SHARED; one that has the flag may be alone again.
+ * share row has EXTENT_SHARED; one that has the flag may be alone, again or
+ * still (extent.c).
  * So references to parts of an extent are exact, and extents without the
  * flag are freed without looking.
  */

@@ -9,6 +9,8 @@
 
 #include "extent.h"
 
+#define ROW_COST	80u		/* of a row besides its sums */
+
 struct share {
 	uint64_t first, last;
 	uint32_t refs;
@@ -130,6 +132,21 @@ each(struct txn *t, uint64_t place, uint32_t n, bool add)
 }
 
 int
+share_any(struct txn *t, uint64_t place, uint32_t n, bool *any)
+{
+	struct txn_cur *c;
+	struct share s;
+	int err;
+
+	if ((err = txn_cur_open(t, &c)) < 0)
+		return err;
+	err = seek(t, c, place, place + n - 1, &s);
+	txn_cur_close(c);
+	*any = err == 0;
+	return err == -VFS_NOENT ? 0 : err;
+}
+
+int
 share_add(struct txn *t, uint64_t place, uint32_t n)
 {
 	return each(t, place, n, true);
@@ -157,4 +174,12 @@ share_ext(struct txn *t, const struct node *src, const struct ext *x,
 	    EXTENT_SHARED)) < 0)
 		return err;
 	return ext_put(t, ROW_EXTENT, dst, &y);
+}
+
+size_t
+ext_share_cost(const struct ext *x)
+{
+	unsigned rows = x->flags & EXTENT_SHARED ? 1 : 2;
+
+	return 3 * ROW_COST + (size_t)rows * 8 * x->n;
 }
