@@ -73,14 +73,21 @@ watch(struct fuse_turn *t)
 	    atomic_load(&t->since) == 0 ? t->still + 1 : 0;
 }
 
-/* Nothing has happened for a while: the reader will say when it does. */
+/*
+ * Nothing has happened for a while: the reader will say when it does.  It
+ * says first that it runs something, and then looks whether it is watched.
+ */
 static bool
 all_still(struct fuse_turn *t)
 {
 	if (t->still < STILL_MAX)
 		return false;
 	atomic_store(&t->watched, false);
-	return true;
+	if (atomic_load(&t->since) == 0)
+		return true;
+	atomic_store(&t->watched, true);
+	t->still = 0;
+	return false;
 }
 
 /* Waits for the turn, which is w's then, or for a call for help. */
@@ -135,9 +142,9 @@ call(struct fuse_turn *t, bool free)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* Back from a sleep: from now on somebody looks at the clock. */
+/* From now on somebody looks at the clock. */
 static void
-awake(struct fuse_turn *t)
+be_watched(struct fuse_turn *t)
 {
 	if (atomic_load(&t->watched))
 		return;
@@ -185,6 +192,7 @@ begin(struct fuse_turn *t, struct fuse_worker *w, size_t n)
 	}
 	atomic_store(&t->since, clock_ns());
 	atomic_fetch_add(&t->runs, 1);
+	be_watched(t);
 	if (++o->streak > atomic_load(&t->help_after)) {
 		o->streak = 0;
 		call(t, false);
@@ -220,7 +228,6 @@ nothing(struct fuse_turn *t, struct fuse_worker *w)
 	} else if (w->f->rings != NULL || !spin_more(&o->spin)) {
 		/* Nobody waits for what comes beside the rings. */
 		(void)poll(&p, 1, -1);
-		awake(t);
 	}
 }
 
