@@ -70,10 +70,14 @@ $(B)/lib/%.a:
 	@rm -f $@
 	@ar rcs $@ $^
 
+# Called only where the processor has it.
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
+$(B)/obj/vfsd/core/sum_wide.o: WIDE := -mavx2
+endif
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@echo CC $<
-	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	@$(CC) $(ALL_CFLAGS) $(WIDE) -c -o $@ $<
 
 $(B)/pic/%.o: %.c
 	@mkdir -p $(@D)

@@ -8,7 +8,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <xxhash.h>
+
 #include "../../vfsd/core/record.h"
+#include "../../vfsd/core/sum.h"
 
 static const struct rec_inode some_inode = {
 	.mode = 0100644, .nlink = 3, .uid = 1000, .gid = 100,
@@ -274,6 +277,24 @@ key__byte_order__is_number_order(void **state)
 
 /* --- checksums ---------------------------------------------------------- */
 
+/* Those of the library, which knows one way only. */
+static void
+sum_bytes__any_length__is_xxh3(void **state)
+{
+	static uint8_t b[5000];
+	size_t n;
+
+	(void)state;
+	for (n = 0; n < sizeof b; n++)
+		b[n] = (uint8_t)(n * 2654435761u >> 13);
+	for (n = 0; n < sizeof b; n++) {
+		assert_true(sum_bytes(b, n, 0) == XXH3_64bits(b, n));
+		assert_true(sum_bytes(b + 1, n > 0 ? n - 1 : 0, n << 40 | 7)
+		    == XXH3_64bits_withSeed(b + 1, n > 0 ? n - 1 : 0,
+		    n << 40 | 7));
+	}
+}
+
 static void
 sum_row__any_bit_flipped__differs(void **state)
 {
@@ -321,6 +342,7 @@ main(void)
 		cmocka_unit_test(key__longest__fits_and_one_more_is_damage),
 		cmocka_unit_test(key__random_bytes__never_read_past_the_end),
 		cmocka_unit_test(key__byte_order__is_number_order),
+		cmocka_unit_test(sum_bytes__any_length__is_xxh3),
 		cmocka_unit_test(sum_row__any_bit_flipped__differs),
 		cmocka_unit_test(
 		    sum_row__bytes_moved_between_key_and_value__differs),

@@ -1,10 +1,9 @@
 #include <assert.h>
 #include <string.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "le.h"
 #include "record.h"
+#include "sum.h"
 
 #define INODE_BYTES	144u
 #define NAME_BYTES	17u
@@ -357,13 +356,12 @@ rec_moved_decode(struct vfs_slice val, struct rec_moved *r)
 uint64_t
 sum_block(const void *p)
 {
-	return XXH3_64bits(p, VFS_BLOCK);
+	return sum_bytes(p, VFS_BLOCK, 0);
 }
 
 /* The key's hash seeds the value's: one pass each, nothing is copied. */
 uint64_t
 sum_row(struct vfs_slice key, struct vfs_slice val)
 {
-	return XXH3_64bits_withSeed(val.p, val.n,
-	    XXH3_64bits(key.p, key.n));
+	return sum_bytes(val.p, val.n, sum_bytes(key.p, key.n, 0));
 }

@@ -5,10 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "../core/le.h"
+#include "../core/sum.h"
 #include "engine_impl.h"
 #include "plants.h"
 
@@ -44,7 +42,7 @@ redo_sum(const uint8_t *rec, uint32_t len, uint64_t before)
 #ifdef PLANT_NO_CHAIN
 	before = 0;
 #endif
-	return XXH3_64bits_withSeed(rec + 8, len - 8, before);
+	return sum_bytes(rec + 8, len - 8, before);
 }
 
 /* --- rows and runs ------------------------------------------------- */
