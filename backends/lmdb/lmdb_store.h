@@ -33,6 +33,8 @@ struct lmdb_snap {
 	struct lmdb_store *s;
 	MDB_txn *txn;
 	MDB_cursor *near;	/* where get found the last row; or NULL */
+	size_t near_n;		/* length of its key, 0: none */
+	uint64_t near_end;	/* the key's last bytes, as a number */
 	struct lmdb_snap *prev, *next;
 };
 

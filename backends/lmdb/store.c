@@ -14,6 +14,7 @@
  * bytes would reach the disk), and everything that loosens a sync.
  */
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -29,6 +30,7 @@
 
 #define FILE_NAME	"rows.mdb"
 #define FILE_NEW	"rows.mdb.new"	/* a creation under way */
+#define NEAR_STEPS	4u		/* rows; then a search is no dearer */
 #define READERS_ROOM	32768		/* > a cache line for each reader */
 
 struct lmdb_cur {
@@ -414,6 +416,45 @@ lmdb_snap_end(void *snap)
 }
 
 /*
+ * Keys end in numbers, and who asks for one number often asks for the next
+ * one then: how far the key is behind the last that was found, if that is
+ * near, or 0.  It is a guess; only the bytes that count are looked at.
+ */
+static unsigned
+steps_to(struct lmdb_snap *p, struct vfs_slice key)
+{
+	uint64_t end, from = p->near_end;
+	bool alike = key.n == p->near_n;
+
+	p->near_n = 0;			/* until it is found */
+	if (key.n < sizeof end)
+		return 0;
+	memcpy(&end, (const uint8_t *)key.p + key.n - sizeof end, sizeof end);
+	p->near_end = end = be64toh(end);
+	return alike && end > from && end - from <= NEAR_STEPS ?
+	    (unsigned)(end - from) : 0;
+}
+
+/* 0: the row is among the next ones. */
+static int
+step_to(struct lmdb_snap *p, MDB_val *k, MDB_val *v, unsigned steps)
+{
+	MDB_val at;
+	int rc = MDB_NOTFOUND;
+
+	for (; steps > 0; steps--) {
+		rc = mdb_cursor_get(p->near, &at, v, MDB_NEXT);
+		if (rc != 0)
+			break;
+		if (at.mv_size == k->mv_size &&
+		    memcmp(at.mv_data, k->mv_data, k->mv_size) == 0)
+			return 0;
+		rc = MDB_NOTFOUND;
+	}
+	return rc;
+}
+
+/*
  * By a cursor that stays where the last row was: rows of one directory, or
  * of objects made one after the other, lie on the same page, and LMDB looks
  * there first.  After damage nobody knows where it stands.
@@ -423,13 +464,16 @@ lmdb_get(void *snap, struct vfs_slice key, struct vfs_slice *val)
 {
 	struct lmdb_snap *p = snap;
 	MDB_val k = val_of(key), v;
-	int rc = 0;
+	int rc;
 
-	if (p->near == NULL)
-		rc = mdb_cursor_open(p->txn, p->s->dbi, &p->near);
-	if (rc == 0)
+	if (p->near == NULL && (rc = mdb_cursor_open(p->txn, p->s->dbi,
+	    &p->near)) != 0)
+		return lmdb_err(rc);
+	rc = step_to(p, &k, &v, steps_to(p, key));
+	if (rc == MDB_NOTFOUND)
 		rc = mdb_cursor_get(p->near, &k, &v, MDB_SET);
 	if (rc == 0) {
+		p->near_n = key.n;
 		*val = slice_of(&v);
 		return 0;
 	}

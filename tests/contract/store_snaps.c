@@ -75,6 +75,79 @@ store__snapshots_at_limit__begin_and_past_it_not(void **state)
 	assert_now(fx, "a", val);
 }
 
+/* As keys of objects are; an odd one has a longer one behind it. */
+#define NUMBERS	400u
+#define NUMBER_IS(n)	((n) % 7 != 3)
+
+static struct vfs_slice
+number_key(uint8_t *p, char kind, unsigned n, bool longer)
+{
+	memset(p, 0, 10);
+	p[0] = (uint8_t)kind;
+	p[7] = (uint8_t)(n >> 8);
+	p[8] = (uint8_t)n;
+	return (struct vfs_slice){ p, longer ? 10 : 9 };
+}
+
+static void
+put_numbers(struct fx *fx)
+{
+	static uint8_t key[2 * NUMBERS][10];
+	static uint32_t val[2 * NUMBERS];
+	struct store_row rows[2 * NUMBERS];
+	struct store_batch b = { rows, 0 };
+	unsigned i, n;
+
+	for (i = 0; i < 2 * NUMBERS; i++) {
+		n = i / 2;
+		if (!NUMBER_IS(n) || (i % 2 != 0 && n % 2 == 0))
+			continue;
+		val[i] = i;
+		rows[b.nrows].key = number_key(key[i], 'B', n, i % 2 != 0);
+		rows[b.nrows++].val = (struct vfs_slice){ &val[i], 4 };
+	}
+	assert_int_equal(fx->ops->apply(fx->b, &b), 0);
+}
+
+static void
+look_number(struct fx *fx, void *sn, char kind, unsigned n)
+{
+	uint32_t want = 2 * n;
+	struct vfs_slice val;
+	uint8_t key[10];
+	int err = fx->ops->get(sn, number_key(key, kind, n, false), &val);
+
+	if (kind != 'B' || n >= NUMBERS || !NUMBER_IS(n)) {
+		assert_int_equal(err, -VFS_NOENT);
+		return;
+	}
+	assert_int_equal(err, 0);
+	assert_slice(val, ((struct vfs_slice){ &want, 4 }));
+}
+
+static void
+store__numbered_keys__are_found_in_any_order(void **state)
+{
+	struct fx *fx = *state;
+	unsigned step, n;
+	void *sn;
+
+	put_numbers(fx);
+	sn = snap(fx);
+	for (step = 1; step < 7; step++) {
+		for (n = 0; n < NUMBERS + 8; n += step)
+			look_number(fx, sn, 'B', n);
+		while (n > step)
+			look_number(fx, sn, 'B', n -= step);
+		for (n = 0; n < NUMBERS; n += step) {
+			look_number(fx, sn, 'B', n);
+			look_number(fx, sn, 'C', n + 1);
+			look_number(fx, sn, 'B', n + 2);
+		}
+	}
+	fx->ops->snap_end(sn);
+}
+
 static void
 store__cursor__seeks_to_the_next_key(void **state)
 {
@@ -261,6 +334,7 @@ static const struct contract_case cases[] = {
 	CASE(store__snapshot__does_not_see_later_applies),
 	CASE(store__lent_memory__is_good_until_the_snapshot_ends),
 	CASE(store__snapshots_at_limit__begin_and_past_it_not),
+	CASE(store__numbered_keys__are_found_in_any_order),
 	CASE(store__cursor__seeks_to_the_next_key),
 	CASE(store__cursor_at_end__stays_there),
 	CASE(store__two_cursors__move_apart),

@@ -154,6 +154,17 @@ smallest(const struct txn_cur *c, struct vfs_slice *key)
 	return best;
 }
 
+/* The tables have nothing more to say: the walk is the store's. */
+static bool
+only_store(const struct txn_cur *c)
+{
+	int i;
+
+	for (i = 0; i < LAYERS && c->layer[i].at == NULL; i++)
+		;
+	return i == LAYERS && c->store_live;
+}
+
 /* Move every layer that stands on key past it. */
 static int
 pass(struct txn_cur *c, struct vfs_slice key)
@@ -207,8 +218,9 @@ lend(struct txn_cur *c, struct vfs_slice *key, struct vfs_slice *val)
 		return fault(c->t, -VFS_CORRUPT,
 		    "row store: a key of impossible length");
 	}
-	memcpy(c->last.b, key->p, key->n);
 	c->last.n = key->n;
+	if (!only_store(c))
+		memcpy(c->last.b, key->p, key->n);
 	if (from == LAYER_WS) {
 		*val = raw;		/* not summed yet */
 		return 0;
@@ -270,7 +282,9 @@ txn_cur_next(struct txn_cur *c, struct vfs_slice *key,
 	int err;
 
 	assert(c->open && c->last.n > 0);
-	if ((err = pass(c, row_key_slice(&c->last))) < 0)
-		return err;
-	return lend(c, key, val);
+	if (only_store(c))
+		err = store_next(c);
+	else
+		err = pass(c, row_key_slice(&c->last));
+	return err < 0 ? err : lend(c, key, val);
 }

@@ -62,7 +62,8 @@ struct txn_cur {
 	void *store;			/* opened at the first seek */
 	struct layer layer[LAYERS];
 	struct vfs_slice skey, sval;
-	struct row_key last;		/* what next was called behind */
+	struct row_key last;		/* what next is called behind; b only
+					 * while a table has more */
 	struct row_key within;		/* keys that begin so; n 0: all */
 	struct row_key end;		/* nothing after it; n == 0: all */
 };

@@ -327,8 +327,8 @@ key_hashed(const struct overlay *o, struct vfs_slice key, uint32_t hash)
  * and behind all others: ids, slots and sequence numbers grow.  That is
  * known without a walk through the index, which is a cache miss or two.
  */
-static bool
-may_have(const struct overlay *o, struct vfs_slice key)
+bool
+overlay_may_have(const struct overlay *o, struct vfs_slice key)
 {
 	unsigned c = kind_of(key);
 	const struct ov_key *max;
@@ -346,7 +346,7 @@ key_find(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 	unsigned c = kind_of(key);
 	struct ov_key *k;
 
-	if (!may_have(o, key))
+	if (!overlay_may_have(o, key))
 		return NULL;
 	if (o->hash != NULL)
 		return key_hashed(o, key, hash);

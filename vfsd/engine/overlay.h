@@ -75,6 +75,8 @@ void overlay_unlink(struct overlay *o, struct ov_key *k);
 struct ov_key *overlay_find(const struct overlay *o, struct vfs_slice key);
 
 uint32_t overlay_hash(struct vfs_slice key);
+/* False: the key is not there, for sure, and needs no hash. */
+bool overlay_may_have(const struct overlay *o, struct vfs_slice key);
 
 /* The version visible at tick (maybe a deletion), or NULL. */
 const struct ov_ver *overlay_get(const struct overlay *o,
