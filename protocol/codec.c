@@ -260,15 +260,18 @@ proto_failed_encode(const struct proto_error *e, int err,
 
 /* --- decoding ------------------------------------------------------- */
 
-/* Entries are checked before anybody is told of the first one. */
+/* Entries are checked before anybody is told of the first one; who takes
+ * all of them checks them then. */
 static struct vfs_slice
-list_decode(struct rbuf *b)
+list_decode(struct rbuf *b, const struct vfs_sink *s)
 {
 	struct vfs_slice list = rbuf_blob(b);
 	struct vfs_dirent e;
 	struct vfs_attr attr;
 	struct rbuf l;
 
+	if (s->add == proto_list_lend)
+		return list;
 	proto_list_read(&l, list);
 	while (proto_list_more(&l))
 		proto_dirent_next(&l, &e, &attr);
@@ -285,6 +288,10 @@ list_deliver(struct vfs_slice list, const struct vfs_sink *s)
 	struct vfs_attr attr;
 	struct rbuf l;
 
+	if (s->add == proto_list_lend) {
+		*(struct vfs_slice *)s->arg = list;
+		return;
+	}
 	proto_list_read(&l, list);
 	while (s->add != NULL && proto_list_more(&l))
 		if (proto_dirent_next(&l, &e, &attr) < 0 ||
@@ -378,9 +385,9 @@ form_decode(const char *form, size_t size, struct rbuf *b, void *out)
 	memset(&f, 0, sizeof f);
 	while (walk_next(&walk)) {
 		if (walk.s->letter == 'S') {
-			list = list_decode(b);
 			memcpy(&sink, (const char *)out + walk.at,
 			    sizeof sink);
+			list = list_decode(b, &sink);
 			f.sink = sink;
 		} else {
 			field_decode(walk.s->letter, b, &f);

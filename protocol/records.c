@@ -3,12 +3,19 @@
 #include "codec.h"
 
 /*
- * Attributes are most of what there is in a long list, so they are written
- * and read as one piece whose place is checked once.
+ * Entries and attributes are most of what there is in a long list, so they
+ * are written and read as one piece whose place is checked once.
  */
 #define AT_TIMES	56u		/* atime, mtime, ctime, btime */
 #define AT_MODE		120u
 #define AT_TYPE		144u		/* and the hash: nothing yet */
+
+static void
+put2(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
 
 static void
 put4(uint8_t *p, uint32_t v)
@@ -24,6 +31,12 @@ put8(uint8_t *p, uint64_t v)
 {
 	put4(p, (uint32_t)v);
 	put4(p + 4, (uint32_t)(v >> 32));
+}
+
+static uint16_t
+get2(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
 }
 
 static uint32_t
@@ -47,13 +60,9 @@ put_time(uint8_t *p, struct vfs_time t)
 	put4(p + 12, 0);
 }
 
-void
-proto_attr_encode(const struct vfs_attr *a, struct wbuf *w)
+static void
+attr_put(uint8_t *p, const struct vfs_attr *a)
 {
-	uint8_t *p = wbuf_room(w, PROTO_STAT);
-
-	if (p == NULL)
-		return;
 	put8(p, PROTO_STAT_ALL);
 	put8(p + 8, a->id.n);
 	put8(p + 16, a->parent.n);
@@ -73,6 +82,15 @@ proto_attr_encode(const struct vfs_attr *a, struct wbuf *w)
 	put4(p + AT_MODE + 20, a->rdev_minor);
 	put4(p + AT_TYPE, VFS_MODE_TYPE(a->mode));
 	memset(p + AT_TYPE + 4, 0, PROTO_STAT - AT_TYPE - 4);
+}
+
+void
+proto_attr_encode(const struct vfs_attr *a, struct wbuf *w)
+{
+	uint8_t *p = wbuf_room(w, PROTO_STAT);
+
+	if (p != NULL)
+		attr_put(p, a);
 }
 
 /* A time is checked where it is read. */
@@ -176,49 +194,53 @@ bool
 proto_dirent_put(struct proto_list *l, const struct vfs_dirent *e)
 {
 	bool dir = l->dirs && e->dir.n != 0;
-	uint32_t attrlen = e->attr != NULL ? PROTO_STAT : 0;
-	size_t len = PROTO_DIRENT + (dir ? 8 : 0) + attrlen + e->name.n;
-	struct wbuf w;
+	size_t attr = PROTO_DIRENT + (dir ? 8 : 0);
+	size_t name = attr + (e->attr != NULL ? PROTO_STAT : 0);
+	size_t len = (name + e->name.n + 7) & ~(size_t)7;
+	uint8_t *p = l->p + l->n;
 
-	if (e->name.n > VFS_NAME_MAX)
+	if (e->name.n > VFS_NAME_MAX || len > l->cap - l->n)
 		return false;
-	list_start(l, &w);
-	wbuf_u64(&w, e->cookie);
-	wbuf_u64(&w, e->id.n);
-	wbuf_u16(&w, (uint16_t)((len + 7) & ~(size_t)7));
-	wbuf_u16(&w, (uint16_t)e->name.n);
-	wbuf_u8(&w, (uint8_t)e->type);
-	wbuf_u8(&w, dir ? PROTO_DIRENT_DIR : 0);
-	wbuf_u16(&w, (uint16_t)attrlen);
+	put8(p + len - 8, 0);		/* what the name does not fill */
+	put8(p, e->cookie);
+	put8(p + 8, e->id.n);
+	put2(p + 16, (uint16_t)len);
+	put2(p + 18, (uint16_t)e->name.n);
+	p[20] = (uint8_t)e->type;
+	p[21] = dir ? PROTO_DIRENT_DIR : 0;
+	put2(p + 22, (uint16_t)(name - attr));
 	if (dir)
-		wbuf_u64(&w, e->dir.n);
-	if (attrlen != 0)
-		proto_attr_encode(e->attr, &w);
-	wbuf_bytes(&w, e->name.p, e->name.n);
-	return list_done(l, &w);
+		put8(p + PROTO_DIRENT, e->dir.n);
+	if (e->attr != NULL)
+		attr_put(p + attr, e->attr);
+	if (e->name.n > 0)
+		memcpy(p + name, e->name.p, e->name.n);
+	l->n += len;
+	l->count++;
+	return true;
 }
 
 int
 proto_dirent_next(struct rbuf *b, struct vfs_dirent *e, struct vfs_attr *attr)
 {
 	size_t at = b->pos;
-	uint16_t reclen, namelen, kind, attrlen;
+	const uint8_t *p = rbuf_bytes(b, PROTO_DIRENT);
+	unsigned flags, namelen, attrlen;
 	int err;
 
-	e->cookie = rbuf_u64(b);
-	e->id.n = rbuf_u64(b);
-	reclen = rbuf_u16(b);
-	namelen = rbuf_u16(b);
-	kind = rbuf_u16(b);
-	attrlen = rbuf_u16(b);
-	e->type = (enum vfs_type)(kind & 255);
-	e->dir.n = 0;
-	e->attr = NULL;
-	kind >>= 8;
-	if ((kind & ~PROTO_DIRENT_DIR) != 0 ||
+	*e = (struct vfs_dirent){ .id = { 0 } };
+	if (p == NULL)
+		return b->err;
+	e->cookie = get8(p);
+	e->id.n = get8(p + 8);
+	namelen = get2(p + 18);
+	e->type = (enum vfs_type)p[20];
+	flags = p[21];
+	attrlen = get2(p + 22);
+	if ((flags & ~PROTO_DIRENT_DIR) != 0 ||
 	    (attrlen != 0 && attrlen != PROTO_STAT))
 		rbuf_fail(b, -VFS_MALFORMED, at + 20);
-	if ((kind & PROTO_DIRENT_DIR) != 0 && (e->dir.n = rbuf_u64(b)) == 0)
+	if ((flags & PROTO_DIRENT_DIR) != 0 && (e->dir.n = rbuf_u64(b)) == 0)
 		rbuf_fail(b, -VFS_MALFORMED, at + PROTO_DIRENT);
 	if (attrlen != 0) {
 		proto_attr_decode(b, attr);
@@ -228,7 +250,7 @@ proto_dirent_next(struct rbuf *b, struct vfs_dirent *e, struct vfs_attr *attr)
 	if (b->err == 0 && (err = proto_name_check(e->name)) < 0)
 		rbuf_fail(b, err, b->pos - namelen);
 	rbuf_align(b, 8);
-	if (b->err == 0 && b->pos - at != reclen)
+	if (b->err == 0 && b->pos - at != get2(p + 16))
 		rbuf_fail(b, -VFS_MALFORMED, at + 16);
 	return b->err;
 }
@@ -243,6 +265,20 @@ struct vfs_sink
 proto_list_sink(struct proto_list *l)
 {
 	return (struct vfs_sink){ proto_list_add, l };
+}
+
+/* Never called: the decoder knows it. */
+bool
+proto_list_lend(void *list, const struct vfs_dirent *e)
+{
+	(void)list, (void)e;
+	return false;
+}
+
+struct vfs_sink
+proto_list_lent(struct vfs_slice *list)
+{
+	return (struct vfs_sink){ proto_list_lend, list };
 }
 
 /* --- records that are their struct ---------------------------------- */

@@ -52,6 +52,10 @@ int proto_dirent_next(struct rbuf *b, struct vfs_dirent *e,
 /* A sink that puts into the list; what the encoder knows by its add. */
 struct vfs_sink proto_list_sink(struct proto_list *l);
 bool proto_list_add(void *list, const struct vfs_dirent *e);
+/* A sink that is told of no entry: the decoder leaves them all in *list,
+ * in the message and unchecked, for proto_dirent_next. */
+struct vfs_sink proto_list_lent(struct vfs_slice *list);
+bool proto_list_lend(void *list, const struct vfs_dirent *e);
 
 /* STATUS: a number, or a text, under a name. */
 struct proto_pair {
