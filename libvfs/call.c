@@ -108,28 +108,41 @@ submit(struct vfs *v, struct vfs_call *c, uint64_t until)
 	return err;
 }
 
-int
-lv_run_once(struct vfs *v, struct vfs_call *c)
+/* When it is over; 0: there is no deadline. */
+static uint64_t
+set_deadline(struct vfs *v, struct vfs_call *c)
 {
-	uint64_t until = 0;
-	int err;
-
 	if (c->deadline_ms == 0)
 		c->deadline_ms = v->conf.deadline_ms;
-	if (c->deadline_ms == VFS_NO_DEADLINE)
-		c->deadline_ms = 0;
-	else
-		until = lv_now_ms() + c->deadline_ms;
-	c->unsure = false;
-	if ((err = submit(v, c, until)) < 0) {
-		c->err = err;
-		return err;
-	}
+	if (c->deadline_ms != VFS_NO_DEADLINE)
+		return lv_now_ms() + c->deadline_ms;
+	c->deadline_ms = 0;
+	return 0;
+}
+
+/* It was taken: send it, and wait for its end. */
+static int
+wait_end(struct vfs *v, struct vfs_call *c)
+{
 	lv_pump_out(v);
 	while (c->state == CALL_WAITS)
 		wait(v, 0);
 	lv_done_take(v, c);
 	return c->err;
+}
+
+int
+lv_run_once(struct vfs *v, struct vfs_call *c)
+{
+	uint64_t until = set_deadline(v, c);
+	int err;
+
+	c->unsure = false;
+	if ((err = submit(v, c, until)) < 0) {
+		c->err = err;
+		return err;
+	}
+	return wait_end(v, c);
 }
 
 /* --- again --------------------------------------------------------------------- */
@@ -173,6 +186,28 @@ lost_in(struct vfs *v, const struct vfs_call *c, int err)
 	return c->unsure && !is_harmless(c->op, c->q) ? err : 0;
 }
 
+static void
+set_defaults(struct vfs *v, struct vfs_call *c)
+{
+	if (c->buf == NULL && c->cap == 0) {
+		c->buf = v->msg;
+		c->cap = v->conf.max_msg;
+	}
+	if (c->prio == 0)
+		c->prio = v->conf.prio;
+}
+
+bool
+lv_ahead(struct vfs *v, struct vfs_call *c)
+{
+	set_defaults(v, c);
+	set_deadline(v, c);
+	if (vfs_submit(v, c) < 0)
+		return false;
+	lv_pump_out(v);
+	return true;
+}
+
 int
 lv_run(struct vfs *v, struct vfs_call *c)
 {
@@ -180,20 +215,21 @@ lv_run(struct vfs *v, struct vfs_call *c)
 	unsigned tries = 0;
 	int err;
 
-	if (c->buf == NULL && c->cap == 0) {
-		c->buf = v->msg;
-		c->cap = v->conf.max_msg;
-	}
-	if (c->prio == 0)
-		c->prio = v->conf.prio;
+	set_defaults(v, c);
 	do {
-		c->unsure = false;
-		c->deadline_ms = deadline;
-		if (v->lost != 0 && (v->conf.once || v->where == NULL))
-			return lv_fail(v, v->lost);
-		if (v->lost != 0 && (err = vfs_reconnect(v)) < 0)
-			return err;
-		if ((err = lv_run_once(v, c)) == 0)
+		if (c->state != CALL_IDLE) {	/* by lv_ahead */
+			err = wait_end(v, c);
+		} else {
+			c->unsure = false;
+			c->deadline_ms = deadline;
+			if (v->lost != 0 &&
+			    (v->conf.once || v->where == NULL))
+				return lv_fail(v, v->lost);
+			if (v->lost != 0 && (err = vfs_reconnect(v)) < 0)
+				return err;
+			err = lv_run_once(v, c);
+		}
+		if (err == 0)
 			return 0;
 		if (v->lost == 0)
 			break;

@@ -1,27 +1,110 @@
-/* dir.c - directories as streams */
+/*
+ * dir.c - directories as streams
+ *
+ * While the entries of a page are handed out the daemon gets the next one:
+ * its reply tells where that begins before anybody has looked at the
+ * entries themselves.
+ */
 #include <string.h>
 
 #include "vfs_in.h"
 
 #define LIST_BYTES	(1u << 20)	/* of entries in one message */
+#define AHEAD_MIN	16384u		/* less room is not worth a request */
 
-static int
-dir_read(struct vfs *v, struct vfs_tx *tx, struct vfs_stream *s,
-    size_t bytes, uint32_t want, struct vfs_sink sink)
+/* --- pages ------------------------------------------------------------------- */
+
+struct pages {
+	struct vfs *v;
+	struct vfs_stream *s;		/* stands behind what was taken */
+	uint32_t want;
+	struct vfs_dir_read q;
+	struct vfs_dir_read_reply r;
+	struct vfs_slice list;		/* its entries */
+	struct vfs_call call;
+	bool ahead;			/* it is under way */
+};
+
+static void
+pages_init(struct pages *p, struct vfs *v, struct vfs_tx *tx,
+    struct vfs_stream *s, uint32_t want)
 {
-	size_t most = lv_payload(v) & ~(size_t)7;
-	struct vfs_dir_read q = { .dir = s->dir, .cookie = s->cookie,
-		.fence = s->fence, .want = want,
-		.max_bytes = (uint32_t)(bytes < most ? bytes : most) };
-	struct vfs_dir_read_reply r = { .entries = sink };
-	int err = lv_call(v, tx, VFS_OP_DIR_READ, &q, &r);
+	*p = (struct pages){ .v = v, .s = s, .want = want };
+	p->call = (struct vfs_call){ .op = VFS_OP_DIR_READ, .tx = tx };
+}
 
-	if (err < 0)
+static void
+page_request(struct pages *p, uint64_t cookie, size_t bytes)
+{
+	size_t most = lv_payload(p->v) & ~(size_t)7;
+
+	p->q = (struct vfs_dir_read){ .dir = p->s->dir, .cookie = cookie,
+		.fence = p->s->fence, .want = p->want,
+		.max_bytes = (uint32_t)(bytes < most ? bytes : most) };
+	p->r.entries = proto_list_lent(&p->list);
+	p->call.q = &p->q;
+	p->call.r = &p->r;
+	p->call.deadline_ms = 0;
+}
+
+/* The next page, of so many bytes unless it was asked for already. */
+static int
+page_next(struct pages *p, size_t bytes)
+{
+	int err;
+
+	if (!p->ahead)
+		page_request(p, p->s->cookie, bytes);
+	p->ahead = false;
+	if ((err = lv_run(p->v, &p->call)) < 0)
 		return err;
-	s->fence = r.fence;
-	s->version = r.version;
-	s->eof = r.eof != 0;
+	p->s->fence = p->r.fence;
+	p->s->version = p->r.version;
 	return 0;
+}
+
+/* Have the daemon get the page behind this one; best effort. */
+static void
+page_ahead(struct pages *p, size_t bytes)
+{
+	if (p->r.eof != 0 || bytes < AHEAD_MIN)
+		return;
+	page_request(p, p->r.next_cookie, bytes);
+	p->ahead = lv_ahead(p->v, &p->call);
+}
+
+/* It is not wanted any more. */
+static void
+pages_end(struct pages *p)
+{
+	if (p->ahead)
+		vfs_forget(p->v, &p->call);
+}
+
+/*
+ * Hands the page's entries over, until fn has enough.  1: all of them;
+ * 0: not all.  Who sends such a thing as cannot be read is not asked again.
+ */
+static int
+page_give(struct pages *p, struct vfs_sink to)
+{
+	struct vfs_dirent e;
+	struct vfs_attr attr;
+	struct rbuf b;
+
+	proto_list_read(&b, p->list);
+	while (proto_list_more(&b)) {
+		if (proto_dirent_next(&b, &e, &attr) < 0) {
+			lv_lose(p->v, -VFS_MALFORMED);
+			return lv_fail(p->v, p->call.tx != NULL ?
+			    -VFS_ABORTED : -VFS_MALFORMED);
+		}
+		if (!to.add(to.arg, &e))
+			return 0;
+	}
+	if (p->list.n == 0 && p->r.eof == 0)	/* no entry, and no end? */
+		return lv_fail(p->v, -VFS_MALFORMED);
+	return 1;
 }
 
 /* --- entries for the caller's buffer ------------------------------------------ */
@@ -30,7 +113,6 @@ struct fill {
 	struct vfs_stream *s;
 	char *p;
 	size_t cap, n;
-	bool full;
 };
 
 static bool
@@ -42,10 +124,8 @@ fill_add(void *arg, const struct vfs_dirent *e)
 	size_t total = len + (e->attr != NULL ? sizeof *e->attr : 0);
 	struct vfs_dent *d = (struct vfs_dent *)(void *)(f->p + f->n);
 
-	if (total > f->cap - f->n) {
-		f->full = true;
+	if (total > f->cap - f->n)
 		return false;
-	}
 	*d = (struct vfs_dent){ .d_ino = e->id.n, .d_cookie = e->cookie,
 		.d_reclen = (uint16_t)total, .d_type = (uint8_t)e->type,
 		.d_namlen = (uint16_t)e->name.n };
@@ -61,29 +141,59 @@ fill_add(void *arg, const struct vfs_dirent *e)
 	return true;
 }
 
-/* What the daemon packs into so many bytes fits into about as many here;
- * what does not is asked for again. */
+/* Bytes of entries of a message that fit, behind others of its like: none
+ * takes more here with attributes, and at most 5/4 without. */
+static size_t
+fill_room(const struct fill *f, uint32_t mask, size_t others)
+{
+	size_t left = f->cap - f->n;
+
+	if ((mask & VFS_WANT_ATTR) == 0)
+		left -= left / 5;
+	return left > others ? left - others : 0;
+}
+
+static int
+fill_all(struct fill *f, struct pages *p)
+{
+	struct vfs_sink sink = { fill_add, f };
+	size_t room;
+	int rc;
+
+	do {
+		room = fill_room(f, p->want, 0);
+		rc = page_next(p, room > 480 ? room : 480);
+		if (rc < 0)		/* the next call will tell */
+			return f->n > 0 ? 0 : rc;
+		page_ahead(p, fill_room(f, p->want, p->list.n));
+		if ((rc = page_give(p, sink)) < 0)
+			return rc;
+		f->s->eof = rc == 1 && p->r.eof != 0;
+	} while (p->ahead && rc == 1);
+	if (f->n == 0 && !f->s->eof)	/* not even one fits */
+		return lv_fail(p->v, -VFS_INVAL);
+	return 0;
+}
+
 int64_t
 vfs_getdents(struct vfs *v, struct vfs_tx *tx, struct vfs_stream *s, void *p,
     size_t n, uint32_t mask)
 {
-	struct fill f = { .s = s, .p = p, .cap = n };
-	struct vfs_sink sink = { fill_add, &f };
+	struct vfs_stream at = *s;
+	struct fill f = { .s = &at, .p = p, .cap = n };
+	struct pages pages;
 	int err;
 
 	if ((uintptr_t)p % 8 != 0 || (mask & ~VFS_WANT_ATTR) != 0)
 		return lv_fail(v, -VFS_INVAL);
-	while (!s->eof && f.n == 0) {
-		err = dir_read(v, tx, s, n > 480 ? n : 480, mask, sink);
-		if (err < 0)
-			return err;
-		if (f.full)
-			s->eof = false;
-		if (f.full && f.n == 0)
-			return lv_fail(v, -VFS_INVAL);
-		if (f.n == 0 && !s->eof)	/* no entry, and no end? */
-			return lv_fail(v, -VFS_MALFORMED);
-	}
+	if (s->eof)
+		return 0;
+	pages_init(&pages, v, tx, &at, mask);
+	err = fill_all(&f, &pages);
+	pages_end(&pages);
+	if (err < 0)
+		return err;
+	*s = at;
 	return (int64_t)f.n;
 }
 
@@ -94,7 +204,6 @@ struct each {
 	bool (*fn)(void *arg, const struct vfs_dirent *e);
 	void *arg;
 	bool stop;
-	unsigned n;
 };
 
 static bool
@@ -103,7 +212,6 @@ each_add(void *arg, const struct vfs_dirent *e)
 	struct each *x = arg;
 
 	x->s.cookie = e->cookie;
-	x->n++;
 	if (e->cookie < VFS_SLOT_FIRST)	/* "." and ".." */
 		return true;
 	x->stop = !x->fn(x->arg, e);
@@ -115,14 +223,17 @@ vfs_list(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir, uint32_t mask,
     bool (*fn)(void *arg, const struct vfs_dirent *e), void *arg)
 {
 	struct each x = { .s = { .dir = dir }, .fn = fn, .arg = arg };
-	struct vfs_sink sink = { each_add, &x };
+	struct pages p;
 	int err;
 
+	pages_init(&p, v, tx, &x.s, mask);
 	do {
-		x.n = 0;
-		err = dir_read(v, tx, &x.s, LIST_BYTES, mask, sink);
-		if (err == 0 && x.n == 0 && !x.s.eof)
-			err = lv_fail(v, -VFS_MALFORMED);
-	} while (err == 0 && !x.s.eof && !x.stop);
-	return err;
+		if ((err = page_next(&p, LIST_BYTES)) < 0)
+			break;
+		if (x.s.cookie != 0)	/* it was not enough for fn */
+			page_ahead(&p, LIST_BYTES);
+		err = page_give(&p, (struct vfs_sink){ each_add, &x });
+	} while (err == 1 && p.r.eof == 0);
+	pages_end(&p);
+	return err < 0 ? err : 0;
 }

@@ -1,5 +1,6 @@
 /* libvfs: paths, directories as streams, batches. */
 #include "../cm.h"
+#include "../vfs_proxy.h"
 #include "../vfs_rig.h"
 
 #define OK(call)	assert_int_equal((call), 0)
@@ -276,6 +277,103 @@ list__of_a_directory__leaves_out_the_dots(void **state)
 	assert_err(vfs_list(v, NULL, file(v, d, "f"), 0, see, &s), NOTDIR);
 }
 
+/* --- the page behind ------------------------------------------------------------ */
+
+#define SHORT	2048u			/* bytes of a message: many pages */
+
+static void
+getdents__of_many_pages__fills_the_buffer(void **state)
+{
+	struct vfs_rig *r = *state;
+	struct vfs_conf conf = { .max_msg = SHORT };
+	struct vfs *v = vfs_rig_peer(r, &conf);
+	struct vfs_id d = dir(v, "d");
+	struct vfs_stream s = { .dir = d };
+	static _Alignas(8) char buf[1 << 20];
+	int64_t got;
+
+	fill(r->v, d);
+	got = vfs_getdents(v, NULL, &s, buf, sizeof buf, VFS_WANT_ATTR);
+	assert_true(got > (int64_t)(MANY * sizeof(struct vfs_attr)));
+	assert_true(s.eof);
+	s = (struct vfs_stream){ .dir = d };
+	assert_int_equal(stream(v, &s, 40000, VFS_WANT_ATTR), MANY);
+	s = (struct vfs_stream){ .dir = d };
+	assert_int_equal(stream(v, &s, 40000, 0), MANY);
+	assert_int_equal(vfs_pending(v), 0);
+	vfs_disconnect(v);
+}
+
+/* What was asked for ahead is nobody's then; the connection goes on. */
+static void
+list__stopped_anywhere__leaves_the_connection_whole(void **state)
+{
+	struct vfs_rig *r = *state;
+	struct vfs_conf conf = { .max_msg = SHORT };
+	struct vfs *v = vfs_rig_peer(r, &conf);
+	struct vfs_id d = dir(v, "d");
+	struct seen s;
+	struct vfs_attr a;
+	unsigned i;
+
+	fill(r->v, d);
+	for (i = 1; i < MANY; i += 29) {
+		s = (struct seen){ .stop_at = i };
+		OK(vfs_list(v, NULL, d, VFS_WANT_ATTR, see, &s));
+		assert_int_equal(s.n, i);
+		OK(vfs_stat(v, NULL, d, &a));
+		assert_int_equal(a.id.n, d.n);
+	}
+	assert_int_equal(vfs_pending(v), 0);
+	vfs_disconnect(v);
+}
+
+struct losing {
+	struct proxy *x;
+	enum proxy_loses what;
+	unsigned n, at;
+	uint64_t last;
+};
+
+static bool
+see_and_lose(void *arg, const struct vfs_dirent *e)
+{
+	struct losing *l = arg;
+
+	assert_true(e->cookie > l->last);
+	l->last = e->cookie;
+	if (++l->n == l->at)
+		proxy_lose(l->x, l->what, VFS_OP_DIR_READ);
+	return true;
+}
+
+static void
+list__connection_lost_on_the_way__tells_each_name_once(void **state)
+{
+	static const unsigned ats[] = { 1, 8, 9, 100, MANY - 40 };
+	struct vfs_rig *r = *state;
+	struct vfs_conf conf = { .max_msg = SHORT };
+	struct vfs_id d = dir(r->v, "d");
+	struct losing l;
+	struct proxy x;
+	struct vfs *v;
+	unsigned i;
+
+	fill(r->v, d);
+	proxy_open(&x, r->dir.path);
+	OK(vfs_connect(x.where, &conf, &v));
+	for (i = 0; i < 10; i++) {
+		l = (struct losing){ .x = &x, .at = ats[i / 2],
+			.what = i % 2 != 0 ? PROXY_REQUEST : PROXY_REPLY };
+		OK(vfs_list(v, NULL, d, VFS_WANT_ATTR, see_and_lose, &l));
+		assert_int_equal(l.n, MANY);
+		assert_int_equal(x.lost, i + 1);
+		assert_int_equal(vfs_pending(v), 0);
+	}
+	vfs_disconnect(v);
+	proxy_close(&x);
+}
+
 /* --- batches: one message -------------------------------------------------------- */
 
 static void
@@ -333,6 +431,10 @@ main(void)
 		VFS_TEST(getdents__with_any_buffer__tells_each_name_once),
 		VFS_TEST(getdents__while_names_come_and_go__goes_on),
 		VFS_TEST(list__of_a_directory__leaves_out_the_dots),
+		VFS_TEST(getdents__of_many_pages__fills_the_buffer),
+		VFS_TEST(list__stopped_anywhere__leaves_the_connection_whole),
+		VFS_TEST(
+		    list__connection_lost_on_the_way__tells_each_name_once),
 		VFS_TEST(batches__of_many__are_answered_one_by_one),
 	};
 

@@ -44,7 +44,7 @@
 #define WIRE_WATCH_MS	50u		/* the poller runs one request for so
 					 * long: another one polls */
 #define WIRE_QUICK_READ	65536u		/* bytes that are read while polling */
-#define WIRE_LIST_MAX	65536u		/* bytes of entries in one reply */
+#define WIRE_LIST_MAX	131072u		/* bytes of entries in one reply */
 #define WIRE_FINDINGS_MAX 10000u	/* kept of one check */
 #define WIRE_PRIOS	8u
 #define WIRE_WATCHES	16u		/* of one session */
