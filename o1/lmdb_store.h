@@ -1,0 +1,54 @@
+/*
+ * lmdb_store.h - shared by the files of this folder only
+ */
+#ifndef LMDB_LMDB_STORE_H
+#define LMDB_LMDB_STORE_H
+
+#include <pthread.h>
+
+#include <lmdb.h>
+
+#include "backends.h"
+
+#define LMDB_MAP_MAX	(1ull << 30)	/* address space only */
+#define LMDB_MAP_MIN	(1ull << 28)
+
+struct lmdb_store {
+	MDB_env *env;
+	MDB_dbi dbi;
+	bool rdonly;
+	unsigned page;
+	/* The applier's: */
+	int failed;		/* the first failure to write */
+	uint64_t reserved;	/* blocks of the file up to here are ours */
+	uint64_t free;		/* reusable bytes below; after apply unknown */
+	bool free_known;
+	/* Guards the two below, and is held while a snapshot begins. */
+	pthread_mutex_t lock;
+	struct lmdb_snap *snaps;
+	unsigned nsnaps;
+};
+
+struct lmdb_snap {
+	struct lmdb_store *s;
+	MDB_txn *txn;
+	MDB_cursor *near;	/* where get found the last row; or NULL */
+	size_t near_n;		/* length of its key, 0: none */
+	uint64_t near_end;	/* the key's last bytes, as a number */
+	struct lmdb_snap *prev, *next;
+};
+
+/* LMDB's codes become ours here and nowhere else. */
+int lmdb_err(int rc);
+
+/* room.c: what the file takes on the host's disk. */
+int lmdb_reserve(void *self, uint64_t bytes);
+int lmdb_usage(void *self, struct store_usage *out);
+
+/* Nothing left but what is reserved. */
+bool lmdb_disk_full(struct lmdb_store *s);
+
+/* Gives back what lies past the file's end; if it fails, no harm done. */
+void lmdb_reserve_drop(struct lmdb_store *s);
+
+#endif

@@ -1,0 +1,565 @@
+/*
+ * lmdb/store.c - rows in LMDB
+ *
+ * One file, rows.mdb, one database, LMDB's default sync mode: a commit
+ * writes its pages, calls fdatasync, then writes the meta page with
+ * O_DSYNC.  Beside it lies rows.mdb-lock with LMDB's reader table, which
+ * the next opener resets; it holds nothing that must survive.
+ *
+ * LMDB wants path names, we have a directory's descriptor: /proc/self/fd
+ * turns one into the other.
+ *
+ * Not used, on purpose: MDB_NORDAHEAD (a cold start scans the rows, and
+ * stores are smaller than memory as a rule), MDB_NOMEMINIT (old heap
+ * bytes would reach the disk), and everything that loosens a sync.
+ */
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../protocol/limits.h"
+#include "../dir.h"
+#include "lmdb_store.h"
+
+#define FILE_NAME	"rows.mdb"
+#define FILE_NEW	"rows.mdb.new"	/* a creation under way */
+#define NEAR_STEPS	4u		/* rows; then a search is no dearer */
+#define READERS_ROOM	32768		/* > a cache line for each reader */
+
+struct lmdb_cur {
+	MDB_cursor *c;
+	bool on;		/* stands on a row; LMDB would start over */
+};
+
+/* The only place where LMDB's codes become ours. */
+int
+lmdb_err(int rc)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return 0;
+	case MDB_NOTFOUND:
+		return -VFS_NOENT;
+	case MDB_MAP_FULL:
+		return -VFS_NOSPC;
+	case MDB_READERS_FULL:
+		return -VFS_BUSY;
+	case MDB_BAD_VALSIZE:
+		return -VFS_INVAL;
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+		return -VFS_CORRUPT;
+	default:
+		return rc > 0 ? vfs_err_from_os(rc) : -VFS_IO;
+	}
+}
+
+/* Which failures of a write end all writing. */
+static bool
+is_final(int err)
+{
+	return err < 0 && err != -VFS_NOSPC && err != -VFS_QUOTA &&
+	    err != -VFS_NOMEM && err != -VFS_INVAL;
+}
+
+static MDB_val
+val_of(struct vfs_slice s)
+{
+	return (MDB_val){ .mv_size = s.n, .mv_data = (void *)s.p };
+}
+
+static struct vfs_slice
+slice_of(const MDB_val *v)
+{
+	return (struct vfs_slice){ v->mv_data, v->mv_size };
+}
+
+/* --- opening and creating ------------------------------------------ */
+
+static int
+env_try(const char *path, unsigned flags, size_t map, MDB_env **out)
+{
+	MDB_env *env = NULL;
+	int rc;
+
+	rc = mdb_env_create(&env);
+	if (rc == 0)
+		rc = mdb_env_set_mapsize(env, map);
+	if (rc == 0)	/* one more: reserve reads the free list */
+		rc = mdb_env_set_maxreaders(env, STORE_SNAPS_MAX + 1);
+	if (rc == 0)
+		rc = mdb_env_open(env, path, flags | MDB_NOSUBDIR | MDB_NOTLS,
+		    0600);
+	if (rc != 0 && env)
+		mdb_env_close(env);
+	else
+		*out = env;
+	return rc;
+}
+
+/*
+ * LMDB grows its reader table by ftruncate and writes it through a
+ * mapping: on a full disk that would be SIGBUS.  Not while the
+ * environment is open: closing the file would drop LMDB's own locks.
+ */
+static int
+reserve_readers(int dirfd, const char *name)
+{
+	char path[64];
+	int fd, rc;
+
+	snprintf(path, sizeof path, "%s-lock", name);
+	fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno;
+	do
+		rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, READERS_ROOM) < 0 ?
+		    errno : 0;
+	while (rc == EINTR);
+	close(fd);
+	return rc == EOPNOTSUPP || rc == ENOSYS ? 0 : rc;
+}
+
+/* With less address space where the machine, or a limit, has less. */
+static int
+env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
+{
+	char path[64];
+	size_t map;
+	int rc;
+
+	if (!(flags & (MDB_RDONLY | MDB_NOLOCK)) &&
+	    (rc = reserve_readers(dirfd, name)) != 0)
+		return lmdb_err(rc);
+	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
+	for (map = LMDB_MAP_MAX; ; map /= 4) {
+		rc = env_try(path, flags, map, out);
+		if (rc != ENOMEM || map <= LMDB_MAP_MIN)
+			return lmdb_err(rc);
+	}
+}
+
+/*
+ * LMDB writes the first meta pages and syncs neither them nor the
+ * directory, and cannot read back a half-written pair.  So the file is
+ * made under another name and gets its own when it is whole.
+ */
+static int
+store_create(int dirfd)
+{
+	MDB_env *env;
+	int err;
+
+	if (unlinkat(dirfd, FILE_NEW, 0) < 0 && errno != ENOENT)
+		return vfs_err_from_os(errno);
+	if ((err = env_open(dirfd, FILE_NEW, MDB_NOLOCK, &env)) < 0)
+		return err;
+	err = lmdb_err(mdb_env_sync(env, 1));
+	mdb_env_close(env);
+	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0)
+		err = vfs_err_from_os(errno);
+	if (err == 0)
+		err = be_dir_sync(dirfd);
+	if (err < 0) {
+		(void)unlinkat(dirfd, FILE_NEW, 0);
+		(void)unlinkat(dirfd, FILE_NAME, 0);
+	}
+	return err;
+}
+
+/*
+ * A store exists if its file does; LMDB itself would create one.  Whoever
+ * made it may have died before it synced the name.
+ */
+static int
+store_find(int dirfd, bool create)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, FILE_NAME, &st, 0) < 0) {
+		if (errno != ENOENT)
+			return vfs_err_from_os(errno);
+		return create ? store_create(dirfd) : -VFS_NOENT;
+	}
+	if (st.st_size == 0)
+		return -VFS_CORRUPT;
+	return create ? be_dir_sync(dirfd) : 0;
+}
+
+static int
+dbi_open(struct lmdb_store *s)
+{
+	MDB_txn *txn = NULL;
+	MDB_stat st;
+	int rc;
+
+	rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+	if (rc == 0)
+		rc = mdb_dbi_open(txn, NULL, 0, &s->dbi);
+	if (rc == 0)
+		rc = mdb_stat(txn, s->dbi, &st);
+	if (rc == 0)
+		s->page = st.ms_psize;
+	if (txn)
+		mdb_txn_abort(txn);
+	return lmdb_err(rc);
+}
+
+static void
+lmdb_close(void *self)
+{
+	struct lmdb_store *s = self;
+
+	if (!s)
+		return;
+	assert(s->nsnaps == 0);
+	if (s->env) {
+		lmdb_reserve_drop(s);
+		mdb_env_close(s->env);
+	}
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static int
+lmdb_open(int dirfd, bool create, bool rdonly, void **self)
+{
+	struct lmdb_store *s;
+	int err;
+
+	assert(!(create && rdonly));
+	if ((err = store_find(dirfd, create)) < 0)
+		return err;
+	if (!(s = calloc(1, sizeof *s)))
+		return -VFS_NOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	s->rdonly = rdonly;
+	err = env_open(dirfd, FILE_NAME,
+	    rdonly ? MDB_RDONLY | MDB_NOLOCK : 0, &s->env);
+	if (err == 0)
+		err = dbi_open(s);
+	if (err < 0) {
+		lmdb_close(s);
+		return err;
+	}
+	*self = s;
+	return 0;
+}
+
+/* --- writing ------------------------------------------------------- */
+
+/* The largest key there is, copied: puts move the pages it lies in. */
+static int
+last_key(MDB_cursor *c, unsigned char *buf, size_t cap, MDB_val *out)
+{
+	MDB_val k, v;
+	int rc;
+
+	rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
+	if (rc == MDB_NOTFOUND)
+		k.mv_size = 0;
+	else if (rc != 0)
+		return rc;
+	if (k.mv_size > cap)
+		return MDB_CORRUPTED;
+	if (k.mv_size > 0)
+		memcpy(buf, k.mv_data, k.mv_size);
+	*out = (MDB_val){ .mv_size = k.mv_size, .mv_data = buf };
+	return 0;
+}
+
+/* Rows beyond the last key fill pages to the brim (MDB_APPEND). */
+static int
+put_rows(MDB_txn *txn, MDB_dbi dbi, const struct store_batch *b)
+{
+	unsigned char buf[512];
+	MDB_cursor *c;
+	MDB_val k, v, last;
+	bool append = false;
+	size_t i;
+	int rc;
+
+	if ((rc = mdb_cursor_open(txn, dbi, &c)) != 0)
+		return rc;
+	rc = last_key(c, buf, sizeof buf, &last);
+	for (i = 0; rc == 0 && i < b->nrows; i++) {
+		k = val_of(b->rows[i].key);
+		v = val_of(b->rows[i].val);
+		if (k.mv_size < 1 || k.mv_size > VFS_KEY_MAX)
+			rc = MDB_BAD_VALSIZE;
+		if (rc != 0)
+			break;
+		if (!append)
+			append = mdb_cmp(txn, dbi, &k, &last) > 0;
+		if (v.mv_data) {
+			rc = mdb_cursor_put(c, &k, &v, append ? MDB_APPEND : 0);
+		} else if (!append) {
+			rc = mdb_del(txn, dbi, &k, NULL);
+			if (rc == MDB_NOTFOUND)
+				rc = 0;
+		}
+	}
+	mdb_cursor_close(c);
+	return rc;
+}
+
+/*
+ * A reader in LMDB takes the number n of the last commit and then copies
+ * meta page n % 2.  If it sleeps in between while commits n + 1 and n + 2
+ * are made, it copies a page that is being written, and a later snapshot
+ * may be older than its own.  So no commit starts while a snapshot does.
+ */
+static void
+snaps_pass(struct lmdb_store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/*
+ * LMDB goes on committing after a failed fdatasync; we do not.  Lack of
+ * space is no such failure: whatever was written belongs to no commit,
+ * and the next try writes each of its pages again.  LMDB calls it EIO
+ * when the host took a part of a write.
+ */
+static int
+lmdb_apply(void *self, const struct store_batch *b)
+{
+	struct lmdb_store *s = self;
+	MDB_txn *txn = NULL;
+	int rc, err;
+
+	if (b->nrows > STORE_BATCH_MAX)
+		return -VFS_INVAL;
+	if (s->rdonly)
+		return -VFS_ROFS;
+	if (s->failed)
+		return s->failed;
+	s->free_known = false;
+	rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+	if (rc == 0)
+		rc = put_rows(txn, s->dbi, b);
+	if (rc == 0) {
+		snaps_pass(s);
+		rc = mdb_txn_commit(txn);
+		txn = NULL;		/* consumed, whatever it returned */
+	}
+	if (txn)
+		mdb_txn_abort(txn);
+	err = rc == EIO && lmdb_disk_full(s) ? -VFS_NOSPC : lmdb_err(rc);
+	if (is_final(err))
+		s->failed = err;
+	return err;
+}
+
+/* --- reading ------------------------------------------------------- */
+
+static int
+lmdb_snap_begin(void *self, void **snap)
+{
+	struct lmdb_store *s = self;
+	struct lmdb_snap *p;
+	int rc = MDB_READERS_FULL;
+
+	if (!(p = calloc(1, sizeof *p)))
+		return -VFS_NOMEM;
+	p->s = s;
+	pthread_mutex_lock(&s->lock);
+	if (s->nsnaps < STORE_SNAPS_MAX)
+		rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &p->txn);
+	if (rc == 0) {
+		p->next = s->snaps;
+		if (s->snaps)
+			s->snaps->prev = p;
+		s->snaps = p;
+		s->nsnaps++;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (rc != 0) {
+		free(p);
+		return lmdb_err(rc);
+	}
+	*snap = p;
+	return 0;
+}
+
+static void
+lmdb_snap_end(void *snap)
+{
+	struct lmdb_snap *p = snap;
+	struct lmdb_store *s;
+
+	if (!p)
+		return;
+	s = p->s;
+	pthread_mutex_lock(&s->lock);
+	if (p->next)
+		p->next->prev = p->prev;
+	if (p->prev)
+		p->prev->next = p->next;
+	else
+		s->snaps = p->next;
+	s->nsnaps--;
+	mdb_cursor_close(p->near);
+	mdb_txn_abort(p->txn);
+	pthread_mutex_unlock(&s->lock);
+	free(p);
+}
+
+/*
+ * Keys end in numbers, and who asks for one number often asks for the next
+ * one then: how far the key is behind the last that was found, if that is
+ * near, or 0.  It is a guess; only the bytes that count are looked at.
+ */
+static unsigned
+steps_to(struct lmdb_snap *p, struct vfs_slice key)
+{
+	uint64_t end, from = p->near_end;
+	bool alike = key.n == p->near_n;
+
+	p->near_n = 0;			/* until it is found */
+	if (key.n < sizeof end)
+		return 0;
+	memcpy(&end, (const uint8_t *)key.p + key.n - sizeof end, sizeof end);
+	p->near_end = end = be64toh(end);
+	return alike && end > from && end - from <= NEAR_STEPS ?
+	    (unsigned)(end - from) : 0;
+}
+
+/* 0: the row is among the next ones. */
+static int
+step_to(struct lmdb_snap *p, MDB_val *k, MDB_val *v, unsigned steps)
+{
+	MDB_val at;
+	int rc = MDB_NOTFOUND;
+
+	for (; steps > 0; steps--) {
+		rc = mdb_cursor_get(p->near, &at, v, MDB_NEXT);
+		if (rc != 0)
+			break;
+		if (at.mv_size == k->mv_size &&
+		    memcmp(at.mv_data, k->mv_data, k->mv_size) == 0)
+			return 0;
+		rc = MDB_NOTFOUND;
+	}
+	return rc;
+}
+
+/*
+ * By a cursor that stays where the last row was: rows of one directory, or
+ * of objects made one after the other, lie on the same page, and LMDB looks
+ * there first.  After damage nobody knows where it stands.
+ */
+static int
+lmdb_get(void *snap, struct vfs_slice key, struct vfs_slice *val)
+{
+	struct lmdb_snap *p = snap;
+	MDB_val k = val_of(key), v;
+	int rc;
+
+	if (p->near == NULL && (rc = mdb_cursor_open(p->txn, p->s->dbi,
+	    &p->near)) != 0)
+		return lmdb_err(rc);
+	rc = step_to(p, &k, &v, steps_to(p, key));
+	if (rc == MDB_NOTFOUND)
+		rc = mdb_cursor_get(p->near, &k, &v, MDB_SET);
+	if (rc == 0) {
+		p->near_n = key.n;
+		*val = slice_of(&v);
+		return 0;
+	}
+	if (rc != MDB_NOTFOUND) {
+		mdb_cursor_close(p->near);
+		p->near = NULL;
+	}
+	return lmdb_err(rc);
+}
+
+static int
+lmdb_cur_open(void *snap, void **cur)
+{
+	struct lmdb_snap *p = snap;
+	struct lmdb_cur *c;
+	int rc;
+
+	if (!(c = calloc(1, sizeof *c)))
+		return -VFS_NOMEM;
+	if ((rc = mdb_cursor_open(p->txn, p->s->dbi, &c->c)) != 0) {
+		free(c);
+		return lmdb_err(rc);
+	}
+	*cur = c;
+	return 0;
+}
+
+static int
+cur_move(struct lmdb_cur *c, MDB_val *k, MDB_cursor_op op,
+    struct vfs_slice *key, struct vfs_slice *val)
+{
+	MDB_val v;
+	int rc;
+
+	rc = mdb_cursor_get(c->c, k, &v, op);
+	c->on = rc == 0;
+	if (rc != 0)
+		return lmdb_err(rc);
+	*key = slice_of(k);
+	*val = slice_of(&v);
+	return 0;
+}
+
+static int
+lmdb_cur_seek(void *cur, struct vfs_slice at,
+    struct vfs_slice *key, struct vfs_slice *val)
+{
+	MDB_val k = val_of(at);
+
+	/* LMDB refuses the empty key, which stands before all others. */
+	return cur_move(cur, &k, at.n > 0 ? MDB_SET_RANGE : MDB_FIRST,
+	    key, val);
+}
+
+static int
+lmdb_cur_next(void *cur, struct vfs_slice *key, struct vfs_slice *val)
+{
+	struct lmdb_cur *c = cur;
+	MDB_val k;
+
+	return c->on ? cur_move(c, &k, MDB_NEXT, key, val) : -VFS_NOENT;
+}
+
+static void
+lmdb_cur_close(void *cur)
+{
+	struct lmdb_cur *c = cur;
+
+	if (!c)
+		return;
+	mdb_cursor_close(c->c);
+	free(c);
+}
+
+const struct store_ops be_store_lmdb = {
+	.name = "lmdb",
+	.open = lmdb_open,
+	.close = lmdb_close,
+	.apply = lmdb_apply,
+	.reserve = lmdb_reserve,
+	.snap_begin = lmdb_snap_begin,
+	.snap_end = lmdb_snap_end,
+	.get = lmdb_get,
+	.cur_open = lmdb_cur_open,
+	.cur_seek = lmdb_cur_seek,
+	.cur_next = lmdb_cur_next,
+	.cur_close = lmdb_cur_close,
+	.usage = lmdb_usage,
+};
