@@ -106,6 +106,15 @@ row_key_name(struct row_key *k, enum row_kind kind, struct vfs_id id,
 }
 
 int
+row_key_second(struct vfs_slice key, uint64_t *out)
+{
+	if (key.n != ROW_KEY_ID + 8)
+		return -VFS_CORRUPT;
+	*out = be_get64((const uint8_t *)key.p + ROW_KEY_ID);
+	return 0;
+}
+
+int
 row_key_parse(struct vfs_slice key, struct row_parts *out)
 {
 	const uint8_t *p = key.p;

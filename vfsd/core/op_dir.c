@@ -17,6 +17,7 @@ struct stream {
 	const struct vfs_dir_read *q;
 	struct vfs_sink *sink;
 	uint64_t fence, last;
+	struct within_last parent;
 	bool full;
 };
 
@@ -38,7 +39,7 @@ give(struct stream *s, struct vfs_dirent *e)
 
 		if (err == 0) {
 			node_attr(&n, &attr);
-			err = within_attr(s->t, &attr);
+			err = within_attr_next(s->t, &attr, &s->parent);
 		}
 		if (err == 0)
 			e->attr = &attr;
@@ -68,24 +69,24 @@ give_dots(struct stream *s)
 		give(s, &up);
 }
 
-/* Is the row an entry of this stream?  1, 0 (the end) or an error. */
+/* One of the directory's slots: is it an entry of this stream?  1, 0 (the
+ * end) or an error. */
 static int
 take_row(struct stream *s, struct vfs_slice key, struct vfs_slice val,
     struct vfs_dirent *e)
 {
-	struct row_parts parts;
 	struct rec_slot slot;
+	uint64_t at;
 
-	if (row_key_parse(key, &parts) < 0)
+	if (row_key_second(key, &at) < 0)
 		return fault(s->t, -VFS_CORRUPT,
-		    "a row behind directory %" PRIu64, s->dir->id.n);
-	if (parts.kind != ROW_SLOT || parts.a != s->dir->id.n ||
-	    parts.b >= s->fence)
+		    "a row of directory %" PRIu64, s->dir->id.n);
+	if (at >= s->fence)
 		return 0;
 	if (rec_slot_decode(val, &slot) < 0)
 		return fault(s->t, -VFS_CORRUPT, "slot %" PRIu64
-		    " of directory %" PRIu64, parts.b, s->dir->id.n);
-	*e = (struct vfs_dirent){ .id = slot.id, .cookie = parts.b,
+		    " of directory %" PRIu64, at, s->dir->id.n);
+	*e = (struct vfs_dirent){ .id = slot.id, .cookie = at,
 	    .type = slot.type, .name = slot.name };
 	return 1;
 }

@@ -74,6 +74,9 @@ struct row_parts {
 	struct vfs_slice name;		/* of ROW_NAME, ROW_XATTR, ROW_META */
 };
 int row_key_parse(struct vfs_slice key, struct row_parts *out);
+/* Only the second number, of a kind that has two: where the cursor stays
+ * within the first. */
+int row_key_second(struct vfs_slice key, uint64_t *out);
 
 enum {
 	INODE_INLINE = 1 << 0,		/* bytes are in ROW_INLINE */

@@ -208,7 +208,7 @@ within_check(struct txn *t, enum vfs_op op, const void *q)
 }
 
 int
-within_attr(struct txn *t, struct vfs_attr *a)
+within_attr_next(struct txn *t, struct vfs_attr *a, struct within_last *last)
 {
 	int in;
 
@@ -218,9 +218,22 @@ within_attr(struct txn *t, struct vfs_attr *a)
 		a->parent = a->id;
 		return 0;
 	}
-	if (VFS_MODE_TYPE(a->mode) == VFS_DIR)
+	if (VFS_MODE_TYPE(a->mode) == VFS_DIR || a->parent.n == 0)
 		return 0;
-	if ((in = within_dir(t, a->parent)) == 0)
+	if (a->parent.n != last->parent) {
+		if ((in = within_dir(t, a->parent)) < 0)
+			return in;
+		*last = (struct within_last){ a->parent.n, in != 0 };
+	}
+	if (!last->in)
 		a->parent.n = 0;
-	return in < 0 ? in : 0;
+	return 0;
+}
+
+int
+within_attr(struct txn *t, struct vfs_attr *a)
+{
+	struct within_last none = { 0, false };
+
+	return within_attr_next(t, a, &none);
 }

@@ -36,6 +36,15 @@ unsigned within_compared(enum vfs_op op);
 /* Take out of attributes what lies outside: the parent. */
 int within_attr(struct txn *t, struct vfs_attr *a);
 
+/* The same for many in one txn, most with the parent of the one before;
+ * *last begins with zeroes. */
+struct within_last {
+	uint64_t parent;
+	bool in;
+};
+int within_attr_next(struct txn *t, struct vfs_attr *a,
+    struct within_last *last);
+
 /* What ".." is in a directory whose record says parent. */
 static inline struct vfs_id
 within_up(const struct txn *t, struct vfs_id dir, uint64_t parent)
