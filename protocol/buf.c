@@ -56,7 +56,7 @@ rbuf_slice(struct rbuf *b, size_t n)
 void
 rbuf_align(struct rbuf *b, size_t n)
 {
-	while (b->err == 0 && b->pos % n != 0) {
+	while (b->err == 0 && (b->pos & (n - 1)) != 0) {
 		if (b->pos == b->len || b->p[b->pos] != 0)
 			rbuf_fail(b, -VFS_MALFORMED, b->pos);
 		else
@@ -68,7 +68,8 @@ rbuf_align(struct rbuf *b, size_t n)
 static inline const uint8_t *
 number(struct rbuf *b, size_t n)
 {
-	if (b->err == 0 && b->pos % n == 0 && n <= b->len - b->pos) {
+	if (b->err == 0 && (b->pos & (n - 1)) == 0 &&
+	    n <= b->len - b->pos) {
 		b->pos += n;
 		return b->p + b->pos - n;
 	}
@@ -202,17 +203,32 @@ rbuf_blob(struct rbuf *b)
 	return none;
 }
 
+#define ALL(byte)	(0x0101010101010101u * (byte))
+
+/* Is one of the eight bytes zero? */
+static bool
+has_zero(uint64_t v)
+{
+	return ((v - ALL(1)) & ~v & ALL(0x80)) != 0;
+}
+
 int
 proto_name_check(struct vfs_slice name)
 {
 	const uint8_t *p = name.p;
-	size_t i;
+	size_t i = 0;
+	uint64_t v;
 
 	if (name.n > VFS_NAME_MAX)
 		return -VFS_NAMETOOLONG;
 	if (name.n == 0)
 		return -VFS_NAME;
-	for (i = 0; i < name.n; i++)
+	for (; name.n - i >= sizeof v; i += sizeof v) {
+		memcpy(&v, p + i, sizeof v);
+		if (has_zero(v) || has_zero(v ^ ALL((uint64_t)'/')))
+			return -VFS_NAME;
+	}
+	for (; i < name.n; i++)
 		if (p[i] == 0 || p[i] == '/')
 			return -VFS_NAME;
 	return 0;

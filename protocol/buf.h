@@ -57,7 +57,7 @@ struct vfs_time rbuf_time(struct rbuf *b);
 const uint8_t *rbuf_bytes(struct rbuf *b, size_t n);
 /* The same as a slice; empty if they are not there. */
 struct vfs_slice rbuf_slice(struct rbuf *b, size_t n);
-/* Skip zero bytes up to a multiple of n. */
+/* Skip zero bytes up to a multiple of n, a power of two. */
 void rbuf_align(struct rbuf *b, size_t n);
 
 /* Borrowed bytes behind a blob descriptor, or from b->far. */

@@ -9,6 +9,7 @@
 #define AT_TIMES	56u		/* atime, mtime, ctime, btime */
 #define AT_MODE		120u
 #define AT_TYPE		144u		/* and the hash: nothing yet */
+#define NSEC_MAX	999999999u
 
 static void
 put2(uint8_t *p, uint16_t v)
@@ -93,58 +94,81 @@ proto_attr_encode(const struct vfs_attr *a, struct wbuf *w)
 		attr_put(p, a);
 }
 
-/* A time is checked where it is read. */
 static struct vfs_time
-get_time(struct rbuf *b, const uint8_t *p)
+get_time(const uint8_t *p)
 {
-	struct vfs_time t = { (int64_t)get8(p), get4(p + 8) };
+	return (struct vfs_time){ (int64_t)get8(p), get4(p + 8) };
+}
 
-	if (t.nsec > 999999999u) {
-		rbuf_fail(b, -VFS_MALFORMED, (size_t)(p + 8 - b->p));
-		t.nsec = 0;
-	}
-	if (get4(p + 12) != 0)
-		rbuf_fail(b, -VFS_MALFORMED, (size_t)(p + 12 - b->p));
-	return t;
+static bool
+time_good(const uint8_t *p)
+{
+	return get4(p + 8) <= NSEC_MAX && get4(p + 12) == 0;
+}
+
+/* All that is not free to be anything. */
+static bool
+attr_good(const uint8_t *p)
+{
+	uint64_t hash = 0;
+	unsigned i;
+
+	for (i = AT_TYPE + 8; i < PROTO_STAT; i += 8)
+		hash |= get8(p + i);
+	return get8(p) == PROTO_STAT_ALL && time_good(p + AT_TIMES) &&
+	    time_good(p + AT_TIMES + 16) && time_good(p + AT_TIMES + 32) &&
+	    time_good(p + AT_TIMES + 48) && get8(p + AT_TYPE) ==
+	    (uint64_t)VFS_MODE_TYPE(get4(p + AT_MODE)) && hash == 0;
+}
+
+/* Where the first of it is wrong. */
+static size_t
+attr_bad_at(const uint8_t *p)
+{
+	size_t i;
+
+	if (get8(p) != PROTO_STAT_ALL)
+		return 0;
+	for (i = AT_TIMES; i < AT_MODE; i += 16)
+		if (!time_good(p + i))
+			return get4(p + i + 8) > NSEC_MAX ? i + 8 : i + 12;
+	if (get4(p + AT_TYPE) != (uint32_t)VFS_MODE_TYPE(get4(p + AT_MODE)))
+		return AT_TYPE;
+	for (i = AT_TYPE + 4; get4(p + i) == 0; i += 4)
+		;
+	return i;
 }
 
 void
 proto_attr_decode(struct rbuf *b, struct vfs_attr *a)
 {
 	const uint8_t *p;
-	size_t at, i;
+	size_t at;
 
 	rbuf_align(b, 8);
 	at = b->pos;
 	if (b->len - at < PROTO_STAT)	/* the field that is cut off */
 		rbuf_fail(b, -VFS_MALFORMED, b->len);
-	if ((p = rbuf_bytes(b, PROTO_STAT)) == NULL) {
+	p = rbuf_bytes(b, PROTO_STAT);
+	if (p != NULL && !attr_good(p))
+		rbuf_fail(b, -VFS_MALFORMED, at + attr_bad_at(p));
+	if (b->err != 0) {
 		memset(a, 0, sizeof *a);
 		return;
 	}
-	if (get8(p) != PROTO_STAT_ALL)
-		rbuf_fail(b, -VFS_MALFORMED, at);
-	a->id.n = get8(p + 8);
-	a->parent.n = get8(p + 16);
-	a->data_version = get8(p + 24);
-	a->meta_version = get8(p + 32);
-	a->size = get8(p + 40);
-	a->alloc = get8(p + 48);
-	a->atime = get_time(b, p + AT_TIMES);
-	a->mtime = get_time(b, p + AT_TIMES + 16);
-	a->ctime = get_time(b, p + AT_TIMES + 32);
-	a->btime = get_time(b, p + AT_TIMES + 48);
-	a->mode = get4(p + AT_MODE);
-	a->nlink = get4(p + AT_MODE + 4);
-	a->uid = get4(p + AT_MODE + 8);
-	a->gid = get4(p + AT_MODE + 12);
-	a->rdev_major = get4(p + AT_MODE + 16);
-	a->rdev_minor = get4(p + AT_MODE + 20);
-	if (get4(p + AT_TYPE) != (uint32_t)VFS_MODE_TYPE(a->mode))
-		rbuf_fail(b, -VFS_MALFORMED, at + AT_TYPE);
-	for (i = AT_TYPE + 4; i < PROTO_STAT; i += 4)
-		if (get4(p + i) != 0)
-			rbuf_fail(b, -VFS_MALFORMED, at + i);
+	*a = (struct vfs_attr){
+		.id = { get8(p + 8) }, .parent = { get8(p + 16) },
+		.data_version = get8(p + 24), .meta_version = get8(p + 32),
+		.size = get8(p + 40), .alloc = get8(p + 48),
+		.atime = get_time(p + AT_TIMES),
+		.mtime = get_time(p + AT_TIMES + 16),
+		.ctime = get_time(p + AT_TIMES + 32),
+		.btime = get_time(p + AT_TIMES + 48),
+		.mode = get4(p + AT_MODE), .nlink = get4(p + AT_MODE + 4),
+		.uid = get4(p + AT_MODE + 8), .gid = get4(p + AT_MODE + 12),
+		.rdev_major = get4(p + AT_MODE + 16),
+		.rdev_minor = get4(p + AT_MODE + 20),
+	};
 }
 
 #define BRIEF	"888844"

@@ -37,6 +37,31 @@ name__limits__at_and_one_past(void **state)
 	assert_int_equal(proto_name_check(s), 0);
 }
 
+/* Eight bytes are looked at together: a bad one shows at any place, and
+ * those that are like it in some bits are good. */
+static void
+name__bad_byte_anywhere__is_found(void **state)
+{
+	static const char good[] = "\x01\x2e\x30\x7f\x80\x81\xaf\xff";
+	struct vfs_slice s = { text, 0 };
+	size_t at, k;
+
+	(void)state;
+	for (s.n = 1; s.n < 40; s.n++)
+		for (at = 0; at < s.n; at++) {
+			for (k = 0; k < sizeof good - 1; k++) {
+				memset(text, good[k], sizeof text);
+				assert_int_equal(proto_name_check(s), 0);
+				text[at] = '/';
+				assert_int_equal(proto_name_check(s),
+				    -VFS_NAME);
+				text[at] = 0;
+				assert_int_equal(proto_name_check(s),
+				    -VFS_NAME);
+			}
+		}
+}
+
 /* A STAT request with one extension behind it. */
 static int
 with_ext(const uint8_t *ext, size_t n)
@@ -180,6 +205,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(name__limits__at_and_one_past),
+		cmocka_unit_test(name__bad_byte_anywhere__is_found),
 		cmocka_unit_test(extension__unknown__skipped_unless_critical),
 		cmocka_unit_test(
 		    blob__elsewhere__comes_from_where_the_reader_knows),
