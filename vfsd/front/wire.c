@@ -277,10 +277,9 @@ wire_work_init(struct wire *w, struct wire_work *k)
 	k->w = w;
 	k->msg = malloc(VFS_MSG_MAX);
 	k->room = malloc(VFS_IO_MAX);
-	k->list = malloc(WIRE_LIST_MAX);
 	k->status = malloc(sizeof *k->status);
-	return k->msg == NULL || k->room == NULL || k->list == NULL ||
-	    k->status == NULL ? -VFS_NOMEM : 0;
+	return k->msg == NULL || k->room == NULL || k->status == NULL ?
+	    -VFS_NOMEM : 0;
 }
 
 void
@@ -288,7 +287,6 @@ wire_work_fini(struct wire_work *k)
 {
 	free(k->msg);
 	free(k->room);
-	free(k->list);
 	free(k->status);
 }
 

@@ -183,8 +183,7 @@ struct wire_work {
 	uint8_t *msg;			/* a reply, VFS_MSG_MAX */
 	uint8_t *room;			/* what a second BUF lends */
 	unsigned lent;
-	uint8_t *list;			/* what a SINK lends */
-	struct proto_list entries;
+	struct proto_list entries;	/* what a SINK lends: of msg */
 	struct engine_status *status;	/* scratch of STATUS and HELLO */
 };
 

@@ -72,22 +72,37 @@ wire_class_of(enum vfs_op op, const struct proto_hdr *h, const uint8_t *msg)
 
 /* --- room for what an operation fills in ---------------------------------- */
 
-/*
- * The first goes where the reply will have it, so its bytes need not be
- * moved; it is as long as the peer takes.
- */
+/* Behind the reply's fixed part, so that its bytes need not be moved; as
+ * long as the peer takes. */
 static struct vfs_buf
-lend_room(struct wire_call *k)
+in_reply(struct wire_call *k, size_t max)
 {
 	size_t at = PROTO_HDR + proto_form_fixed(proto_ops[k->q->op].rep);
 	size_t cap = (k->sc.room - at) & ~(size_t)7;
 
 	if (k->sc.room < at)
 		cap = 0;
-	if (cap > VFS_IO_MAX)
-		cap = VFS_IO_MAX;
-	return (struct vfs_buf){ k->k->lent++ > 0 ? k->k->room :
-	    k->k->msg + at, cap, 0 };
+	return (struct vfs_buf){ k->k->msg + at, cap < max ? cap : max, 0 };
+}
+
+static struct vfs_buf
+lend_room(struct wire_call *k)
+{
+	struct vfs_buf b = in_reply(k, VFS_IO_MAX);
+
+	if (k->k->lent++ > 0)
+		b.p = k->k->room;
+	return b;
+}
+
+static struct vfs_sink
+lend_list(struct wire_call *k)
+{
+	struct vfs_buf b = in_reply(k, WIRE_LIST_MAX);
+
+	k->k->entries = (struct proto_list){ .p = b.p, .cap = b.cap,
+		.dirs = k->q->op == VFS_OP_PATHS_OF };
+	return proto_list_sink(&k->k->entries);
 }
 
 #define REQ(...)
@@ -100,7 +115,7 @@ lend_room(struct wire_call *k)
 #define NAME(f)
 #define BYTES(f)
 #define BUF(f)		r->f = lend_room(k);
-#define SINK(f)		r->f = proto_list_sink(&k->k->entries);
+#define SINK(f)		r->f = lend_list(k);
 #define OP(n, N, name, mode, lock, req, rep) \
 	static void \
 	lend_##name(struct wire_call *k, void *p) \
@@ -121,12 +136,6 @@ static void (*const lend[VFS_OP_COUNT])(struct wire_call *, void *) = {
 static void
 lend_all(struct wire_call *k, union proto_rep *r)
 {
-	size_t cap = k->sc.room > PROTO_MSG_MIN / 4 ?
-	    k->sc.room - PROTO_MSG_MIN / 4 : 0;
-
-	k->k->entries = (struct proto_list){ .p = k->k->list,
-		.cap = cap < WIRE_LIST_MAX ? cap : WIRE_LIST_MAX,
-		.dirs = k->q->op == VFS_OP_PATHS_OF };
 	k->k->lent = 0;
 	memset(r, 0, sizeof *r);
 	lend[k->q->op](k, r);
