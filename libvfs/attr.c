@@ -1,5 +1,4 @@
 /* attr.c - attributes, locks, and where bytes are */
-#include <stdlib.h>
 #include <string.h>
 
 #include "vfs_in.h"
@@ -46,45 +45,81 @@ lv_found_max(const struct vfs *v, uint32_t want)
 	return n < VFS_BATCH_MAX ? n : VFS_BATCH_MAX;
 }
 
-static int64_t
-stat_some(struct vfs *v, struct vfs_tx *tx, const struct vfs_id *ids,
-    size_t n, uint32_t want, struct vfs_found *out, void *list)
-{
-	struct proto_list l = { .p = list, .cap = 8 * n };
-	struct vfs_stat_batch q = { .n = (uint32_t)n, .want = want };
-	struct vfs_stat_batch_reply r;
-	size_t i;
-	int err;
+/* A batch under way.  Its parts are small, so that the daemon works at one
+ * while the one before is handed out. */
+#define PART	1024u
 
+struct stats {
+	struct vfs *v;
+	struct vfs_stat_batch q;
+	struct vfs_stat_batch_reply r;
+	struct vfs_call call;
+	uint8_t list[8 * PART];
+};
+
+/* Asks for the first of n: how many. */
+static size_t
+stats_request(struct stats *s, const struct vfs_id *ids, size_t n)
+{
+	struct proto_list l = { .p = s->list, .cap = sizeof s->list };
+	size_t max = lv_found_max(s->v, s->q.want), i;
+
+	if (max > PART)
+		max = PART;
+	if (n > max)
+		n = max;
 	for (i = 0; i < n; i++)
 		proto_id_put(&l, ids[i]);
-	q.ids = (struct vfs_slice){ list, l.n };
-	if ((err = lv_call(v, tx, VFS_OP_STAT_BATCH, &q, &r)) < 0)
+	s->q.n = (uint32_t)n;
+	s->q.ids = (struct vfs_slice){ s->list, l.n };
+	s->call.q = &s->q;
+	s->call.r = &s->r;
+	s->call.deadline_ms = 0;
+	return n;
+}
+
+/* What one request gave, with the next one under way: how many. */
+static int64_t
+stats_next(struct stats *s, const struct vfs_id *ids, size_t n,
+    struct vfs_found *out)
+{
+	size_t some = s->q.n;
+	struct vfs_slice got;
+	int64_t did;
+	int err;
+
+	if (s->call.state == CALL_IDLE)
+		some = stats_request(s, ids, n);
+	if ((err = lv_run(s->v, &s->call)) < 0)
 		return err;
-	return lv_found_take(v, (struct vfs_slice){ r.results.p,
-	    r.results.n }, want, out, n);
+	got = (struct vfs_slice){ s->r.results.p, s->r.results.n };
+	if (s->r.n == some && some < n) {
+		stats_request(s, ids + some, n - some);
+		lv_ahead(s->v, &s->call);
+	}
+	did = lv_found_take(s->v, got, s->q.want, out, some);
+	if (did >= 0 && (size_t)did < some && s->call.state != CALL_IDLE)
+		return lv_fail(s->v, -VFS_MALFORMED);
+	return did;
 }
 
 int
 vfs_stat_batch(struct vfs *v, struct vfs_tx *tx, const struct vfs_id *ids,
     size_t n, uint32_t want, struct vfs_found *out)
 {
-	size_t max = lv_found_max(v, want);
-	void *list = malloc(8 * (n < max ? n : max) + 1);
+	struct stats s = { .v = v, .q = { .want = want },
+		.call = { .op = VFS_OP_STAT_BATCH, .tx = tx } };
 	int64_t did = 0;
 
-	if (list == NULL)
-		return lv_fail(v, -VFS_NOMEM);
 	while (n > 0) {
-		did = stat_some(v, tx, ids, n < max ? n : max, want, out,
-		    list);
+		did = stats_next(&s, ids, n, out);
 		if (did < 0)
 			break;
 		ids += did;
 		out += did;
 		n -= (size_t)did;
 	}
-	free(list);
+	vfs_forget(v, &s.call);
 	return did < 0 ? (int)did : 0;
 }
 

@@ -15,6 +15,8 @@
 #include "vfs_in.h"
 
 #define TURNS_MAX	64u		/* of receiving, without a pause */
+#define FIRST_BYTES	4096u		/* of the only reply to come: the rest
+					 * goes where it belongs at once */
 
 uint64_t
 lv_now_ms(void)
@@ -239,18 +241,20 @@ consume(struct vfs *v)
 static ssize_t
 receive(struct vfs *v, size_t *asked)
 {
+	size_t room = v->waiting == 1 ? FIRST_BYTES : VFS_IN_BYTES;
 	struct rx *rx = &v->rx;
 	ssize_t k;
 
-	if (rx->on && rx->to != NULL &&
-	    rx->h.len - rx->got >= VFS_IN_BYTES / 4) {
+	if (rx->on && rx->to != NULL && rx->h.len - rx->got >= room / 4) {
 		*asked = rx->h.len - rx->got;
 		k = recv(v->fd, rx->to + rx->got, *asked, MSG_DONTWAIT);
 		if (k > 0 && (rx->got += (size_t)k) == rx->h.len)
 			reply_end(v);
 		return k;
 	}
-	*asked = VFS_IN_BYTES - v->in_n;
+	if (room <= v->in_n)
+		room = VFS_IN_BYTES;
+	*asked = room - v->in_n;
 	k = recv(v->fd, v->in + v->in_n, *asked, MSG_DONTWAIT);
 	if (k > 0)
 		v->in_n += (size_t)k;

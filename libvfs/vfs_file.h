@@ -141,7 +141,8 @@ int vfs_stat(struct vfs *v, struct vfs_tx *tx, struct vfs_id id,
     struct vfs_attr *attr);
 
 /* Many at once.  want: VFS_WANT_STAT, or VFS_WANT_BRIEF for id, mode,
- * nlink, size and versions only.  One message, or as few as fit. */
+ * nlink, size and versions only.  Each message, of 1,024 at most, sees one
+ * state of the store. */
 struct vfs_found {
 	int err;		/* 0 or a negative vfs_err */
 	struct vfs_attr attr;

@@ -420,6 +420,49 @@ batches__of_many__are_answered_one_by_one(void **state)
 	assert_memory_equal(buf[2], "ell", 3);
 }
 
+/* Longer than one message: parts, the next of which is under way; ids that
+ * are not there, and a connection that is lost in between. */
+static void
+batches__of_several_parts__are_answered_in_order(void **state)
+{
+	enum { N = 2500 };
+	static struct vfs_id ids[N];
+	static struct vfs_found found[N];
+	struct vfs_rig *r = *state;
+	struct vfs_id d = dir(r->v, "d"), f[7];
+	struct proxy x;
+	struct vfs *v;
+	char name[8];
+	unsigned i, round;
+
+	for (i = 0; i < 7; i++) {
+		snprintf(name, sizeof name, "f%u", i);
+		f[i] = file(r->v, d, name);
+	}
+	for (i = 0; i < N; i++)
+		ids[i].n = i % 11 == 5 ? 999 : f[i % 7].n;
+	proxy_open(&x, r->dir.path);
+	OK(vfs_connect(x.where, NULL, &v));
+	for (round = 0; round < 3; round++) {
+		memset(found, 0, sizeof found);
+		if (round > 0)
+			proxy_lose(&x, round == 1 ? PROXY_REPLY :
+			    PROXY_REQUEST, VFS_OP_STAT_BATCH);
+		OK(vfs_stat_batch(v, NULL, ids, N, VFS_WANT_STAT, found));
+		assert_int_equal(x.lost, round);
+		for (i = 0; i < N; i++) {
+			assert_int_equal(found[i].err, i % 11 == 5 ?
+			    -VFS_NO_SUCH_ID : 0);
+			if (found[i].err == 0)
+				assert_int_equal(found[i].attr.id.n,
+				    ids[i].n);
+		}
+		assert_int_equal(vfs_pending(v), 0);
+	}
+	vfs_disconnect(v);
+	proxy_close(&x);
+}
+
 int
 main(void)
 {
@@ -436,6 +479,7 @@ main(void)
 		VFS_TEST(
 		    list__connection_lost_on_the_way__tells_each_name_once),
 		VFS_TEST(batches__of_many__are_answered_one_by_one),
+		VFS_TEST(batches__of_several_parts__are_answered_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

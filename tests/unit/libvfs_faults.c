@@ -30,15 +30,6 @@ f_open(struct vfs *v)
 }
 
 static int
-f_stats(struct vfs *v)
-{
-	struct vfs_id ids[2] = { ROOT, ROOT };
-	struct vfs_found f[2];
-
-	return vfs_stat_batch(v, NULL, ids, 2, VFS_WANT_STAT, f);
-}
-
-static int
 f_lookups(struct vfs *v)
 {
 	struct vfs_place p[2] = { { ROOT, "f" }, { ROOT, "g" } };
@@ -104,8 +95,8 @@ f_connect(struct vfs *v)
 static void
 calls__any_failed_allocation__leave_the_connection_whole(void **state)
 {
-	static int (*const calls[])(struct vfs *) = { f_stats, f_lookups,
-		f_reads, f_paths, f_tx, f_watch, f_connect };
+	static int (*const calls[])(struct vfs *) = { f_lookups, f_reads,
+		f_paths, f_tx, f_watch, f_connect };
 	struct vfs_rig *r = *state;
 	unsigned i, n;
 	int err;
