@@ -11,6 +11,8 @@
  */
 #define SHARED_FROM	64u
 
+#define DRAFT_BLOCKS	64u		/* see grows_below */
+
 void
 ext_clip(struct ext *x, uint64_t first, uint64_t last)
 {
@@ -337,6 +339,17 @@ ext_clear(struct txn *t, enum row_kind kind, const struct node *n,
 	return err == -VFS_NOENT ? 0 : err;
 }
 
+/*
+ * A row that grows is written anew with all its sums, and a draft's with
+ * each write: behind so many blocks the next row begins.  Publishing makes
+ * them one.
+ */
+static uint32_t
+grows_below(enum row_kind kind)
+{
+	return kind == ROW_DEXTENT ? DRAFT_BLOCKS : VFS_EXTENT_BLOCKS_MAX;
+}
+
 /* Written blocks may be shared in part; what was set aside is not to become
  * so. */
 static bool
@@ -364,7 +377,7 @@ predecessor(struct txn *t, enum row_kind kind, const struct node *n,
 		return err;
 	if (out->place + out->n != x->place ||
 	    !flags_merge(out->flags, x->flags) ||
-	    out->n == VFS_EXTENT_BLOCKS_MAX)
+	    out->n >= grows_below(kind))
 		return -VFS_NOENT;
 	return 0;
 }

@@ -78,17 +78,70 @@ half_write(struct txn *t, struct node *n, struct ext *x)
 }
 #endif
 
-/* Each row of the draft replaces what is published below it.  It has no
- * more than all blocks: where they end nothing is to be looked for. */
+/* Rows of a draft that continue each other: they become one. */
+struct piece {
+	struct ext x;			/* no blocks: none yet */
+	uint8_t sums[8 * VFS_EXTENT_BLOCKS_MAX];
+};
+
+static bool
+continues(const struct ext *a, const struct ext *x)
+{
+	return x->first == a->first + a->n && x->place == a->place + a->n &&
+	    x->flags == a->flags && ext_written(x) &&
+	    a->n + x->n <= VFS_EXTENT_BLOCKS_MAX;
+}
+
+/* It replaces what is published below it. */
+static int
+piece_put(struct txn *t, const struct node *n, const struct node *old,
+    struct piece *p)
+{
+	uint64_t gone;
+	int err;
+
+	if (p->x.n == 0)
+		return 0;
+	if (old->in.blocks > 0 && (err = ext_clear(t, ROW_EXTENT, n,
+	    p->x.first, ext_last(&p->x), 0, &gone)) < 0)
+		return err;
+	return ext_put(t, ROW_EXTENT, n, &p->x);
+}
+
+static int
+piece_add(struct txn *t, const struct node *n, const struct node *old,
+    struct piece *p, const struct ext *x)
+{
+	int err;
+
+	if (p->x.n == 0 || !continues(&p->x, x)) {
+		if ((err = piece_put(t, n, old, p)) < 0)
+			return err;
+		p->x = *x;
+		p->x.n = 0;
+	}
+	if (ext_written(x)) {
+		memcpy(p->sums + 8 * (size_t)p->x.n, x->sums,
+		    8 * (size_t)x->n);
+		p->x.sums = p->sums;
+	}
+	p->x.n += x->n;
+	return 0;
+}
+
+/* A draft has no more than all blocks: where they end nothing is to be
+ * looked for. */
 static int
 publish_blocks(struct txn *t, struct node *n, const struct node *old,
     bool *rest)
 {
-	uint64_t at = 0, left = n->in.blocks, gone;
+	uint64_t at = 0, left = n->in.blocks;
 	struct ext x, whole;
+	struct piece p;
 	int err = 0;
 
 	*rest = false;
+	p.x.n = 0;
 	while (left > 0 && (err = ext_row_at(t, ROW_DEXTENT, n, at,
 	    EXT_LAST_BLOCK, &x)) == 0) {
 		at = ext_last(&x) + 1;
@@ -100,16 +153,14 @@ publish_blocks(struct txn *t, struct node *n, const struct node *old,
 		if (err > 0)
 			*rest = true;
 #endif
-		if (old->in.blocks > 0 && (err = ext_clear(t, ROW_EXTENT, n,
-		    x.first, ext_last(&x), 0, &gone)) < 0)
-			return err;
-		if ((err = ext_put(t, ROW_EXTENT, n, &x)) < 0)
+		if ((err = piece_add(t, n, old, &p, &x)) < 0)
 			return err;
 		if (ext_last(&x) == ext_last(&whole) &&
 		    (err = ext_row_del(t, ROW_DEXTENT, n, &whole)) < 0)
 			return err;
 	}
-	if (err < 0 && err != -VFS_NOENT)
+	if ((err < 0 && err != -VFS_NOENT) ||
+	    (err = piece_put(t, n, old, &p)) < 0)
 		return err;
 	return old->in.flags & INODE_INLINE ?
 	    node_del_row(t, ROW_INLINE, n->id) : 0;
