@@ -291,15 +291,17 @@ log_size(void *self)
 /*
  * The first store into each page since the last sync is a fault, and the
  * sync has to protect it again: of many pages that is most of an append.
- * The disk begins at once, so that it has little to do when a sync comes.
+ * The disk begins at once, so that it has little to do when a sync comes;
+ * not with the last page, which the next append goes on with.
  */
 static int
 put_large(struct log_file *l, uint64_t at, const void *p, size_t n)
 {
-	int err = fd_write(l->fd, RING_AT + at, p, n);
+	uint64_t from = RING_AT + at, end = (from + n) & ~(uint64_t)4095;
+	int err = fd_write(l->fd, from, p, n);
 
 	if (err == 0)
-		(void)sync_file_range(l->fd, (off_t)(RING_AT + at), (off_t)n,
+		(void)sync_file_range(l->fd, (off_t)from, (off_t)(end - from),
 		    SYNC_FILE_RANGE_WRITE);
 	return err;
 }

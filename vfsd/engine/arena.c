@@ -61,6 +61,8 @@ chunk_add(struct arena *a, size_t n)
 		return -VFS_NOMEM;
 	c->size = size;
 	c->next = a->chunks;
+	if (a->chunks == NULL)
+		a->first = c;
 	a->chunks = c;
 	a->at = (uint8_t *)(c + 1);
 	a->end = (uint8_t *)c + size;
@@ -82,13 +84,8 @@ chunks_free(struct arena_chunk *c, const struct arena_chunk *keep)
 int
 arena_init(struct arena *a)
 {
-	int err;
-
 	*a = (struct arena){ 0 };
-	if ((err = chunk_add(a, CHUNK / 2)) < 0)
-		return err;
-	a->first = a->chunks;
-	return 0;
+	return chunk_add(a, CHUNK / 2);
 }
 
 void
@@ -100,11 +97,29 @@ arena_free(struct arena *a)
 void
 arena_reset(struct arena *a)
 {
+	if (a->first == NULL)
+		return;
 	chunks_free(a->chunks, a->first);
 	a->chunks = a->first;
 	a->first->next = NULL;
 	a->end = (uint8_t *)a->first + a->first->size;
 	a->at = (uint8_t *)(a->first + 1);
+}
+
+void
+arena_give(struct arena *to, struct arena *from)
+{
+	struct arena_chunk **end = &from->chunks;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = to->chunks;
+	to->chunks = from->chunks;
+	if (from->end - from->at > to->end - to->at) {
+		to->at = from->at;
+		to->end = from->end;
+	}
+	*from = (struct arena){ 0 };
 }
 
 int

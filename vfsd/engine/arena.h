@@ -26,6 +26,9 @@ int arena_init(struct arena *a);
 void arena_free(struct arena *a);
 /* Only the first chunk stays. */
 void arena_reset(struct arena *a);
+/* All of from's pieces, and its chunks, are to's now; from is as new, but
+ * has no chunk yet. */
+void arena_give(struct arena *to, struct arena *from);
 /* The next pieces, so many bytes of them, cannot fail. */
 int arena_reserve(struct arena *a, size_t bytes);
 /* A multiple of 8, aligned so; NULL: no memory. */

@@ -8,7 +8,10 @@
 #include "engine_impl.h"
 
 #define DEAD_SOME	32u	/* dead keys: worth asking who reads */
+#define AHEAD		8u	/* keys that are fetched from memory */
 #define REC_KEEP	(1u << 20)	/* memory for records between commits */
+
+_Static_assert(OV_MORE == ROW_SUM, "a row in a table has its sum");
 
 /* --- how large ----------------------------------------------------- */
 
@@ -16,6 +19,7 @@ struct measure {
 	size_t record, table;		/* bytes */
 	uint32_t nrows, ndead;		/* ndead: volatile ones deleted */
 	bool stable, extents, deletes;	/* kinds of rows among them */
+	bool adopts;			/* large: nothing is copied */
 };
 
 /* What the write set has counted; to walk it here would be to fetch all of
@@ -50,6 +54,10 @@ measure_txn(const struct txn *t, struct measure *m)
 	memset(m, 0, sizeof(*m));
 	measure_rows(t->ws, m);
 	m->record += t->carried.n * REDO_RUN + t->carry_buf.n;
+#ifndef PLANT_ACK_BEFORE_APPEND
+	if ((m->adopts = overlay_adopts(t->ws)))
+		m->table = 0;
+#endif
 }
 
 void
@@ -91,21 +99,77 @@ encode_runs(const struct txn *t, uint8_t *p)
 		    (const uint8_t *)t->carry_buf.p + c[i].off, c[i].n });
 }
 
+/* Each row gets its checksum, as it has in the table. */
+static void
+pieces_of_rows(const struct txn *t, struct redo_out *o)
+{
+	struct ov_key *k = overlay_oldest(t->ws);
+	uint8_t *p;
+
+	for (; k != NULL; k = overlay_younger(k)) {
+		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
+
+		overlay_ahead(k);
+		p = redo_out_room(o, redo_row_size(k->n, v->dead ? 0 :
+		    v->n + ROW_SUM));
+		if (p == NULL)
+			return;
+		p = redo_row_put(p, overlay_key(k),
+		    (struct vfs_slice){ v->b, v->n }, v->dead);
+		if (!v->dead)
+			overlay_more(v, p - ROW_SUM);
+	}
+}
+
+static void
+pieces_of_runs(const struct txn *t, struct redo_out *o)
+{
+	const struct carry_ent *c = t->carried.p;
+	uint8_t *p;
+	size_t i;
+
+	for (i = 0; i < t->carried.n; i++) {
+		p = redo_out_room(o, REDO_RUN + c[i].n);
+		if (p == NULL)
+			return;
+		redo_run_put(p, c[i].block, (struct vfs_slice){
+		    (const uint8_t *)t->carry_buf.p + c[i].off, c[i].n });
+	}
+}
+
 static int
-log_txn(struct txn *t, const struct measure *m, struct redo_head *h)
+log_pieces(struct txn *t, const struct measure *m, struct redo_head *h)
+{
+	struct redo_out *o = redo_out_begin(t->e, h, m->record);
+
+	if (o == NULL)
+		return -VFS_NOMEM;
+	pieces_of_rows(t, o);
+	pieces_of_runs(t, o);
+	return redo_out_end(o, h);
+}
+
+static int
+log_whole(struct txn *t, const struct measure *m, struct redo_head *h)
 {
 	uint8_t *body = redo_start(t->e, m->record);
 
 	if (body == NULL)
 		return -VFS_NOMEM;
+	encode_runs(t, encode_rows(t, body));
+	return redo_append(t->e, h);
+}
+
+static int
+log_txn(struct txn *t, const struct measure *m, struct redo_head *h)
+{
 	*h = (struct redo_head){
 		.type = t->draft ? REDO_DRAFT : REDO_COMMIT,
 		.seq = t->draft ? 0 : t->e->seq_now,
 		.nrows = m->nrows,
 		.nruns = (uint32_t)t->carried.n,
 	};
-	encode_runs(t, encode_rows(t, body));
-	return redo_append(t->e, h);
+	return m->adopts ? log_pieces(t, m, h) : log_whole(t, m, h);
 }
 
 /* --- the table ----------------------------------------------------- */
@@ -182,6 +246,18 @@ dead_unlink(struct engine *e, struct overlay *o)
 		dead_forget(e);
 }
 
+/* Before a row (val with its sum; p NULL: dead) goes into the table. */
+static void
+row_count(struct engine *e, struct overlay *o, struct vfs_slice key,
+    struct vfs_slice val, uint64_t *stable)
+{
+	if (ROW_IS_VOLATILE(*(const uint8_t *)key.p))
+		count_draft(e, o, key, val);
+	else
+		++*stable;
+	journal_count(e, key, &val);
+}
+
 /* Put the rows of a record into a table that has room for them. */
 int
 rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
@@ -194,11 +270,7 @@ rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
 	for (; nrows > 0; nrows--) {
 		if ((err = redo_row_get(&p, end, &r)) < 0)
 			return err;
-		if (ROW_IS_VOLATILE(*(const uint8_t *)r.key.p))
-			count_draft(e, o, r.key, r.val);
-		else
-			stable++;
-		journal_count(e, r.key, &r.val);
+		row_count(e, o, r.key, r.val, &stable);
 		if ((err = overlay_put(o, r.key, r.val, tick)) < 0)
 			return err;
 		if (r.val.p == NULL &&
@@ -208,6 +280,38 @@ rows_insert(struct engine *e, struct overlay *o, uint64_t tick,
 	if (stable > 0)
 		atomic_fetch_add(&e->stable_rows, stable);
 	return 0;
+}
+
+/* The write set's own rows, which the record has been made of. */
+static void
+rows_adopt(struct engine *e, struct overlay *o, struct overlay *ws,
+    uint64_t tick)
+{
+	struct ov_key *k = overlay_oldest(ws), *ahead = k, *next;
+	uint64_t stable = 0;
+	unsigned i;
+
+	for (i = 0; ahead != NULL && i < AHEAD; i++)
+		ahead = overlay_younger(ahead);
+	for (; k != NULL; k = next) {
+		const struct ov_ver *v = overlay_at(k, OV_TICK_MAX);
+		struct vfs_slice key = overlay_key(k);
+		bool dead = v->dead;
+
+		next = overlay_younger(k);
+		overlay_ahead(k);
+		if (ahead != NULL) {
+			overlay_adopt_soon(o, ahead);
+			ahead = overlay_younger(ahead);
+		}
+		row_count(e, o, key, dead ? (struct vfs_slice){ NULL, 0 } :
+		    (struct vfs_slice){ v->b, v->n + ROW_SUM }, &stable);
+		overlay_adopt(o, k, tick);
+		if (dead && ROW_IS_VOLATILE(*(const uint8_t *)key.p))
+			dead_note(e, o, key, tick);
+	}
+	overlay_adopted(o, ws);
+	atomic_fetch_add(&e->stable_rows, stable);
 }
 
 /* --- commit -------------------------------------------------------- */
@@ -233,10 +337,13 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 	uint64_t tick = atomic_load(&e->tick) + 1;
 	bool moves = (t->changes & CHANGES_PLACES) != 0;
 	const uint8_t *rec = e->rec.p;
-	int err;
+	int err = 0;
 
-	err = rows_insert(e, t->v->active, tick, rec + REDO_HEAD,
-	    rec + h->len, h->nrows);
+	if (m->adopts)
+		rows_adopt(e, t->v->active, t->ws, tick);
+	else
+		err = rows_insert(e, t->v->active, tick, rec + REDO_HEAD,
+		    rec + h->len, h->nrows);
 	assert(err == 0);		/* its memory was reserved */
 	(void)err;
 	atomic_fetch_add(&e->commits, 1);

@@ -4,7 +4,6 @@
  * Memory comes from an arena and is given back only as a whole.
  */
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,61 +11,17 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "arena.h"
-#include "overlay.h"
+#include "overlay_in.h"
 
 #define TABLE_BUCKETS	((size_t)1 << OV_HASH_BITS)
 #define INDEX_FROM	128u		/* keys of a write set */
 #define INDEX_BUCKETS	512u		/* at first */
-#define KINDS		64u
-#define KIND(c)		((c) % KINDS)	/* of a key's first byte, 64 to 127 */
 #define LATE_KINDS	(1ull << KIND('B') | 1ull << KIND('C'))
+#define WALKED_KINDS	(1ull << KIND('K'))	/* hardly ever looked up */
+#define OVER_KINDS	(1ull << KIND('B'))	/* nobody borrows from them */
 #define CLIMB_MAX	3u		/* levels, before we start at the top */
 
-/*
- * Keys of one kind (their first byte).  Where the last insertion went:
- * its node, and at each level the last node before the next insertion.
- */
-struct kind {
-	struct ov_kind count;		/* the writer's */
-	_Atomic(struct ov_key *) head[OV_LEVELS];
-	_Atomic(struct ov_key *) late;	/* not in order yet, newest first */
-	_Atomic(struct ov_key *) max;	/* none is behind this one */
-	struct ov_key *last;
-	_Atomic(struct ov_key *) *prev[OV_LEVELS];
-};
-
-struct overlay {
-	_Atomic unsigned refs;
-	bool table;			/* readers beside the writer */
-	_Atomic(struct ov_key *) *hash;	/* NULL: no index */
-	size_t buckets;			/* a power of two */
-	_Atomic uint64_t kinds;		/* a bit for each with keys */
-	struct kind *kind[KINDS];	/* set before the bit is */
-
-	/*
-	 * Kinds that are looked up and hardly ever walked (LATE_KINDS) are
-	 * put in order when somebody walks.  order_lock guards their lists;
-	 * nlate counts keys that are not in theirs.
-	 */
-	pthread_mutex_t order_lock;
-	_Atomic size_t nlate;
-
-	/* The writer's. */
-	struct arena arena;
-	uint64_t random;
-
-	/* Written by the writer, read by all. */
-	_Atomic size_t rows, bytes, newest;
-};
-
 /* --- memory -------------------------------------------------------- */
-
-static size_t
-round_up(size_t n, size_t to)
-{
-	return (n + to - 1) & ~(to - 1);
-}
 
 int
 overlay_reserve(struct overlay *o, size_t bytes)
@@ -168,6 +123,7 @@ overlay_reset(struct overlay *o)
 	arena_reset(&o->arena);
 	free(o->hash);
 	o->hash = NULL;
+	o->oldest = o->youngest = NULL;
 	atomic_store_explicit(&o->kinds, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->rows, 0, memory_order_relaxed);
 	atomic_store_explicit(&o->bytes, 0, memory_order_relaxed);
@@ -323,32 +279,41 @@ key_hashed(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 }
 
 /*
- * Most of what is looked up in vain is of a kind that is not there, or new
- * and behind all others: ids, slots and sequence numbers grow.  That is
- * known without a walk through the index, which is a cache miss or two.
+ * Most of what is looked for is of a kind that is not there, or new and
+ * behind all others (ids, slots and sequence numbers grow), or the newest
+ * of all: that is known without the index, which costs a cache miss or two.
+ * Compares key with the last one of its kind.
  */
-bool
-overlay_may_have(const struct overlay *o, struct vfs_slice key)
+static int
+from_max(const struct overlay *o, struct vfs_slice key, struct ov_key **max)
 {
 	unsigned c = kind_of(key);
-	const struct ov_key *max;
 
 	if ((atomic_load_explicit(&o->kinds, memory_order_acquire) >> c & 1) ==
 	    0)
-		return false;
-	max = atomic_load_explicit(&o->kind[c]->max, memory_order_acquire);
-	return max != NULL && slice_cmp(key, overlay_key(max)) <= 0;
+		return 1;
+	*max = atomic_load_explicit(&o->kind[c]->max, memory_order_acquire);
+	return *max != NULL ? slice_cmp(key, overlay_key(*max)) : 1;
 }
 
-static struct ov_key *
-key_find(const struct overlay *o, struct vfs_slice key, uint32_t hash)
+bool
+overlay_may_have(const struct overlay *o, struct vfs_slice key)
+{
+	struct ov_key *max;
+
+	return from_max(o, key, &max) <= 0;
+}
+
+struct ov_key *
+ov_find(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 {
 	unsigned c = kind_of(key);
 	struct ov_key *k;
+	int cmp;
 
-	if (!overlay_may_have(o, key))
-		return NULL;
-	if (o->hash != NULL)
+	if ((cmp = from_max(o, key, &k)) >= 0)
+		return cmp == 0 ? k : NULL;
+	if (o->hash != NULL && (WALKED_KINDS >> c & 1) == 0)
 		return key_hashed(o, key, hash);
 	k = load(descend(o->kind[c]->head, OV_LEVELS - 1, key, NULL), 0);
 	return k != NULL && slice_cmp(overlay_key(k), key) == 0 ? k : NULL;
@@ -358,7 +323,7 @@ const struct ov_ver *
 overlay_get_hashed(const struct overlay *o, struct vfs_slice key,
     uint32_t hash, uint64_t tick)
 {
-	struct ov_key *k = key_find(o, key, hash);
+	struct ov_key *k = ov_find(o, key, hash);
 
 	return k != NULL ? overlay_at(k, tick) : NULL;
 }
@@ -447,7 +412,7 @@ overlay_unlink(struct overlay *o, struct ov_key *n)
 struct ov_key *
 overlay_find(const struct overlay *o, struct vfs_slice key)
 {
-	return key_find(o, key, o->hash != NULL ? overlay_hash(key) : 0);
+	return ov_find(o, key, o->hash != NULL ? overlay_hash(key) : 0);
 }
 
 static struct kind *
@@ -481,6 +446,8 @@ index_key(struct overlay *o, struct ov_key *n)
 {
 	_Atomic(struct ov_key *) *b = &o->hash[n->hash & (o->buckets - 1)];
 
+	if (WALKED_KINDS >> kind_of(overlay_key(n)) & 1)
+		return;
 	n->chain = atomic_load_explicit(b, memory_order_relaxed);
 	atomic_store_explicit(b, n, memory_order_release);
 }
@@ -499,28 +466,33 @@ index_grow(struct overlay *o)
 	free(o->hash);
 	o->hash = hash;
 	o->buckets = buckets;
-	for (n = first_from(o, 0); n != NULL; n = overlay_next(o, n)) {
+	for (n = o->oldest; n != NULL; n = overlay_younger(n)) {
+		overlay_ahead(n);
 		if (!hashed)
 			n->hash = overlay_hash(overlay_key(n));
 		index_key(o, n);
 	}
 }
 
-static struct ov_key *
-key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
+/* Into its kind's list, or among those that are not in order yet. */
+int
+ov_place(struct overlay *o, struct ov_key *n)
 {
-	unsigned height = height_draw(o), c = kind_of(key), i;
-	struct ov_key *n = key_alloc(o, height, key.n), *max;
-	struct kind *k;
+	unsigned c = kind_of(overlay_key(n)), i;
+	struct kind *k = kind_get(o, c);
+	struct ov_key *max;
 
-	if (n == NULL || (k = kind_get(o, c)) == NULL)
-		return NULL;
-	n->hash = hash;
+	if (k == NULL)
+		return -VFS_NOMEM;
 	n->linked = true;		/* or will be, in time */
 	atomic_init(&n->newest, NULL);
-	for (i = 0; i < height; i++)
+	for (i = 0; i < n->height; i++)
 		atomic_init(&n->next[i], NULL);
-	memcpy(&n->next[height], key.p, key.n);
+	if (!o->table) {
+		n->late = NULL;
+		*(o->oldest != NULL ? &o->youngest->late : &o->oldest) = n;
+		o->youngest = n;
+	}
 	if (!o->table || (LATE_KINDS >> c & 1) == 0) {
 		link_key(k, n);
 	} else {
@@ -533,10 +505,25 @@ key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
 	if (o->hash != NULL)
 		index_key(o, n);
 	max = atomic_load_explicit(&k->max, memory_order_relaxed);
-	if (max == NULL || slice_cmp(overlay_key(max), key) < 0)
+	if (max == NULL || slice_cmp(overlay_key(max), overlay_key(n)) < 0)
 		atomic_store_explicit(&k->max, n, memory_order_release);
 	atomic_store_explicit(&o->rows, overlay_rows(o) + 1,
 	    memory_order_relaxed);
+	return 0;
+}
+
+static struct ov_key *
+key_insert(struct overlay *o, struct vfs_slice key, uint32_t hash)
+{
+	unsigned height = height_draw(o);
+	struct ov_key *n = key_alloc(o, height, key.n);
+
+	if (n == NULL)
+		return NULL;
+	n->hash = hash;
+	memcpy(&n->next[height], key.p, key.n);
+	if (ov_place(o, n) < 0)
+		return NULL;
 	if (!o->table && overlay_rows(o) >=
 	    (o->hash != NULL ? o->buckets : INDEX_FROM))
 		index_grow(o);
@@ -616,15 +603,51 @@ count_newest(struct overlay *o, const struct ov_key *k,
 	atomic_store_explicit(&o->newest, n, memory_order_relaxed);
 }
 
+void
+ov_put_newest(struct overlay *o, struct ov_key *k, struct ov_ver *v)
+{
+	if (!k->linked) {
+		link_key(o->kind[kind_of(overlay_key(k))], k);
+		k->linked = true;
+	}
+	v->older = atomic_load_explicit(&k->newest, memory_order_relaxed);
+	assert(v->older == NULL || v->older->tick <= v->tick);
+	count_newest(o, k, v);
+	atomic_store_explicit(&k->newest, v, memory_order_release);
+}
+
+/*
+ * A transaction of many operations puts the inode of a directory anew with
+ * each name; what was read of one is a copy, always.
+ */
+static bool
+put_over(struct ov_key *k, struct vfs_slice val)
+{
+	struct ov_ver *v = atomic_load_explicit(&k->newest,
+	    memory_order_relaxed);
+
+	if ((OVER_KINDS >> kind_of(overlay_key(k)) & 1) == 0 ||
+	    v->dead || val.p == NULL || v->n != val.n)
+		return false;
+	memcpy(v->b, val.p, val.n);
+	return true;
+}
+
 int
 overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
     uint64_t tick)
 {
 	uint32_t hash = o->hash != NULL ? overlay_hash(key) : 0;
-	struct ov_key *k = key_find(o, key, hash);
-	struct ov_ver *v = take(o, sizeof(*v) + val.n);
+	struct ov_key *k;
+	struct ov_ver *v;
 
 	assert(key.n > 0 && *(const uint8_t *)key.p / KINDS == 1);
+	if (o->hash != NULL)		/* for index_key, in time */
+		__builtin_prefetch(&o->hash[hash & (o->buckets - 1)], 1);
+	k = ov_find(o, key, hash);
+	if (!o->table && k != NULL && put_over(k, val))
+		return 0;
+	v = take(o, sizeof(*v) + val.n + (o->table ? 0 : OV_MORE));
 	if (v == NULL)
 		return -VFS_NOMEM;
 	v->tick = tick;
@@ -634,31 +657,11 @@ overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
 		memcpy(v->b, val.p, val.n);
 	if (k == NULL && (k = key_insert(o, key, hash)) == NULL)
 		return -VFS_NOMEM;
-	if (!k->linked) {
-		link_key(o->kind[kind_of(key)], k);
-		k->linked = true;
-	}
-	v->older = atomic_load_explicit(&k->newest, memory_order_relaxed);
-	assert(v->older == NULL || v->older->tick <= tick);
-	count_newest(o, k, v);
-	atomic_store_explicit(&k->newest, v, memory_order_release);
+	ov_put_newest(o, k, v);
 	return 0;
 }
 
-size_t
-overlay_cost(size_t nkey, size_t nval)
-{
-	return round_up(sizeof(struct ov_key) + nkey +
-	    OV_LEVELS * sizeof(struct ov_key *), 8) +
-	    round_up(sizeof(struct ov_ver) + nval, 8);
-}
-
-size_t
-overlay_cost_all(const struct overlay *o, size_t more)
-{
-	return overlay_rows(o) * (overlay_cost(0, more) + 2 * 8) +
-	    overlay_newest(o);
-}
+/* --- sizes ------------------------------------------------------------ */
 
 size_t
 overlay_rows(const struct overlay *o)
@@ -676,16 +679,4 @@ size_t
 overlay_newest(const struct overlay *o)
 {
 	return atomic_load_explicit(&o->newest, memory_order_relaxed);
-}
-
-uint64_t
-overlay_kinds(const struct overlay *o)
-{
-	return atomic_load_explicit(&o->kinds, memory_order_acquire);
-}
-
-struct ov_kind
-overlay_kind(const struct overlay *o, unsigned i)
-{
-	return o->kind[i]->count;
 }

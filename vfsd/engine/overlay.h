@@ -25,7 +25,8 @@
 #define OV_TICK_MAX	UINT64_MAX
 #define OV_HASH_BITS	18u
 
-/* One state of a row.  b is what was put (tables: payload and sum). */
+/* One state of a row.  b is what was put (tables: payload and sum); in
+ * write sets OV_MORE bytes are free behind it. */
 struct ov_ver {
 	struct ov_ver *older;
 	uint64_t tick;
@@ -38,7 +39,8 @@ struct ov_ver {
 struct ov_key {
 	_Atomic(struct ov_ver *) newest;
 	struct ov_key *chain;		/* next of the same hash bucket */
-	struct ov_key *late;		/* next of those not in order yet */
+	struct ov_key *late;		/* next of those not in order yet; in
+					 * a write set the next younger one */
 	uint32_t hash;
 	uint16_t n;
 	uint8_t height;
@@ -67,6 +69,21 @@ int overlay_put(struct overlay *o, struct vfs_slice key,
     struct vfs_slice val, uint64_t tick);
 
 /*
+ * A large write set need not be copied into a table.  Whoever commits puts
+ * OV_MORE bytes (more) behind what each row holds; then the table adopts
+ * each key, whose successor in ws is asked for before that, and at last
+ * (adopted) the memory of ws, which is empty then.  None of it fails if
+ * the table was asked to reserve (0 bytes).  adopts: is it worth that?
+ */
+#define OV_MORE		8u
+bool overlay_adopts(const struct overlay *ws);
+void overlay_more(const struct ov_ver *v, const uint8_t more[OV_MORE]);
+/* It will be, some keys from here: have at hand what that needs. */
+void overlay_adopt_soon(const struct overlay *o, const struct ov_key *n);
+void overlay_adopt(struct overlay *o, struct ov_key *n, uint64_t tick);
+void overlay_adopted(struct overlay *o, struct overlay *ws);
+
+/*
  * Take a key out of the walk (the index still finds it), so that walks do
  * not step through what was deleted long ago.  Its newest version is a
  * deletion, and no reader is older than that.  A put brings it back.
@@ -87,6 +104,21 @@ const struct ov_ver *overlay_get_hashed(const struct overlay *o,
 /* Walk: the first key >= at, the one after, what is visible there. */
 struct ov_key *overlay_seek(struct overlay *o, struct vfs_slice at);
 struct ov_key *overlay_next(struct overlay *o, const struct ov_key *k);
+/* A write set's keys as they came, which is as they lie in memory: a walk
+ * of a large one that way is many times as fast. */
+struct ov_key *overlay_oldest(const struct overlay *ws);
+struct ov_key *overlay_younger(const struct ov_key *k);
+
+/* At each step of such a walk: fetch what lies some keys behind k. */
+static inline void
+overlay_ahead(const struct ov_key *k)
+{
+	uintptr_t at = (uintptr_t)k + 2048, end = at + 320;
+
+	for (; at < end; at += 64)
+		__builtin_prefetch((const void *)at);
+}
+
 struct vfs_slice overlay_key(const struct ov_key *k);
 const struct ov_ver *overlay_at(const struct ov_key *k, uint64_t tick);
 

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "../core/le.h"
 #include "../core/sum.h"
@@ -36,13 +38,19 @@ redo_head_get(const uint8_t *p, struct redo_head *h)
 	h->nruns = le_get32(p + 36);
 }
 
-uint64_t
-redo_sum(const uint8_t *rec, uint32_t len, uint64_t before)
+static uint64_t
+seed_of(uint64_t before)
 {
 #ifdef PLANT_NO_CHAIN
 	before = 0;
 #endif
-	return sum_bytes(rec + 8, len - 8, before);
+	return before;
+}
+
+uint64_t
+redo_sum(const uint8_t *rec, uint32_t len, uint64_t before)
+{
+	return sum_bytes(rec + 8, len - 8, seed_of(before));
 }
 
 /* --- rows and runs ------------------------------------------------- */
@@ -155,6 +163,31 @@ append_now(struct engine *e, uint64_t pos, const void *p, size_t n)
 	return err < 0 ? latch(e, err, "append to the log") : 0;
 }
 
+/* What a record's head says of its place in the log, but its sum. */
+static int
+head_begin(struct engine *e, struct redo_head *h, size_t len)
+{
+	uint64_t pos = atomic_load_explicit(&e->log_end,
+	    memory_order_relaxed);
+
+	h->len = (uint32_t)len;
+	h->synced = atomic_load_explicit(&e->sync.pos, memory_order_relaxed);
+	if (pos + h->len - atomic_load(&e->log_start) > e->log_size)
+		return -VFS_AGAIN;	/* begin keeps this from happening */
+	return 0;
+}
+
+static void
+appended(struct engine *e, const struct redo_head *h)
+{
+	uint64_t pos = atomic_load_explicit(&e->log_end,
+	    memory_order_relaxed);
+
+	e->log_sum = h->sum;
+	atomic_store_explicit(&e->log_end, pos + h->len,
+	    memory_order_release);
+}
+
 int
 redo_append(struct engine *e, struct redo_head *h)
 {
@@ -163,13 +196,11 @@ redo_append(struct engine *e, struct redo_head *h)
 	uint8_t *p = e->rec.p;
 	int err;
 
-	h->len = (uint32_t)e->rec.n;
-	h->synced = atomic_load_explicit(&e->sync.pos, memory_order_relaxed);
+	if ((err = head_begin(e, h, e->rec.n)) < 0)
+		return err;
 	redo_head_put(p, h);
 	h->sum = redo_sum(p, h->len, e->log_sum);
 	le_put64(p, h->sum);
-	if (pos + h->len - atomic_load(&e->log_start) > e->log_size)
-		return -VFS_AGAIN;	/* begin keeps this from happening */
 #ifdef PLANT_ACK_BEFORE_APPEND
 	if (e->held.n > 0 && (err = append_now(e, e->held_pos, e->held.p,
 	    e->held.n)) < 0)
@@ -186,8 +217,95 @@ redo_append(struct engine *e, struct redo_head *h)
 #endif
 	if (err < 0)
 		return err;
-	e->log_sum = h->sum;
-	atomic_store_explicit(&e->log_end, pos + h->len,
-	    memory_order_release);
+	appended(e, h);
 	return 0;
 }
+
+/* --- in pieces --------------------------------------------------------- */
+
+#define PIECE	(256u << 10)		/* stays in the processor's cache */
+
+struct redo_out {
+	struct engine *e;
+	uint64_t pos;			/* of what is in e->rec */
+	XXH3_state_t *hash;
+	int err;
+};
+
+struct redo_out *
+redo_out_begin(struct engine *e, struct redo_head *h, size_t n)
+{
+	struct redo_out *o = calloc(1, sizeof(*o));
+	uint8_t head[REDO_HEAD];
+
+	if (o == NULL || (o->hash = XXH3_createState()) == NULL) {
+		free(o);
+		return NULL;
+	}
+	o->e = e;
+	o->pos = atomic_load_explicit(&e->log_end, memory_order_relaxed) +
+	    REDO_HEAD;
+	e->rec.n = 0;
+	o->err = head_begin(e, h, REDO_HEAD + ((n + 7) & ~(size_t)7));
+	redo_head_put(head, h);
+	XXH3_64bits_reset_withSeed(o->hash, seed_of(e->log_sum));
+	XXH3_64bits_update(o->hash, head + 8, REDO_HEAD - 8);
+	return o;
+}
+
+static void
+piece_put(struct redo_out *o)
+{
+	struct vec *rec = &o->e->rec;
+
+	if (o->err < 0 || rec->n == 0)
+		return;
+	XXH3_64bits_update(o->hash, rec->p, rec->n);
+	o->err = append_now(o->e, o->pos, rec->p, rec->n);
+	o->pos += rec->n;
+	rec->n = 0;
+}
+
+uint8_t *
+redo_out_room(struct redo_out *o, size_t n)
+{
+	struct vec *rec = &o->e->rec;
+	uint8_t *p;
+
+	if (rec->n + n > PIECE)
+		piece_put(o);
+	if (o->err == 0)
+		o->err = vec_room(rec, 1, n > PIECE ? n : PIECE - rec->n);
+	if (o->err < 0)
+		return NULL;
+	p = (uint8_t *)rec->p + rec->n;
+	rec->n += n;
+	return p;
+}
+
+int
+redo_out_end(struct redo_out *o, struct redo_head *h)
+{
+	uint64_t end = atomic_load_explicit(&o->e->log_end,
+	    memory_order_relaxed) + h->len;
+	uint8_t head[REDO_HEAD], *p;
+	size_t n;
+	int err;
+
+	/* What makes it a multiple of 8. */
+	n = o->err == 0 ? end - o->pos - o->e->rec.n : 0;
+	assert(n < 8);
+	if (n > 0 && (p = redo_out_room(o, n)) != NULL)
+		memset(p, 0, n);
+	piece_put(o);
+	h->sum = XXH3_64bits_digest(o->hash);
+	redo_head_put(head, h);
+	if (o->err == 0)
+		o->err = append_now(o->e, end - h->len, head, sizeof(head));
+	if ((err = o->err) == 0)
+		appended(o->e, h);
+	XXH3_freeState(o->hash);
+	free(o);
+	return err;
+}
+

@@ -72,4 +72,17 @@ int redo_append(struct engine *e, struct redo_head *h);
 /* Start a record of n bytes in e->rec: its body, or NULL. */
 uint8_t *redo_start(struct engine *e, size_t n);
 
+/*
+ * A large record, whose n bytes go into the log as they come: its head
+ * does last, and before that it is none.  begin: NULL without memory.
+ * room is for the next bytes of the body, to be filled by the next call;
+ * NULL after an error.  end takes the record and says which; it is as
+ * redo_append otherwise.
+ */
+struct redo_out;
+struct redo_out *redo_out_begin(struct engine *e, struct redo_head *h,
+    size_t n);
+uint8_t *redo_out_room(struct redo_out *o, size_t n);
+int redo_out_end(struct redo_out *o, struct redo_head *h);
+
 #endif
