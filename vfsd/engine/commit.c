@@ -67,9 +67,16 @@ txn_each_key(struct txn *t, void (*fn)(void *arg, struct vfs_slice key),
 	struct ov_key *k;
 
 	assert(t->mode == TXN_WRITE);
-	k = overlay_seek(t->ws, (struct vfs_slice){ "", 0 });
-	for (; k != NULL; k = overlay_next(t->ws, k))
+	if (!overlay_adopts(t->ws)) {
+		k = overlay_seek(t->ws, (struct vfs_slice){ "", 0 });
+		for (; k != NULL; k = overlay_next(t->ws, k))
+			fn(arg, overlay_key(k));
+		return;
+	}
+	for (k = overlay_oldest(t->ws); k != NULL; k = overlay_younger(k)) {
+		overlay_ahead(k);
 		fn(arg, overlay_key(k));
+	}
 }
 
 /* --- the record ---------------------------------------------------- */

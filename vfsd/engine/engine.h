@@ -125,7 +125,8 @@ void engine_on_commit(struct engine *e, struct committed *c);
 
 /* Ids from here on were made in t, unless it was given some (TXN_WRITE). */
 struct vfs_id txn_first_id(const struct txn *t);
-/* What t is about to write: the key of each row, in order (TXN_WRITE). */
+/* What t is about to write: the key of each row, in order or, if they are
+ * many, as they came (TXN_WRITE). */
 void txn_each_key(struct txn *t,
     void (*fn)(void *arg, struct vfs_slice key), void *arg);
 
