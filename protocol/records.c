@@ -171,18 +171,27 @@ proto_attr_decode(struct rbuf *b, struct vfs_attr *a)
 	};
 }
 
-#define BRIEF	"888844"
-
+/* By hand: a transaction's answer has one for each of its operations. */
 void
 proto_brief_encode(const struct proto_brief *a, struct wbuf *w)
 {
-	proto_form_encode(BRIEF, a, w);
+	wbuf_u64(w, a->id.n);
+	wbuf_u64(w, a->data_version);
+	wbuf_u64(w, a->meta_version);
+	wbuf_u64(w, a->size);
+	wbuf_u32(w, a->nlink);
+	wbuf_u32(w, a->mode);
 }
 
 void
 proto_brief_decode(struct rbuf *b, struct proto_brief *a)
 {
-	proto_form_decode(BRIEF, b, a);
+	a->id.n = rbuf_u64(b);
+	a->data_version = rbuf_u64(b);
+	a->meta_version = rbuf_u64(b);
+	a->size = rbuf_u64(b);
+	a->nlink = rbuf_u32(b);
+	a->mode = rbuf_u32(b);
 }
 
 void
