@@ -232,15 +232,19 @@ static int
 write_inline(struct txn *t, struct node *n, uint64_t off,
     struct vfs_slice data, bool draft)
 {
+	enum row_kind kind = draft ? ROW_DINLINE : ROW_INLINE;
 	struct content_inline c;
 	int err;
 
+	if (n->in.size == 0 && off == 0) {	/* nothing to go on with */
+		n->draft = draft;
+		return content_put_inline(t, n, kind, data);
+	}
 	err = content_inline_edit(t, n, off, data.p, data.n, &c);
 	if (err < 0)
 		return err;
 	n->draft = draft;
-	return content_put_inline(t, n, draft ? ROW_DINLINE : ROW_INLINE,
-	    (struct vfs_slice){ c.b, c.n });
+	return content_put_inline(t, n, kind, (struct vfs_slice){ c.b, c.n });
 }
 
 static int
