@@ -158,11 +158,10 @@ exec_rows(const struct exec *x, struct tx_verdict *v)
 	uint32_t i;
 	int err;
 
+	if (x->q->nops > 0 && (err = items_room(&l, x->q->nops)) < 0)
+		return err;
 	for (i = 0; i < x->q->nops; i++) {
-		if ((it = items_add(&l)) == NULL) {
-			items_cut(x->s, &l, 0, false);
-			return -VFS_NOMEM;
-		}
+		it = items_add(&l);
 		it->op = x->ops[i].op;
 		it->q = &x->ops[i].q;
 		it->env = *x->env;

@@ -90,7 +90,9 @@ struct orphans {
 	size_t n, cap;
 };
 
-/* Room for one more; NULL: none. */
+/* Room for n in all, of which there are fewer; then one more, with room made
+ * for it; NULL: none. */
+int items_room(struct items *l, size_t n);
 struct item *items_add(struct items *l);
 /* Drops plans, and the last items down to n. */
 void items_cut(struct server *s, struct items *l, size_t n, bool committed);

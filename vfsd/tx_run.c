@@ -10,18 +10,24 @@
 
 /* --- the list ------------------------------------------------------------ */
 
+int
+items_room(struct items *l, size_t n)
+{
+	struct item *v = realloc(l->v, n * sizeof *v);
+
+	if (v == NULL)
+		return -VFS_NOMEM;
+	l->v = v;
+	l->cap = n;
+	return 0;
+}
+
 struct item *
 items_add(struct items *l)
 {
-	size_t cap = l->cap > 0 ? 2 * l->cap : 8;
-	struct item *v;
-
-	if (l->n == l->cap) {
-		if ((v = realloc(l->v, cap * sizeof *v)) == NULL)
-			return NULL;
-		l->v = v;
-		l->cap = cap;
-	}
+	if (l->n == l->cap &&
+	    items_room(l, l->cap > 0 ? 2 * l->cap : 8) < 0)
+		return NULL;
 	l->v[l->n] = (struct item){ 0 };
 	return &l->v[l->n++];
 }
