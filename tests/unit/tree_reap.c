@@ -170,7 +170,7 @@ removed_directory__held__keeps_all_below_until_dropped(void **state)
 /* --- what the kernel keeps ------------------------------------------------ */
 
 #define KEPT		200u		/* names in a directory */
-#define TELL_MS		5
+#define TELL_MS		20
 
 static void
 nap_ms(unsigned ms)
@@ -195,7 +195,7 @@ some_object(void *arg, struct vfs_id id, bool pages)
 	return 0;
 }
 
-/* Asking the kernel to let go of it would take a second, and does not
+/* Asking the kernel to let go of it would take seconds, and does not
  * hold up the end. */
 static void
 end__while_the_kernel_is_asked__is_soon(void **state)
