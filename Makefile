@@ -26,21 +26,21 @@ BACKENDS := $(wildcard backends/*.c backends/*/*.c)
 CORE := $(wildcard vfsd/core/*.c)
 ENGINE := $(wildcard vfsd/engine/*.c)
 FRONT := $(wildcard vfsd/front/*.c vfsd/front/*/*.c)
-PROGRAMS := vfsd/main.c vfsd/vfsctl.c
-DAEMON := $(filter-out $(PROGRAMS) $(wildcard vfsd/vfsctl*.c vfsd/ctl_*.c),$(wildcard vfsd/*.c))
-CTL := $(wildcard vfsd/ctl_*.c)
+SERVER := $(wildcard vfsd/server/*.c)
+DAEMON := $(filter-out vfsd/main.c,$(wildcard vfsd/*.c))
+CTL := $(wildcard vfsd/ctl/*.c)
 LIBVFS := $(wildcard libvfs/*.c)
 UNIT := $(wildcard tests/unit/*.c tests/contract/*.c tests/crash/*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 SERVER_A := $(B)/lib/libserver.a
+DAEMON_A := $(B)/lib/libdaemon.a
 CORE_A := $(B)/lib/libcore.a
-ARCHIVES := $(B)/lib/libfront.a $(SERVER_A) $(B)/lib/libengine.a $(CORE_A) \
+ARCHIVES := $(DAEMON_A) $(B)/lib/libfront.a $(SERVER_A) $(B)/lib/libengine.a $(CORE_A) \
 	$(B)/lib/libbackends.a $(B)/lib/libprotocol.a
 LINK_A := -Wl,--start-group $(ARCHIVES) -Wl,--end-group
 
-BIN := $(patsubst vfsd/main,vfsd/vfsd,$(basename $(wildcard $(PROGRAMS))))
-BIN := $(patsubst vfsd/%,$(B)/bin/%,$(BIN))
+BIN := $(B)/bin/vfsd $(B)/bin/vfsctl
 
 # The client library, which brings the codec along; see vfs(3).
 SOVERSION := 1
@@ -62,7 +62,8 @@ $(B)/lib/libprotocol.a: $(call obj,$(PROTOCOL))
 $(B)/lib/libbackends.a: $(call obj,$(BACKENDS))
 $(CORE_A): $(call obj,$(CORE))
 $(B)/lib/libengine.a: $(call obj,$(ENGINE))
-$(SERVER_A): $(call obj,$(DAEMON))
+$(SERVER_A): $(call obj,$(SERVER))
+$(DAEMON_A): $(call obj,$(DAEMON))
 $(B)/lib/libfront.a: $(call obj,$(FRONT))
 $(LIBVFS_A): $(call pic,$(LIBVFS) $(PROTOCOL))
 $(B)/lib/%.a:
@@ -93,7 +94,7 @@ $(LIBVFS_SO): $(LIBVFS_A) libvfs/vfs.map
 $(B)/bin/vfsd: $(call obj,vfsd/main.c) $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(LINK_A) $(LIBS)
-$(B)/bin/vfsctl: $(call obj,vfsd/vfsctl.c $(CTL)) $(ARCHIVES)
+$(B)/bin/vfsctl: $(call obj,$(CTL)) $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_A) $(LIBS)
 

@@ -32,8 +32,8 @@ wrong(const char *what, int line)
 #define SIZE_MAX_	12000u		/* copies of the model cost */
 #include "../tests/unit/core_model.h"
 #include "../tests/unit/tree_model.h"
-#include "../vfsd/dispatch.h"
-#include "../vfsd/tx.h"
+#include "../vfsd/server/dispatch.h"
+#include "../vfsd/server/tx.h"
 #include "fuzz.h"
 
 #define OWNER		1u

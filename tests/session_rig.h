@@ -8,7 +8,7 @@
 #define TESTS_SESSION_RIG_H
 
 #include "../protocol/codec.h"
-#include "../vfsd/session.h"
+#include "../vfsd/server/session.h"
 #include "tx_rig.h"
 
 #define SRIG_OWNER	1000u		/* whose the store is */

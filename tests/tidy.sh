@@ -25,6 +25,8 @@ includes vfsd/core 'engine/|front/|backends/|dispatch\.h' |
     check "the core uses the protocol and txn.h only"
 includes vfsd/engine 'front/|dispatch\.h' |
     check "the engine uses neither fronts nor dispatcher"
+includes vfsd/server 'front/|(conf|mount|launch|sandbox|storedir)\.h|ctl/' |
+    check "the server uses neither fronts nor the process around it"
 includes libvfs 'vfsd/|backends/' | check "libvfs does not know vfsd"
 includes vfsd 'libvfs/' | check "vfsd does not know libvfs"
 

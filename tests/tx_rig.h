@@ -7,8 +7,8 @@
 #ifndef TESTS_TX_RIG_H
 #define TESTS_TX_RIG_H
 
-#include "../vfsd/dispatch.h"
-#include "../vfsd/tx.h"
+#include "../vfsd/server/dispatch.h"
+#include "../vfsd/server/tx.h"
 #include "fx.h"
 
 #define RIG_OWNER	7u

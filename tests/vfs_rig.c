@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../vfsd/dispatch.h"
+#include "../vfsd/server/dispatch.h"
 #include "../vfsd/front/wire.h"
 #include "vfs_rig.h"
 

@@ -16,15 +16,15 @@
 
 #include "boot.h"
 #include "core/core.h"
-#include "dispatch.h"
+#include "server/dispatch.h"
 #include "front/fuse.h"
 #include "front/fronts.h"
 #include "front/fuse_stats.h"
 #include "front/wire.h"
 #include "launch.h"
 #include "sandbox.h"
-#include "session.h"
-#include "visible.h"
+#include "server/session.h"
+#include "server/visible.h"
 
 /* The sanitizers' runtimes want calls of their own. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

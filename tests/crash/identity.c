@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "../../vfsd/core/core.h"
-#include "../../vfsd/dispatch.h"
+#include "../../vfsd/server/dispatch.h"
 #include "rig/disk.h"
 #include "rig/enum.h"
 #include "rig/real.h"

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "../../vfsd/dispatch.h"
+#include "../../vfsd/server/dispatch.h"
 #include "../cm.h"
 
 #define PATIENCE_MS	10000

@@ -13,7 +13,7 @@
 #include "../../vfsd/front/fuse.h"
 #include "../../vfsd/front/fuse_abi.h"
 #include "../../vfsd/front/fuse_stats.h"
-#include "../../vfsd/visible.h"
+#include "../../vfsd/server/visible.h"
 
 #define END	0x7fffffffffffff00ull	/* unique of the last request */
 

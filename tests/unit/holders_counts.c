@@ -1,7 +1,7 @@
 /*
  * Who holds what: counted as a plain array counts it, in little memory.
  */
-#include "../../vfsd/holders.h"
+#include "../../vfsd/server/holders.h"
 #include "../cm.h"
 
 #define IDS		500u

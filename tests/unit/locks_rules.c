@@ -3,7 +3,7 @@
  */
 #include "../cm.h"
 
-#include "../../vfsd/locks.h"
+#include "../../vfsd/server/locks.h"
 
 static struct vfs_id file = { 77 };
 

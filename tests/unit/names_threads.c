@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "../../backends/mem/mem.h"
-#include "../../vfsd/dispatch.h"
+#include "../../vfsd/server/dispatch.h"
 #include "../cm.h"
 
 #define MOVERS		3

@@ -7,7 +7,7 @@
  * What is outside has "SECRET" in its names, contents and attributes.
  */
 #include "../cm.h"
-#include "../../vfsd/dispatch_in.h"
+#include "../../vfsd/server/dispatch_in.h"
 #include "../session_site.h"
 
 #define NO_ID		777777u		/* nobody ever had it */

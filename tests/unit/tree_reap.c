@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "../../vfsd/visible.h"
+#include "../../vfsd/server/visible.h"
 #include "../cm.h"
 #include "../tx_rig.h"
 

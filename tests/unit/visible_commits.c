@@ -2,7 +2,7 @@
  * Commits that the kernel is told of, without a kernel: an ear that notes
  * what it is told, in which order, and what the state was then.
  */
-#include "../../vfsd/visible.h"
+#include "../../vfsd/server/visible.h"
 #include "../tx_rig.h"
 #include "../cm.h"
 

@@ -5,7 +5,7 @@
 
 #include "../cm.h"
 #include "../tx_rig.h"
-#include "../../vfsd/watch.h"
+#include "../../vfsd/server/watch.h"
 
 #define DIR_MODE	(VFS_TYPE_MODE(VFS_DIR) | 0755)
 #define FILE_MODE	(VFS_TYPE_MODE(VFS_REG) | 0644)

@@ -8,7 +8,7 @@
 #ifndef FRONT_FRONTS_H
 #define FRONT_FRONTS_H
 
-#include "../users.h"
+#include "../server/users.h"
 #include "listen.h"
 #include "wire.h"
 

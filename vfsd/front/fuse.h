@@ -13,7 +13,7 @@
 #ifndef FRONT_FUSE_H
 #define FRONT_FUSE_H
 
-#include "../dispatch.h"
+#include "../server/dispatch.h"
 
 #define FUSE_THREADS_MAX	64u
 

@@ -1,7 +1,7 @@
 /*
  * fuse_lock.h - locks=shared: the kernel forwards fcntl, OFD and flock
  *
- * Internal to vfsd/front/fuse*.c; who holds what is vfsd/locks.c's.
+ * Internal to vfsd/front/fuse*.c; who holds what is vfsd/server/locks.c's.
  */
 #ifndef FRONT_FUSE_LOCK_H
 #define FRONT_FUSE_LOCK_H

@@ -12,8 +12,8 @@
 #include <stdatomic.h>
 
 #include "../clock.h"
-#include "../locks.h"
-#include "../visible.h"
+#include "../server/locks.h"
+#include "../server/visible.h"
 #include "fuse.h"
 #include "fuse_abi.h"
 #include "fuse_handle.h"

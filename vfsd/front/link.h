@@ -20,7 +20,7 @@
 
 #include <stdatomic.h>
 
-#include "../session.h"
+#include "../server/session.h"
 
 #define LINK_FDS_MAX	2u		/* that one link has polled */
 #define LINK_GROUPS_MAX	64u		/* of the peer that are known */

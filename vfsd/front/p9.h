@@ -13,9 +13,9 @@
 #ifndef FRONT_P9_H
 #define FRONT_P9_H
 
-#include "../locks.h"
-#include "../session.h"
-#include "../users.h"
+#include "../server/locks.h"
+#include "../server/session.h"
+#include "../server/users.h"
 
 #define P9_THREADS	6u
 #define P9_BUSY_MAX	3u		/* of one connection, in threads */

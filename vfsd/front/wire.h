@@ -16,7 +16,7 @@
 #ifndef FRONT_WIRE_H
 #define FRONT_WIRE_H
 
-#include "../session.h"
+#include "../server/session.h"
 
 #define WIRE_SOCK	"sock"		/* in the store's directory */
 #define WIRE_CONNS_MAX	256u		/* peers at once */

@@ -28,7 +28,7 @@
 #include "../../protocol/codec.h"
 #include "../clock.h"
 #include "../engine/engine.h"
-#include "../watch.h"
+#include "../server/watch.h"
 #include "grant.h"
 #include "link.h"
 #include "listen.h"

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "../why.h"
+#include "../server/why.h"
 #include "wire_in.h"
 
 /* What a peer that nobody knows yet need not be told is 0. */

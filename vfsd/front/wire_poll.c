@@ -10,7 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "../tx.h"
+#include "../server/tx.h"
 #include "wire_in.h"
 
 #define EVENTS		64		/* taken at once */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "../engine/engine.h"
-#include "../locks.h"
-#include "../reaper.h"
-#include "../tx.h"
+#include "../server/locks.h"
+#include "../server/reaper.h"
+#include "../server/tx.h"
 #include "wire_in.h"
 
 static struct vfs_slice

@@ -13,7 +13,7 @@
 
 #include "../../../protocol/records.h"
 #include "../../../vfsd/core/record.h"
-#include "../../../vfsd/dispatch.h"
+#include "../../../vfsd/server/dispatch.h"
 #include "disk.h"
 #include "enum.h"
 #include "model.h"

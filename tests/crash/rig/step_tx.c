@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../vfsd/tx.h"
+#include "../../../vfsd/server/tx.h"
 #include "life.h"
 
 #define OWNER		1u

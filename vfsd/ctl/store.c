@@ -1,0 +1,58 @@
+/*
+ * A store that no daemon serves, opened by vfsctl itself.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "../boot.h"
+#include "ctl.h"
+#include "../engine/engine.h"
+
+static void
+note(void *arg, const struct fault_rec *f)
+{
+	struct ctl_store *s = arg;
+
+	if (f->err != 0 && s->why[0] == 0)
+		snprintf(s->why, sizeof s->why, "%s", f->text);
+}
+
+int
+ctl_store_open(const char *dir, bool write, struct ctl_store *out)
+{
+	struct engine_conf conf = { .rdonly = !write, .damaged_ok = true,
+	    .journal_bytes_max = UINT64_MAX,
+		.report = note, .report_arg = out };
+	struct timespec ts;
+	int err;
+
+	memset(out, 0, sizeof *out);
+	if (storedir_open(dir, false, !write, &out->dir, out->why,
+	    sizeof out->why) != 0)
+		return -VFS_BUSY;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	conf.now = (struct vfs_time){ ts.tv_sec, (uint32_t)ts.tv_nsec };
+	conf.dirfd = out->dir.fd;
+	boot_id(conf.boot);
+	err = engine_open(&conf, &out->engine);
+	if (err == 0) {
+		out->why[0] = 0;
+		return 0;
+	}
+	if (out->why[0] == 0)
+		snprintf(out->why, sizeof out->why, "%s: %s", dir,
+		    vfs_err_text(err));
+	storedir_close(&out->dir);
+	return err;
+}
+
+int
+ctl_store_close(struct ctl_store *s)
+{
+	int err = engine_close(s->engine);
+
+	s->engine = NULL;
+	storedir_close(&s->dir);
+	return err;
+}
