@@ -15,6 +15,10 @@
 
 #define TABLE_BUCKETS	((size_t)1 << OV_HASH_BITS)
 #define INDEX_FROM	128u		/* keys of a write set */
+#ifdef PLANT_ALL_LARGE
+#undef INDEX_FROM
+#define INDEX_FROM	4u
+#endif
 #define INDEX_BUCKETS	512u		/* at first */
 #define LATE_KINDS	(1ull << KIND('B') | 1ull << KIND('C'))
 #define WALKED_KINDS	(1ull << KIND('K'))	/* hardly ever looked up */

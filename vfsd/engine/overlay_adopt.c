@@ -10,6 +10,10 @@
 #include "overlay_in.h"
 
 #define ADOPT_MIN	((size_t)1 << 20)	/* bytes */
+#ifdef PLANT_ALL_LARGE
+#undef ADOPT_MIN
+#define ADOPT_MIN	1
+#endif
 
 struct ov_key *
 overlay_oldest(const struct overlay *ws)

@@ -224,6 +224,10 @@ redo_append(struct engine *e, struct redo_head *h)
 /* --- in pieces --------------------------------------------------------- */
 
 #define PIECE	(256u << 10)		/* stays in the processor's cache */
+#ifdef PLANT_ALL_LARGE
+#undef PIECE
+#define PIECE	512u
+#endif
 
 struct redo_out {
 	struct engine *e;
