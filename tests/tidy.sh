@@ -13,6 +13,10 @@ check() {	# NAME: fails if there is anything on standard input
 	fi
 }
 
+# Nothing stands beside what the README names.
+git ls-files | grep -vE '^(vfsd|libvfs|protocol|backends|tests|fuzz|man|install|\.ci)/|^(Makefile|README\.md|\.gitignore)$' |
+    check "no file outside of the known folders"
+
 # A folder may use those below it, never those above.
 includes() {	# FOLDER FORBIDDEN-REGEX
 	grep -nE "^#include \"[^\"]*($2)" -r "$1" --include='*.[ch]' 2>/dev/null
