@@ -186,7 +186,8 @@ static void
 count_draft(struct engine *e, struct overlay *o, struct vfs_slice key,
     struct vfs_slice val)
 {
-	const struct ov_ver *was = overlay_get(o, key, OV_TICK_MAX);
+	uint32_t hash = 0;
+	const struct ov_ver *was = overlay_get(o, key, OV_TICK_MAX, &hash);
 	bool lived = was != NULL && !was->dead;
 
 	if (lived)

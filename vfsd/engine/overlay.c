@@ -146,8 +146,8 @@ slice_cmp(struct vfs_slice a, struct vfs_slice b)
 	return a.n < b.n ? -1 : a.n > b.n;
 }
 
-uint32_t
-overlay_hash(struct vfs_slice key)
+static uint32_t
+hash_of(struct vfs_slice key)
 {
 	return (uint32_t)XXH3_64bits(key.p, key.n);
 }
@@ -300,16 +300,8 @@ from_max(const struct overlay *o, struct vfs_slice key, struct ov_key **max)
 	return *max != NULL ? slice_cmp(key, overlay_key(*max)) : 1;
 }
 
-bool
-overlay_may_have(const struct overlay *o, struct vfs_slice key)
-{
-	struct ov_key *max;
-
-	return from_max(o, key, &max) <= 0;
-}
-
 struct ov_key *
-ov_find(const struct overlay *o, struct vfs_slice key, uint32_t hash)
+ov_find(const struct overlay *o, struct vfs_slice key, uint32_t *hash)
 {
 	unsigned c = kind_of(key);
 	struct ov_key *k;
@@ -317,26 +309,22 @@ ov_find(const struct overlay *o, struct vfs_slice key, uint32_t hash)
 
 	if ((cmp = from_max(o, key, &k)) >= 0)
 		return cmp == 0 ? k : NULL;
-	if (o->hash != NULL && (WALKED_KINDS >> c & 1) == 0)
-		return key_hashed(o, key, hash);
+	if (o->hash != NULL && (WALKED_KINDS >> c & 1) == 0) {
+		if (*hash == 0)
+			*hash = hash_of(key);
+		return key_hashed(o, key, *hash);
+	}
 	k = load(descend(o->kind[c]->head, OV_LEVELS - 1, key, NULL), 0);
 	return k != NULL && slice_cmp(overlay_key(k), key) == 0 ? k : NULL;
 }
 
 const struct ov_ver *
-overlay_get_hashed(const struct overlay *o, struct vfs_slice key,
-    uint32_t hash, uint64_t tick)
+overlay_get(const struct overlay *o, struct vfs_slice key, uint64_t tick,
+    uint32_t *hash)
 {
 	struct ov_key *k = ov_find(o, key, hash);
 
 	return k != NULL ? overlay_at(k, tick) : NULL;
-}
-
-const struct ov_ver *
-overlay_get(const struct overlay *o, struct vfs_slice key, uint64_t tick)
-{
-	return overlay_get_hashed(o, key,
-	    o->hash != NULL ? overlay_hash(key) : 0, tick);
 }
 
 /* --- writing ------------------------------------------------------- */
@@ -416,7 +404,9 @@ overlay_unlink(struct overlay *o, struct ov_key *n)
 struct ov_key *
 overlay_find(const struct overlay *o, struct vfs_slice key)
 {
-	return ov_find(o, key, o->hash != NULL ? overlay_hash(key) : 0);
+	uint32_t hash = 0;
+
+	return ov_find(o, key, &hash);
 }
 
 static struct kind *
@@ -473,7 +463,7 @@ index_grow(struct overlay *o)
 	for (n = o->oldest; n != NULL; n = overlay_younger(n)) {
 		overlay_ahead(n);
 		if (!hashed)
-			n->hash = overlay_hash(overlay_key(n));
+			n->hash = hash_of(overlay_key(n));
 		index_key(o, n);
 	}
 }
@@ -641,14 +631,14 @@ int
 overlay_put(struct overlay *o, struct vfs_slice key, struct vfs_slice val,
     uint64_t tick)
 {
-	uint32_t hash = o->hash != NULL ? overlay_hash(key) : 0;
+	uint32_t hash = o->hash != NULL ? hash_of(key) : 0;
 	struct ov_key *k;
 	struct ov_ver *v;
 
 	assert(key.n > 0 && *(const uint8_t *)key.p / KINDS == 1);
 	if (o->hash != NULL)		/* for index_key, in time */
 		__builtin_prefetch(&o->hash[hash & (o->buckets - 1)], 1);
-	k = ov_find(o, key, hash);
+	k = ov_find(o, key, &hash);
 	if (!o->table && k != NULL && put_over(k, val))
 		return 0;
 	v = take(o, sizeof(*v) + val.n + (o->table ? 0 : OV_MORE));

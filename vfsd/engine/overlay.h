@@ -91,15 +91,10 @@ void overlay_adopted(struct overlay *o, struct overlay *ws);
 void overlay_unlink(struct overlay *o, struct ov_key *k);
 struct ov_key *overlay_find(const struct overlay *o, struct vfs_slice key);
 
-uint32_t overlay_hash(struct vfs_slice key);
-/* False: the key is not there, for sure, and needs no hash. */
-bool overlay_may_have(const struct overlay *o, struct vfs_slice key);
-
-/* The version visible at tick (maybe a deletion), or NULL. */
+/* The version visible at tick (maybe a deletion), or NULL.  *hash is 0 at
+ * first, and the key's for the next table if one had to work it out. */
 const struct ov_ver *overlay_get(const struct overlay *o,
-    struct vfs_slice key, uint64_t tick);
-const struct ov_ver *overlay_get_hashed(const struct overlay *o,
-    struct vfs_slice key, uint32_t hash, uint64_t tick);
+    struct vfs_slice key, uint64_t tick, uint32_t *hash);
 
 /* Walk: the first key >= at, the one after, what is visible there. */
 struct ov_key *overlay_seek(struct overlay *o, struct vfs_slice at);

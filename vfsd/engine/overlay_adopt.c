@@ -57,7 +57,7 @@ overlay_adopt(struct overlay *o, struct ov_key *n, uint64_t tick)
 {
 	struct ov_ver *v = atomic_load_explicit(&n->newest,
 	    memory_order_relaxed);
-	struct ov_key *k = ov_find(o, overlay_key(n), n->hash);
+	struct ov_key *k = ov_find(o, overlay_key(n), &n->hash);
 	int err;
 
 	assert(o->table);

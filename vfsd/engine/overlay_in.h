@@ -60,9 +60,9 @@ round_up(size_t n, size_t to)
 	return (n + to - 1) & ~(to - 1);
 }
 
-/* The key, or NULL; hash: overlay_hash of it, if there is an index. */
+/* The key, or NULL; *hash: its own, or 0 and worked out if need be. */
 struct ov_key *ov_find(const struct overlay *o, struct vfs_slice key,
-    uint32_t hash);
+    uint32_t *hash);
 /* A key that is in no list, with its hash, becomes one of o's, without a
  * version yet; -VFS_NOMEM for its kind. */
 int ov_place(struct overlay *o, struct ov_key *n);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -312,4 +313,3 @@ redo_out_end(struct redo_out *o, struct redo_head *h)
 	free(o);
 	return err;
 }
-

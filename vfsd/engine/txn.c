@@ -173,19 +173,6 @@ get_store(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
 	    key_text(key, text, sizeof(text)), vfs_err_text(err));
 }
 
-/* Most keys cannot be in the table; only for others is the hash worked
- * out, once. */
-static const struct ov_ver *
-look(const struct overlay *o, struct vfs_slice key, uint64_t tick,
-    uint32_t *hash)
-{
-	if (o == NULL || !overlay_may_have(o, key))
-		return NULL;
-	if (*hash == 0)
-		*hash = overlay_hash(key);
-	return overlay_get_hashed(o, key, *hash, tick);
-}
-
 int
 txn_get(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
 {
@@ -193,13 +180,15 @@ txn_get(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
 	uint32_t hash = 0;
 
 	assert(key.n > 0 && key.n <= VFS_KEY_MAX);
-	if ((v = look(t->ws, key, OV_TICK_MAX, &hash)) != NULL) {
+	if (t->ws != NULL &&
+	    (v = overlay_get(t->ws, key, OV_TICK_MAX, &hash)) != NULL) {
 		*val = (struct vfs_slice){ v->b, v->n };
 		return v->dead ? -VFS_NOENT : 0;
 	}
-	v = look(t->v->active, key, t->tick, &hash);
-	if (v == NULL && !ROW_IS_VOLATILE(*(const uint8_t *)key.p))
-		v = look(t->v->frozen, key, t->tick, &hash);
+	v = overlay_get(t->v->active, key, t->tick, &hash);
+	if (v == NULL && t->v->frozen != NULL &&
+	    !ROW_IS_VOLATILE(*(const uint8_t *)key.p))
+		v = overlay_get(t->v->frozen, key, t->tick, &hash);
 	if (v == NULL)
 		return get_store(t, key, val);
 	if (v->dead)
