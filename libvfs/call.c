@@ -197,15 +197,13 @@ set_defaults(struct vfs *v, struct vfs_call *c)
 		c->prio = v->conf.prio;
 }
 
-bool
+void
 lv_ahead(struct vfs *v, struct vfs_call *c)
 {
 	set_defaults(v, c);
 	set_deadline(v, c);
-	if (vfs_submit(v, c) < 0)
-		return false;
-	lv_pump_out(v);
-	return true;
+	if (vfs_submit(v, c) == 0)
+		lv_pump_out(v);
 }
 
 int

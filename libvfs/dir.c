@@ -21,8 +21,7 @@ struct pages {
 	struct vfs_dir_read q;
 	struct vfs_dir_read_reply r;
 	struct vfs_slice list;		/* its entries */
-	struct vfs_call call;
-	bool ahead;			/* it is under way */
+	struct vfs_call call;		/* idle, or asks for the next page */
 };
 
 static void
@@ -53,9 +52,8 @@ page_next(struct pages *p, size_t bytes)
 {
 	int err;
 
-	if (!p->ahead)
+	if (p->call.state == CALL_IDLE)
 		page_request(p, p->s->cookie, bytes);
-	p->ahead = false;
 	if ((err = lv_run(p->v, &p->call)) < 0)
 		return err;
 	p->s->fence = p->r.fence;
@@ -70,15 +68,7 @@ page_ahead(struct pages *p, size_t bytes)
 	if (p->r.eof != 0 || bytes < AHEAD_MIN)
 		return;
 	page_request(p, p->r.next_cookie, bytes);
-	p->ahead = lv_ahead(p->v, &p->call);
-}
-
-/* It is not wanted any more. */
-static void
-pages_end(struct pages *p)
-{
-	if (p->ahead)
-		vfs_forget(p->v, &p->call);
+	lv_ahead(p->v, &p->call);
 }
 
 /*
@@ -169,7 +159,7 @@ fill_all(struct fill *f, struct pages *p)
 		if ((rc = page_give(p, sink)) < 0)
 			return rc;
 		f->s->eof = rc == 1 && p->r.eof != 0;
-	} while (p->ahead && rc == 1);
+	} while (p->call.state != CALL_IDLE && rc == 1);
 	if (f->n == 0 && !f->s->eof)	/* not even one fits */
 		return lv_fail(p->v, -VFS_INVAL);
 	return 0;
@@ -190,7 +180,7 @@ vfs_getdents(struct vfs *v, struct vfs_tx *tx, struct vfs_stream *s, void *p,
 		return 0;
 	pages_init(&pages, v, tx, &at, mask);
 	err = fill_all(&f, &pages);
-	pages_end(&pages);
+	vfs_forget(v, &pages.call);	/* a page that has no room */
 	if (err < 0)
 		return err;
 	*s = at;
@@ -234,6 +224,6 @@ vfs_list(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir, uint32_t mask,
 			page_ahead(&p, LIST_BYTES);
 		err = page_give(&p, (struct vfs_sink){ each_add, &x });
 	} while (err == 1 && p.r.eof == 0);
-	pages_end(&p);
+	vfs_forget(v, &p.call);
 	return err < 0 ? err : 0;
 }

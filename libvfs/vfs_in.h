@@ -158,10 +158,10 @@ int lv_call(struct vfs *v, struct vfs_tx *tx, enum vfs_op op,
     const void *q, void *r);
 /*
  * Sends a request whose reply lv_run waits for, later, or vfs_forget does
- * away with; q stays until then.  False: not now.  Its reply goes to v->msg,
- * too, but not before somebody waits.
+ * away with; q stays until then.  It is idle still if not now.  Its reply
+ * goes to v->msg, too, but not before somebody waits.
  */
-bool lv_ahead(struct vfs *v, struct vfs_call *c);
+void lv_ahead(struct vfs *v, struct vfs_call *c);
 /* No retry, no new connection: for making one. */
 int lv_run_once(struct vfs *v, struct vfs_call *c);
 int lv_fail(struct vfs *v, int err);
