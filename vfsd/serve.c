@@ -252,7 +252,7 @@ start_fuse(struct serve *s, const int *fds, unsigned nfds)
 {
 	struct fuse_front_conf fc = {
 		.server = s->server, .fds = fds, .nfds = nfds - 1,
-		.notice_fd = fds[nfds - 1], .pin = true,
+		.notice_fd = fds[nfds - 1],
 		.store = s->c->store, .direct = s->c->direct,
 		.ring_queues = s->ring_queues,
 		.shared_locks = s->c->shared_locks,

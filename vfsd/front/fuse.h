@@ -25,7 +25,6 @@ struct fuse_front_conf {
 	unsigned nfds;			/* 1 to FUSE_THREADS_MAX */
 	int notice_fd;			/* one more for notices, closed by stop
 					 * too; 0: the first of fds is used */
-	bool pin;			/* a ring's threads to its CPU */
 	const char *store;		/* its path, for ADDR_XATTR */
 	bool direct;			/* every write(2) arrives whole */
 	unsigned ring_queues;		/* fuse_ring_queues: by io_uring, where

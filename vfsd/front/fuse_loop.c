@@ -87,17 +87,6 @@ fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n)
 		freq_count(&q);
 }
 
-void
-fuse_pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((size_t)cpu, &set);
-	/* Slower where it is not allowed; not wrong. */
-	(void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
-
 static void *
 worker_main(void *arg)
 {
@@ -169,7 +158,6 @@ worker_new(struct fuse_front *f, unsigned n, int fd)
 	w->f = f;
 	w->n = n;
 	w->fd = fd;
-	w->cpu = -1;
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	w->in = buffer_new();
 	w->out = buffer_new();

@@ -35,7 +35,6 @@ struct fuse_worker {
 	struct fuse_ring *ring;		/* NULL: it reads /dev/fuse */
 	unsigned n;
 	int fd;
-	int cpu;			/* -1: not pinned */
 	struct fuse_turn_own turn;
 	pthread_t thread;
 	bool started;
@@ -92,7 +91,6 @@ struct freq_later {
 };
 
 /* fuse_loop.c, for threads of either kind */
-void fuse_pin(int cpu);
 void fuse_worker_ended(struct fuse_front *f);
 void fuse_worker_join(struct fuse_worker *w);
 

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <liburing.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ struct fuse_ring {
 	struct fuse_worker w;
 	struct io_uring ur;
 	bool set_up;
-	uint16_t queue;
+	uint16_t queue;			/* the number of its CPU */
 	struct ring_head *head;
 	uint8_t *room;			/* ROOM_HEAD, FUSE_BUF */
 	struct iovec lent[2];
@@ -170,6 +171,17 @@ set_up(struct fuse_ring *r)
 	return go;
 }
 
+static void
+pin_to(unsigned cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	/* Slower where it is not allowed; not wrong. */
+	(void)pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
 static void *
 ring_main(void *arg)
 {
@@ -177,8 +189,7 @@ ring_main(void *arg)
 	struct fuse_front *f = r->w.f;
 	int rc = 0;
 
-	if (r->w.cpu >= 0)
-		fuse_pin(r->w.cpu);
+	pin_to(r->queue);
 	if (!set_up(r))
 		return NULL;
 	submit(r, CMD_REGISTER, 0);
@@ -240,7 +251,6 @@ ring_new(struct fuse_front *f, unsigned n, unsigned queue)
 	r->w.f = f;
 	r->w.n = n;
 	r->w.fd = f->worker[n % f->nworkers]->fd;
-	r->w.cpu = f->conf.pin ? (int)queue : -1;
 	r->w.ring = r;
 	r->queue = (uint16_t)queue;
 	r->head = calloc(1, sizeof *r->head);
