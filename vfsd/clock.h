@@ -22,4 +22,12 @@ clock_ms(void)
 	return clock_ns() / 1000000u;
 }
 
+/* As the kernel wants to have it. */
+static inline struct timespec
+clock_at(uint64_t ns)
+{
+	return (struct timespec){ (time_t)(ns / 1000000000u),
+		(long)(ns % 1000000000u) };
+}
+
 #endif

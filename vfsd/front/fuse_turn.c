@@ -5,6 +5,7 @@
 
 #include "fuse_req.h"
 
+#define TURN_NS		(FUSE_TURN_MS * 1000000u)
 #define HELP_MIN	2u
 #define HELP_MAX	64u
 #define STILL_MAX	10u		/* ticks without a request */
@@ -13,14 +14,9 @@
 void
 fuse_turn_init(struct fuse_turn *t)
 {
-	pthread_condattr_t a;
-
 	memset(t, 0, sizeof *t);
 	pthread_mutex_init(&t->lock, NULL);
-	pthread_condattr_init(&a);
-	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-	pthread_cond_init(&t->wake, &a);
-	pthread_condattr_destroy(&a);
+	pthread_cond_init(&t->wake, NULL);
 	atomic_store(&t->help_after, HELP_MIN);
 }
 
@@ -49,7 +45,7 @@ stuck(struct fuse_turn *t)
 	uint64_t since = atomic_load(&t->since);
 
 	return since != 0 &&
-	    clock_ns() - since >= FUSE_TURN_MS * 1000000u;
+	    clock_ns() - since >= TURN_NS;
 }
 
 /* A tick of the clock; called and returns with the lock held. */
@@ -57,15 +53,10 @@ static void
 watch(struct fuse_turn *t)
 {
 	uint64_t runs = atomic_load(&t->runs);
-	struct timespec ts;
+	struct timespec until = clock_at(clock_ns() + TURN_NS);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_nsec += FUSE_TURN_MS * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_nsec -= 1000000000;
-		ts.tv_sec++;
-	}
-	if (pthread_cond_timedwait(&t->wake, &t->lock, &ts) != ETIMEDOUT)
+	if (pthread_cond_clockwait(&t->wake, &t->lock, CLOCK_MONOTONIC,
+	    &until) != ETIMEDOUT)
 		return;
 	if (stuck(t))
 		atomic_store(&t->reader, NULL);

@@ -52,12 +52,9 @@ woken(const struct wire *w)
 static void
 doze(struct wire *w)
 {
-	struct timespec until;
+	struct timespec until = clock_at(clock_ns() +
+	    WIRE_WATCH_MS * 1000000u);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += WIRE_WATCH_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	while (!woken(w) && pthread_cond_clockwait(&w->wake, &w->lock,
 	    CLOCK_MONOTONIC, &until) == 0)
 		;

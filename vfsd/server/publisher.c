@@ -199,8 +199,7 @@ publish(struct publisher *p, struct draft *d, bool late)
 static void
 wait_until(struct publisher *p, uint64_t ns)
 {
-	struct timespec ts = { (time_t)(ns / 1000000000u),
-	    (long)(ns % 1000000000u) };
+	struct timespec ts = clock_at(ns);
 
 	pthread_cond_timedwait(&p->wake, &p->lock, &ts);
 }

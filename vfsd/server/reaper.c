@@ -362,8 +362,7 @@ wait_until(struct reaper *r, uint64_t ns)
 		pthread_cond_wait(&r->wake, &r->lock);
 		return;
 	}
-	ts = (struct timespec){ (time_t)(ns / 1000000000u),
-	    (long)(ns % 1000000000u) };
+	ts = clock_at(ns);
 	pthread_cond_timedwait(&r->wake, &r->lock, &ts);
 }
 
