@@ -28,7 +28,7 @@ done
 if [ -n "$ready" ]; then
 	cat <<END
 $store is mounted at $mnt; Ctrl-C unmounts. In another terminal try:
-  cp -a /usr/include $mnt/ && diff -r /usr/include $mnt/include && ls -li $mnt
+  cp -a /usr/include $mnt/ && diff -r --no-dereference /usr/include $mnt/include && ls -li $mnt
   $bin/vfsctl status $mnt && $bin/vfsctl check $mnt
 END
 fi
