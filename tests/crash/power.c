@@ -251,6 +251,72 @@ crowded(struct life *l, struct worker *w, struct rng *r)
 	return true;
 }
 
+/* A directory without a name, to build a tree in; NULL: none could be made. */
+static struct mobj *
+staging(struct life *l, struct worker *w, struct rng *r)
+{
+	struct step st;
+
+	do
+		if (!step_make(l, r, ACT_OP, VFS_OP_TMPFILE, &st))
+			return NULL;
+	while (VFS_MODE_TYPE(st.q.tmpfile.mode) != VFS_DIR);
+	return one(l, w, &st) ? model_obj(&l->m, st.r.tmpfile.attr.id.n) : NULL;
+}
+
+/* One of the names that are there now. */
+static void
+publish_from(struct life *l, struct rng *r, uint64_t dir, struct step *st)
+{
+	int i, seen = 0;
+
+	st->q.tree_publish.dir.n = dir;
+	for (i = 0; i < l->m.nname; i++)
+		if (l->m.name[i].dir == dir &&
+		    rng_to(r, (uint32_t)++seen) == 0)
+			snprintf(st->name, sizeof(st->name), "%s",
+			    l->m.name[i].name);
+	st->q.tree_publish.name.n = strlen(st->name);
+}
+
+/* A few steps, then a tree is built aside and put in place of whatever is
+ * there, under the knife; what it replaced may be left where it was built. */
+static bool
+built_aside(struct life *l, struct worker *w, struct rng *r)
+{
+	struct mobj *top;
+	struct step st;
+	uint64_t dir;
+	int i, n = 3 + (int)rng_to(r, 4);
+
+	for (i = 0; i < 4; i++) {
+		step_random(l, r, &st);
+		if (!one(l, w, &st))
+			return false;
+	}
+	if ((top = staging(l, w, r)) == NULL)
+		return l->why[0] == '\0';
+	dir = top->id;
+	for (i = 0; i < n; i++) {
+		if (!step_make(l, r, ACT_OP, VFS_OP_CREATE, &st))
+			break;
+		if (rng_to(r, 2))
+			st.q.create.dir.n = dir;
+		step_describe(&st);
+		if (!one(l, w, &st))
+			return false;
+	}
+	for (i = 0; i < 2; i++) {
+		if (!step_make(l, r, ACT_OP, VFS_OP_TREE_PUBLISH, &st))
+			break;
+		publish_from(l, r, dir, &st);
+		step_describe(&st);
+		if (!one(l, w, &st))
+			return false;
+	}
+	return true;
+}
+
 static bool
 workload(struct life *l, struct worker *w, uint64_t seed)
 {
@@ -273,7 +339,8 @@ workload(struct life *l, struct worker *w, uint64_t seed)
 	if (!life_begin(l, &images[rng_to(&r, (uint32_t)nimages)], seed))
 		return false;
 	ok = seed % 2 ? pair(l, w, &r, seed / 2) :
-	    seed % 8 == 4 ? crowded(l, w, &r) : long_one(l, w, &r);
+	    seed % 8 == 4 ? crowded(l, w, &r) :
+	    seed % 8 == 2 ? built_aside(l, w, &r) : long_one(l, w, &r);
 	if (ok && !disk_audit(l->live))
 		ok = life_fail(l, "the rig missed a write");
 	if (!ok)

@@ -345,8 +345,10 @@ life_wind(struct life *l, uint64_t left)
 	struct mobj *o;
 	int i;
 
-	while (!step_make(l, &r, ACT_OP, VFS_OP_TMPFILE, &st))
-		;
+	do {
+		if (!step_make(l, &r, ACT_OP, VFS_OP_TMPFILE, &st))
+			return life_fail(l, "no file can be made");
+	} while (VFS_MODE_TYPE(st.q.tmpfile.mode) != VFS_REG);
 	if (!life_run(l, &st))
 		return false;
 	o = &l->m.obj[l->m.nobj - 1];

@@ -25,6 +25,7 @@ struct mobj {
 	uint64_t id;
 	enum vfs_type type;
 	uint32_t mode, uid, gid, nlink;
+	bool staging;		/* takes names though it has none */
 	struct blob *pub, *draft;	/* draft: NULL if there is none */
 	uint32_t xattr[MODEL_XATTRS];	/* seed of the value; 0: not set */
 };

@@ -14,6 +14,21 @@ born(struct life *l, const struct vfs_attr *a)
 		l->id_max = a->id.n;
 }
 
+/* A directory without a name is one to build a tree in. */
+static void
+apply_tmpfile(struct mobj *o)
+{
+	o->nlink = 0;
+	o->staging = o->type == VFS_DIR;
+}
+
+static void
+count_dirs(struct mobj *parent, int by)
+{
+	if (parent->nlink > 0)
+		parent->nlink += (uint32_t)by;
+}
+
 static void
 apply_rename(struct model *m, const struct step *st)
 {
@@ -31,8 +46,8 @@ apply_rename(struct model *m, const struct step *st)
 		a->id = id2;
 		b->id = id;
 		if (ad != bd) {
-			model_obj(m, q->dir.n)->nlink += bd ? 1u : -1u;
-			model_obj(m, q->dir2.n)->nlink += ad ? 1u : -1u;
+			count_dirs(model_obj(m, q->dir.n), bd ? 1 : -1);
+			count_dirs(model_obj(m, q->dir2.n), ad ? 1 : -1);
 		}
 		return;
 	}
@@ -87,6 +102,8 @@ apply_reap(struct life *l, const struct step *st)
 	}
 	for (k = 0; k < gone; k++)
 		reaped(l, st, lost[k]);
+	if (gone > 0)
+		d->staging = false;	/* nothing comes to it any more */
 	if (gone != st->r.reap.names)
 		life_fail(l, "%s took %u names, says %u", st->text, gone,
 		    st->r.reap.names);
@@ -163,6 +180,7 @@ apply_op(struct life *l, const struct step *st)
 		break;
 	case VFS_OP_TMPFILE:
 		born(l, &st->r.tmpfile.attr);
+		apply_tmpfile(model_obj(m, st->r.tmpfile.attr.id.n));
 		break;
 	case VFS_OP_LINK:
 		model_link(m, st->q.link.dir.n, st->name, st->q.link.target.n);

@@ -22,10 +22,18 @@ pick_obj(struct life *l, struct rng *r, enum vfs_type type, bool named)
 	return n > 0 ? v[rng_to(r, (uint32_t)n)] : NULL;
 }
 
+/* One that takes names. */
 static uint64_t
 pick_dir(struct life *l, struct rng *r)
 {
-	return pick_obj(l, r, VFS_DIR, true)->id;
+	struct mobj *v[MODEL_OBJS];
+	int i, n = 0;
+
+	for (i = 0; i < l->m.nobj; i++)
+		if (l->m.obj[i].staging || (l->m.obj[i].type == VFS_DIR &&
+		    l->m.obj[i].nlink > 0))
+			v[n++] = &l->m.obj[i];
+	return v[rng_to(r, (uint32_t)n)]->id;
 }
 
 static struct mname *
@@ -111,7 +119,8 @@ make_tmpfile(struct life *l, struct rng *r, struct step *st)
 	if (l->m.nobj > MODEL_OBJS - 4)
 		return false;
 	st->q.tmpfile.dir.n = pick_dir(l, r);
-	st->q.tmpfile.mode = VFS_TYPE_MODE(VFS_REG) | 0600;
+	st->q.tmpfile.mode = rng_to(r, 3) ? VFS_TYPE_MODE(VFS_REG) | 0600 :
+	    VFS_TYPE_MODE(VFS_DIR) | 0755;
 	return true;
 }
 
@@ -356,10 +365,16 @@ make_tree_publish(struct life *l, struct rng *r, struct step *st)
 	    VFS_RENAME_EXCHANGE, VFS_TREE_REPLACE, VFS_TREE_REPLACE,
 	    VFS_TREE_REPLACE };
 	struct vfs_tree_publish *q = &st->q.tree_publish;
+	struct mname *n;
 
 	if (!make_rename(l, r, st))	/* the same fields */
 		return false;
 	q->flags = flags[rng_to(r, 6)];
+	if (q->flags == VFS_RENAME_EXCHANGE) {
+		n = pick_name(l, r);
+		q->dir2.n = n->dir;
+		q->name2 = put_name(st->name2, n->name);
+	}
 	return true;
 }
 
