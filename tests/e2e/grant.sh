@@ -10,6 +10,10 @@ json() {
 d=json.load(sys.stdin)
 print($1)"
 }
+go_on() {	# who waits; it may be gone
+	timeout 20 sh -c 'echo >"$1"' - "$work/go"
+	wait "$1"
+}
 as() {		# TOKEN WHAT ARG...
 	python3 "$here/grant.py" "$store/sock" "$@" 2>>"$work/py.log"
 }
@@ -82,14 +86,13 @@ for ((i = 0; i < 500; i++)); do
 	sleep 0.01
 done
 check "revoke" "$vfsctl" sessions --revoke "$number" "$mnt"
-echo >"$work/go"
-wait "$client"
+go_on "$client"
 is "revoked__at_once" "$(tail -n 1 "$work/waits")" REVOKED
 is "revoked__for_good" "$(as "$tok" walk src)" ACCESS
 check "revoke__twice__fails" not "$vfsctl" sessions --revoke "$number" "$mnt"
 
 # --- its time is over, while somebody is at work
-tok=$("$vfsctl" grant --root /proj --ttl 2s "$mnt")
+tok=$("$vfsctl" grant --root /proj --ttl 5s "$mnt")
 : >"$work/waits"
 as "$tok" wait "$work/go" "$inside" >"$work/waits" &
 client=$!
@@ -101,8 +104,7 @@ for ((i = 0; i < 500; i++)); do
 	[ "$(as "$tok" walk src)" = "$(stat -c %i "$mnt/proj/src")" ] || break
 	sleep 0.1
 done
-echo >"$work/go"
-wait "$client"
+go_on "$client"
 is "expired__ends_at_once" "$(tail -n 1 "$work/waits")" EXPIRED
 is "expired__is_nobodys" "$(as "$tok" walk src | tr '\n' ' ' |
     sed 's/EXPIRED/ACCESS/')" "ACCESS "
