@@ -1,8 +1,10 @@
 #!/bin/bash
 # Build, run every suite, and close with one line over all of them.
 # A suite is a program that prints TAP (ok, not ok, # SKIP); a suite that
-# ends badly without saying so counts as one failure.
+# ends badly without saying so counts as one failure, and so does one that
+# has not ended after SUITE_SECONDS.
 cd "$(dirname "$0")/.." || exit 1
+limit=${SUITE_SECONDS:-900}
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
 passed=0 failed=0 skipped=0
@@ -11,8 +13,11 @@ suite() {	# NAME COMMAND...
 	local name=$1 log=$out/log rc n
 	shift
 	SECONDS=0
-	CMOCKA_MESSAGE_OUTPUT=TAP "$@" >"$log" 2>&1 </dev/null
+	CMOCKA_MESSAGE_OUTPUT=TAP timeout --foreground -k 10 "$limit" "$@" \
+	    >"$log" 2>&1 </dev/null
 	rc=$?
+	[ $rc -ne 0 ] && [ $SECONDS -ge "$limit" ] &&
+	    echo "not ok - ended after $limit s" >>"$log"
 	local ok bad skip
 	# cmocka 1.1.5 says "not ok" of what it skips.
 	sed -i -E 's/^not (ok .*# *(SKIP|skip))/\1/' "$log"
