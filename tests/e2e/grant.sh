@@ -10,12 +10,22 @@ json() {
 d=json.load(sys.stdin)
 print($1)"
 }
-go_on() {	# who waits; it may be gone
-	timeout 20 sh -c 'echo >"$1"' - "$work/go"
-	wait "$1"
-}
 as() {		# TOKEN WHAT ARG...
 	python3 "$here/grant.py" "$store/sock" "$@" 2>>"$work/py.log"
+}
+
+begin() {	# a client of $tok, until it is there and waits
+	: >"$work/waits"
+	as "$tok" wait "$work/go" "$inside" >"$work/waits" &
+	client=$!
+	for ((i = 0; i < 500; i++)); do
+		[ -s "$work/waits" ] && break
+		sleep 0.01
+	done
+}
+go_on() {	# it asks once more, and ends; it may be gone
+	timeout 20 sh -c 'echo >"$1"' - "$work/go"
+	wait "$client"
 }
 
 for c in grant sessions; do
@@ -79,32 +89,21 @@ is "audit__a_wrong_token" "$("$vfsctl" sessions --audit --json "$mnt" |
 number=$("$vfsctl" sessions --json "$mnt" |
     json '[t["number"] for t in d if t["label"] == "ci"][0]')
 mkfifo "$work/go"
-as "$tok" wait "$work/go" "$inside" >"$work/waits" &
-client=$!
-for ((i = 0; i < 500; i++)); do
-	[ -s "$work/waits" ] && break
-	sleep 0.01
-done
+begin
 check "revoke" "$vfsctl" sessions --revoke "$number" "$mnt"
-go_on "$client"
+go_on
 is "revoked__at_once" "$(tail -n 1 "$work/waits")" REVOKED
 is "revoked__for_good" "$(as "$tok" walk src)" ACCESS
 check "revoke__twice__fails" not "$vfsctl" sessions --revoke "$number" "$mnt"
 
 # --- its time is over, while somebody is at work
 tok=$("$vfsctl" grant --root /proj --ttl 5s "$mnt")
-: >"$work/waits"
-as "$tok" wait "$work/go" "$inside" >"$work/waits" &
-client=$!
-for ((i = 0; i < 500; i++)); do
-	[ -s "$work/waits" ] && break
-	sleep 0.01
-done
+begin
 for ((i = 0; i < 500; i++)); do
 	[ "$(as "$tok" walk src)" = "$(stat -c %i "$mnt/proj/src")" ] || break
 	sleep 0.1
 done
-go_on "$client"
+go_on
 is "expired__ends_at_once" "$(tail -n 1 "$work/waits")" EXPIRED
 is "expired__is_nobodys" "$(as "$tok" walk src | tr '\n' ' ' |
     sed 's/EXPIRED/ACCESS/')" "ACCESS "
