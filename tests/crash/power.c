@@ -251,17 +251,17 @@ crowded(struct life *l, struct worker *w, struct rng *r)
 	return true;
 }
 
-/* A directory without a name, to build a tree in; NULL: none could be made. */
-static struct mobj *
+/* A directory without a name, to build a tree in; 0: none could be made. */
+static uint64_t
 staging(struct life *l, struct worker *w, struct rng *r)
 {
 	struct step st;
 
-	do
-		if (!step_make(l, r, ACT_OP, VFS_OP_TMPFILE, &st))
-			return NULL;
-	while (VFS_MODE_TYPE(st.q.tmpfile.mode) != VFS_DIR);
-	return one(l, w, &st) ? model_obj(&l->m, st.r.tmpfile.attr.id.n) : NULL;
+	if (!step_make(l, r, ACT_OP, VFS_OP_TMPFILE, &st))
+		return 0;
+	st.q.tmpfile.mode = VFS_TYPE_MODE(VFS_DIR) | 0755;
+	step_describe(&st);
+	return one(l, w, &st) ? st.r.tmpfile.attr.id.n : 0;
 }
 
 /* One of the names that are there now. */
@@ -284,7 +284,6 @@ publish_from(struct life *l, struct rng *r, uint64_t dir, struct step *st)
 static bool
 built_aside(struct life *l, struct worker *w, struct rng *r)
 {
-	struct mobj *top;
 	struct step st;
 	uint64_t dir;
 	int i, n = 3 + (int)rng_to(r, 4);
@@ -294,9 +293,8 @@ built_aside(struct life *l, struct worker *w, struct rng *r)
 		if (!one(l, w, &st))
 			return false;
 	}
-	if ((top = staging(l, w, r)) == NULL)
+	if ((dir = staging(l, w, r)) == 0)
 		return l->why[0] == '\0';
-	dir = top->id;
 	for (i = 0; i < n; i++) {
 		if (!step_make(l, r, ACT_OP, VFS_OP_CREATE, &st))
 			break;

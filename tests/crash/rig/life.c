@@ -345,10 +345,9 @@ life_wind(struct life *l, uint64_t left)
 	struct mobj *o;
 	int i;
 
-	do {
-		if (!step_make(l, &r, ACT_OP, VFS_OP_TMPFILE, &st))
-			return life_fail(l, "no file can be made");
-	} while (VFS_MODE_TYPE(st.q.tmpfile.mode) != VFS_REG);
+	if (!step_make(l, &r, ACT_OP, VFS_OP_TMPFILE, &st))
+		return life_fail(l, "no file can be made");
+	st.q.tmpfile.mode = VFS_TYPE_MODE(VFS_REG) | 0600;
 	if (!life_run(l, &st))
 		return false;
 	o = &l->m.obj[l->m.nobj - 1];

@@ -73,6 +73,10 @@ step_describe(struct step *st)
 		snprintf(t, n, "create %llu/%s %o", U(s->q.create.dir.n),
 		    s->name, s->q.create.mode);
 		break;
+	case VFS_OP_TMPFILE:
+		snprintf(t, n, "tmpfile %llu %o", U(s->q.tmpfile.dir.n),
+		    s->q.tmpfile.mode);
+		break;
 	case VFS_OP_RENAME:
 		snprintf(t, n, "rename %llu/%s %llu/%s flags %u",
 		    U(s->q.rename.dir.n), s->name, U(s->q.rename.dir2.n),

@@ -92,6 +92,7 @@ apply_reap(struct life *l, const struct step *st)
 			life_fail(l, "%s took of what has a name", st->text);
 		return;
 	}
+	d->staging = false;		/* nothing comes to it any more */
 	for (i = l->m.nname - 1; i >= 0; i--) {
 		struct mname n = l->m.name[i];
 
@@ -102,8 +103,6 @@ apply_reap(struct life *l, const struct step *st)
 	}
 	for (k = 0; k < gone; k++)
 		reaped(l, st, lost[k]);
-	if (gone > 0)
-		d->staging = false;	/* nothing comes to it any more */
 	if (gone != st->r.reap.names)
 		life_fail(l, "%s took %u names, says %u", st->text, gone,
 		    st->r.reap.names);

@@ -9,6 +9,7 @@ static struct vfs_id held[MODEL_OBJS];	/* lent to REAP */
 
 /* --- choosing ------------------------------------------------------- */
 
+/* named: a directory without a name that takes some is as good. */
 static struct mobj *
 pick_obj(struct life *l, struct rng *r, enum vfs_type type, bool named)
 {
@@ -17,23 +18,15 @@ pick_obj(struct life *l, struct rng *r, enum vfs_type type, bool named)
 
 	for (i = 0; i < l->m.nobj; i++)
 		if ((type == 0 || l->m.obj[i].type == type) &&
-		    (!named || l->m.obj[i].nlink > 0))
+		    (!named || l->m.obj[i].nlink > 0 || l->m.obj[i].staging))
 			v[n++] = &l->m.obj[i];
 	return n > 0 ? v[rng_to(r, (uint32_t)n)] : NULL;
 }
 
-/* One that takes names. */
 static uint64_t
 pick_dir(struct life *l, struct rng *r)
 {
-	struct mobj *v[MODEL_OBJS];
-	int i, n = 0;
-
-	for (i = 0; i < l->m.nobj; i++)
-		if (l->m.obj[i].staging || (l->m.obj[i].type == VFS_DIR &&
-		    l->m.obj[i].nlink > 0))
-			v[n++] = &l->m.obj[i];
-	return v[rng_to(r, (uint32_t)n)]->id;
+	return pick_obj(l, r, VFS_DIR, true)->id;
 }
 
 static struct mname *
@@ -152,6 +145,14 @@ make_unlink(struct life *l, struct rng *r, struct step *st)
 	return true;
 }
 
+/* Where a name is already. */
+static void
+aim_at(struct step *st, const struct mname *n)
+{
+	st->q.rename.dir2.n = n->dir;
+	st->q.rename.name2 = put_name(st->name2, n->name);
+}
+
 static bool
 make_rename(struct life *l, struct rng *r, struct step *st)
 {
@@ -172,8 +173,7 @@ make_rename(struct life *l, struct rng *r, struct step *st)
 		q->flags = VFS_RENAME_EXCHANGE;
 		/* FALLTHROUGH */
 	case 2:
-		q->dir2.n = n2->dir;
-		q->name2 = put_name(st->name2, n2->name);
+		aim_at(st, n2);
 		break;
 	default:
 		break;
@@ -365,16 +365,12 @@ make_tree_publish(struct life *l, struct rng *r, struct step *st)
 	    VFS_RENAME_EXCHANGE, VFS_TREE_REPLACE, VFS_TREE_REPLACE,
 	    VFS_TREE_REPLACE };
 	struct vfs_tree_publish *q = &st->q.tree_publish;
-	struct mname *n;
 
 	if (!make_rename(l, r, st))	/* the same fields */
 		return false;
 	q->flags = flags[rng_to(r, 6)];
-	if (q->flags == VFS_RENAME_EXCHANGE) {
-		n = pick_name(l, r);
-		q->dir2.n = n->dir;
-		q->name2 = put_name(st->name2, n->name);
-	}
+	if (q->flags == VFS_RENAME_EXCHANGE)
+		aim_at(st, pick_name(l, r));
 	return true;
 }
 
