@@ -328,6 +328,9 @@ visible_main(int argc, char **argv)
 	if (strcmp(argv[1], "trees") == 0 && argc > 5)
 		rc = visible_trees(&b, (unsigned)atoi(argv[4]),
 		    (unsigned)atoi(argv[5]));
+	if (strcmp(argv[1], "first") == 0 && argc > 5)
+		rc = visible_first(&b, (unsigned)atoi(argv[4]),
+		    (unsigned)atoi(argv[5]));
 	if (strcmp(argv[1], "own") == 0 && argc > 6)
 		rc = visible_own(&b, (unsigned)atoi(argv[4]),
 		    (unsigned)atoi(argv[5]), argv[6]);

@@ -33,6 +33,7 @@ int visible_rules(struct both *b);
 int visible_trees(struct both *b, unsigned ms, unsigned threads);
 int visible_own(struct both *b, unsigned ms, unsigned threads,
     const char *how);
+int visible_first(struct both *b, unsigned ms, unsigned threads);
 int visible_open(struct both *b, unsigned ms);
 
 #endif

@@ -62,6 +62,9 @@ for how in link chmod; do
 	    own "$store" "$mnt" $((ms / 4)) 4 $how
 done
 
+run "the first looks at what was changed, all at once" 60 \
+    first "$store" "$mnt" $((ms / 2)) 4
+
 run "directories that are exchanged whole" 60 \
     trees "$store" "$mnt" $((ms / 2)) 4
 

@@ -10,7 +10,9 @@ need make
 said() {
 	sed -n "s/^$1 \([0-9]*\)$/\1/p" "$log" | tail -n 1
 }
-for plant in NO_MARK NO_TELL TELL_AFTER KEEP_PAGES; do
+for plant in NO_MARK NO_TELL TELL_AFTER KEEP_PAGES NO_WARY; do
+	readers="readers 1500"
+	[ $plant = NO_WARY ] && readers="first 8000"
 	name=PLANT_VISIBLE_$plant
 	dir=$build/plants/$name
 	at_end "rm -rf '$here/../../$dir'"
@@ -18,7 +20,8 @@ for plant in NO_MARK NO_TELL TELL_AFTER KEEP_PAGES; do
 	    continue
 	vfsd=$here/../../$dir/vfsd
 	mount_store || { check "mount" false; continue; }
-	timeout 60 "$probe" visible readers "$store" "$mnt" 1500 4 >"$log" 2>&1
+	timeout 60 "$probe" visible ${readers% *} "$store" "$mnt" \
+	    ${readers#* } 4 >"$log" 2>&1
 	wrong=$(said wrong)
 	check "$name is seen" [ "${wrong:-0}" -gt 0 ]
 	echo "# ${wrong:-?} observations were wrong"

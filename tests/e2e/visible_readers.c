@@ -25,6 +25,7 @@
 #define BASE	1000000000		/* mtime of generation 0 */
 #define TEXT	64u
 #define STALL_NS	10000000u
+#define WARY_US		150000u
 
 enum { STAT_SWAPPED, STAT_CHANGED, FSTAT, LIST, READ_SWAPPED, READ_CHANGED,
     READ_OPEN, ABSENT, KINDS };
@@ -383,8 +384,11 @@ untouched(struct run *r)
 	unsigned i;
 
 	pthread_rwlock_wrlock(&r->pause);
-	settled(r);			/* the first answers are not kept */
-	fstat(r->b->dfd, &st);		/* the directory itself has changed */
+	/* The directory itself has changed, and who had the first answers,
+	 * which are not kept, does not ask again. */
+	fstat(r->b->dfd, &st);
+	usleep(WARY_US);
+	fstat(r->b->dfd, &st);
 	faccessat(r->b->dfd, "u0", F_OK, 0);
 	before = settled(r);
 	for (i = 0; i < 10 * STILL; i++) {

@@ -2,6 +2,8 @@
  * Commits that the kernel is told of, without a kernel: an ear that notes
  * what it is told, in which order, and what the state was then.
  */
+#include <unistd.h>
+
 #include "../../vfsd/server/visible.h"
 #include "../tx_rig.h"
 #include "../cm.h"
@@ -401,23 +403,69 @@ static void
 visible__first_answers_after_a_commit__are_not_kept(void **state)
 {
 	struct ear *e = *state;
-	struct vfs_id f = file(e, "f"), g = file(e, "g"), h = file(e, "h");
+	struct vfs_id f = file(e, "f"), g = file(e, "g");
 	struct visible_ear ear = { .object = on_object, .name = on_name,
 		.arg = e, .wary_ns = UINT32_MAX };
+	unsigned i;
+
+	visible_listen(e->v, &ear);
+	server_kernel_hold(e->r->s, f, 1);
+	for (i = 0; i < 2; i++) {	/* each commit, anew */
+		assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
+		assert_int_equal(do_chmod(e->r, 0, g, 0600), 0);
+		assert_true(visible_keeps(e->v, g));	/* nobody has it */
+		assert_true(visible_keeps_pages(e->v, f));
+		assert_false(visible_keeps_answer(e->v, f, 7));
+		assert_false(visible_keeps_answer(e->v, f, 8));
+		assert_false(visible_keeps_answer(e->v, f, 8));
+		assert_false(visible_keeps_answer(e->v, f, 8));
+		assert_false(visible_keeps_answer(e->v, f, 7));
+		assert_false(visible_keeps(e->v, f));
+		assert_true(visible_keeps_answer(e->v, f, 7));
+		assert_true(visible_keeps_answer(e->v, f, 8));
+		assert_true(visible_keeps(e->v, f));
+	}
+}
+
+static void
+visible__first_answer__is_waited_for_and_then_a_while(void **state)
+{
+	struct ear *e = *state;
+	struct vfs_id f = file(e, "f");
+	struct visible_ear ear = { .object = on_object, .name = on_name,
+		.arg = e, .wary_ns = 1000000 };
 
 	visible_listen(e->v, &ear);
 	server_kernel_hold(e->r->s, f, 1);
 	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
-	assert_int_equal(do_chmod(e->r, 0, g, 0600), 0);
+	usleep(3000);
 	assert_false(visible_keeps(e->v, f));
-	assert_true(visible_keeps_pages(e->v, f));
-	assert_true(visible_keeps(e->v, g));	/* nobody had it */
-	ear.wary_ns = 1;
-	server_kernel_hold(e->r->s, h, 1);
+	assert_false(visible_keeps_answer(e->v, f, 0));
+	usleep(3000);
+	assert_true(visible_keeps_answer(e->v, f, 0));
+}
+
+/* With more objects than there are places, time must do. */
+static void
+visible__first_answers_about_many__are_not_kept(void **state)
+{
+	struct ear *e = *state;
+	struct visible_ear ear = { .object = on_object, .name = on_name,
+		.arg = e, .wary_ns = UINT64_MAX / 4 };
+	struct vfs_id id[1200];
+	unsigned i, n = sizeof id / sizeof id[0];
+	char name[16];
+
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "f%u", i);
+		id[i] = file(e, name);
+		server_kernel_hold(e->r->s, id[i], 1);
+	}
 	visible_listen(e->v, &ear);
-	assert_int_equal(do_chmod(e->r, 0, h, 0600), 0);
-	while (!visible_keeps(e->v, h))
-		;
+	for (i = 0; i < n; i++)
+		assert_int_equal(do_chmod(e->r, 0, id[i], 0600), 0);
+	for (i = 0; i < n; i++)
+		assert_false(visible_keeps_answer(e->v, id[i], 7));
 }
 
 static void
@@ -506,6 +554,8 @@ main(void)
 		TEST(visible__object_on_its_way_out__is_waited_for_no_longer),
 		TEST(visible__touches_more_the_second_time__that_is_told_too),
 		TEST(visible__first_answers_after_a_commit__are_not_kept),
+		TEST(visible__first_answer__is_waited_for_and_then_a_while),
+		TEST(visible__first_answers_about_many__are_not_kept),
 		TEST(visible__few_names__told_once_more_when_it_is_done),
 		TEST(visible__more_than_is_marked_one_by_one__all_is_marked),
 		TEST(visible__nobody_listens__nothing_is_asked_of_it),

@@ -13,7 +13,7 @@ static int
 reply_attr(struct freq *q, const struct vfs_attr *a)
 {
 	struct fuse_attr_out r = {
-		.attr_valid = freq_keeps(q, a->id) ? FUSE_FOREVER : 0
+		.attr_valid = freq_keeps_answer(q, a->id) ? FUSE_FOREVER : 0
 	};
 
 	fuse_attr_fill(&r.attr, a);
@@ -51,7 +51,7 @@ fuse_do_statx(struct freq *q)
 	freq_watch(q);
 	if ((err = freq_dispatch(q, VFS_OP_STAT, &sq, &r)) < 0)
 		return err;
-	if (freq_keeps(q, a->id))
+	if (freq_keeps_answer(q, a->id))
 		out.attr_valid = FUSE_FOREVER;
 	out.stat = (struct fuse_statx){
 		.mask = STATX_BASIC_STATS | STATX_BTIME,

@@ -30,7 +30,7 @@
 #include "fuse_tell.h"
 
 #define NAMES_AFTER	64u
-#define WARY_NS		1000000u	/* some answers are taken in then */
+#define WARY_NS		100000000u	/* an answer is taken in by then */
 #define SET_FRESH_NS	10000000000ull	/* after that a reply was taken in */
 
 /* --- to the kernel ---------------------------------------------------------- */
@@ -286,6 +286,13 @@ bool
 freq_keeps(const struct freq *q, struct vfs_id id)
 {
 	return q->watched && visible_keeps(q->f->visible, id);
+}
+
+bool
+freq_keeps_answer(const struct freq *q, struct vfs_id id)
+{
+	return q->watched && visible_keeps_answer(q->f->visible, id,
+	    q->h->pid);
 }
 
 bool

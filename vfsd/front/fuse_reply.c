@@ -151,7 +151,7 @@ freq_entry_fill(const struct freq *q, struct vfs_slice name,
 	fuse_entry_fill(out, a);
 	if (!freq_keeps_name(q, name))
 		out->entry_valid = 0;
-	if (!freq_keeps(q, a->id))
+	if (!freq_keeps_answer(q, a->id))
 		out->attr_valid = 0;
 }
 

@@ -140,6 +140,8 @@ void freq_done(struct freq_later *l, int os);
  */
 void freq_watch(struct freq *q);
 bool freq_keeps(const struct freq *q, struct vfs_id id);
+/* Of the attributes that q is answered with. */
+bool freq_keeps_answer(const struct freq *q, struct vfs_id id);
 bool freq_keeps_pages(const struct freq *q, struct vfs_id id);
 bool freq_keeps_name(const struct freq *q, struct vfs_slice name);
 void fuse_hold(struct fuse_front *f, struct vfs_id id, uint64_t n);

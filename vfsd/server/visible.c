@@ -483,9 +483,9 @@ unmark(struct visible_commit *c)
 	size_t i, n = 0;
 
 	for (i = 0; i < c->marked; i++) {
-		if (c->tried && c->tries > 0 && !(c->things[i].is & IS_NAME) &&
+		if (c->tried && !(c->things[i].is & IS_NAME) &&
 		    visible_holds(c->v, c->things[i].id))
-			visible_wary(c->v, c->things[i].hash);
+			wary_set(c->v, c->things[i].hash);
 		if (c->things[i].mark == 0)
 			continue;
 		some[n++] = c->things[i].mark;

@@ -60,8 +60,9 @@ struct visible_ear {
 	 * more when it is done: what has been looked up since the first time
 	 * goes, too. */
 	size_t names_after;
-	/* For so long after a commit no answer about an object that it was
-	 * told of is kept. */
+	/* The first answers about an object after a commit are not kept:
+	 * until a thread that has had some asks again, or for so long since
+	 * the first of them.  0: they are. */
 	uint64_t wary_ns;
 };
 
@@ -75,8 +76,11 @@ void visible_listen(struct visible *v, const struct visible_ear *ear);
 void visible_enter(struct visible *v, unsigned thread);
 void visible_leave(struct visible *v, unsigned thread);
 /* May it?  Within, after server_kernel_hold of what the reply hands
- * over. */
+ * over.  The second is asked once for each answer that gives a thread of the
+ * kernel's the attributes of id; 0: nobody knows which thread. */
 bool visible_keeps(struct visible *v, struct vfs_id id);
+bool visible_keeps_answer(struct visible *v, struct vfs_id id,
+    uint32_t thread);
 bool visible_keeps_pages(struct visible *v, struct vfs_id id);
 bool visible_keeps_name(struct visible *v, struct vfs_id dir,
     struct vfs_slice name);

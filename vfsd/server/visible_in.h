@@ -1,5 +1,5 @@
 /*
- * visible_in.h - what visible.c and visible_marks.c share
+ * visible_in.h - what visible.c, visible_marks.c and visible_wary.c share
  */
 #ifndef VFSD_VISIBLE_IN_H
 #define VFSD_VISIBLE_IN_H
@@ -20,6 +20,14 @@ struct old_mark {
 	uint64_t hash, until;
 };
 
+/* An object of which no answer is kept yet. */
+struct wary {
+	_Atomic uint64_t mark;		/* its hash; 0: free */
+	uint64_t until;
+	uint32_t thread;		/* that was answered first */
+	uint32_t answers;		/* it has had */
+};
+
 struct visible {
 	struct holders *holders;	/* the server's: what the kernel has */
 	struct holders *marks;		/* hash -> commits, and old ones */
@@ -32,8 +40,8 @@ struct visible {
 	pthread_mutex_t lock;		/* the ring of old marks; moved */
 	struct old_mark *old;
 	size_t old_at, old_n, old_cap;	/* cap: a power of two, or 0 */
-	_Atomic uint64_t wary[VISIBLE_WARY];	/* until when nothing is kept,
-					 * by hash of the object */
+	pthread_mutex_t wary_lock;	/* wary; marks are read without */
+	struct wary wary[VISIBLE_WARY];	/* by hash */
 	_Atomic uint64_t wary_ns;	/* of ear */
 	_Atomic bool listening;
 	_Atomic unsigned deaf;		/* commits that found it false */
@@ -56,8 +64,8 @@ int marks_add(struct visible *v, uint64_t hash);
 /* They linger until requests that are under way have ended. */
 void marks_retire(struct visible *v, const uint64_t *hash, size_t n);
 
-/* At the end of a commit that has told of the object. */
-void visible_wary(struct visible *v, uint64_t mark);
+/* At the end of a commit that has changed the object. */
+void wary_set(struct visible *v, uint64_t mark);
 bool visible_holds(struct visible *v, struct vfs_id id);
 
 #endif

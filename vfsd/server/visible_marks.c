@@ -56,6 +56,7 @@ visible_new(struct holders *h, struct visible **out)
 	if (v == NULL)
 		return -VFS_NOMEM;
 	pthread_mutex_init(&v->lock, NULL);
+	pthread_mutex_init(&v->wary_lock, NULL);
 	/* Commits come without end; who listens anew is let in. */
 	pthread_rwlockattr_init(&fair);
 	pthread_rwlockattr_setkind_np(&fair,
@@ -81,6 +82,7 @@ visible_free(struct visible *v)
 	holders_free(v->marks);
 	free(v->old);
 	pthread_mutex_destroy(&v->lock);
+	pthread_mutex_destroy(&v->wary_lock);
 	pthread_rwlock_destroy(&v->ear_lock);
 	free(v);
 }
@@ -246,32 +248,6 @@ visible_keeps_pages(struct visible *v, struct vfs_id id)
 {
 	return !any_marks(v) ||
 	    (!marked(v, mark_object(id)) && !marked(v, MARK_ALL));
-}
-
-/* --- answers that are not kept though nothing is marked --------------------- */
-
-static _Atomic uint64_t *
-wary_of(struct visible *v, uint64_t mark)
-{
-	return &v->wary[mark >> 32 & (VISIBLE_WARY - 1)];
-}
-
-void
-visible_wary(struct visible *v, uint64_t mark)
-{
-	uint64_t ns = atomic_load(&v->wary_ns);
-
-	if (ns > 0)
-		atomic_store(wary_of(v, mark), clock_ns() + ns);
-}
-
-bool
-visible_keeps(struct visible *v, struct vfs_id id)
-{
-	uint64_t until = atomic_load(wary_of(v, mark_object(id)));
-
-	return (until == 0 || until <= clock_ns()) &&
-	    visible_keeps_pages(v, id);
 }
 
 bool
