@@ -12,20 +12,10 @@
 
 /* --- later --------------------------------------------------------------- */
 
-struct later_copy {
-	struct later_copy *next;
-	uint8_t b[];
-};
-
 void
 later_free(struct later *l)
 {
-	struct later_copy *c;
-
-	while ((c = l->copies) != NULL) {
-		l->copies = c->next;
-		free(c);
-	}
+	arena_free(&l->copies);
 	free(l->ops);
 	*l = (struct later){ 0 };
 }
@@ -109,27 +99,49 @@ add(struct server *s, struct tx *t, const struct req_env *env,
 	return 0;
 }
 
-/* *copy, which ops borrow from, is NULL when it is kept. */
+/* 1: they cannot wait. */
 static int
-add_to(struct server *s, struct tx *t, const struct req_env *env,
-    const struct packed *ops, const struct vfs_tx_add *q,
-    struct later_copy **copy, struct tx_verdict *v)
+keep(struct server *s, struct tx *t, const struct vfs_tx_add *q,
+    const struct tx_gate *gate, struct tx_verdict *v)
 {
+	size_t room = (q->ops.n + 7) & ~(size_t)7;
 	struct later *l = &t->later;
+	struct vfs_slice list = q->ops;
+	struct packed *ops;
 	int err;
 
-	if (*copy == NULL || !can_wait(s, t, ops, q->nops, q->ops.n)) {
-		if ((err = later_run(s, t, env, &v->op_index)) < 0)
-			return err;
-		return add(s, t, env, ops, q->nops, v);
-	}
-	if ((err = later_append(l, ops, q->nops)) < 0)
+	if ((err = arena_reserve(&l->copies, room)) < 0)
 		return err;
-	(*copy)->next = l->copies;
-	l->copies = *copy;
-	l->bytes += q->ops.n;
-	*copy = NULL;
-	return 0;
+	if (list.n > 0)
+		list.p = memcpy(l->copies.at, list.p, list.n);
+	err = packed_decode(list, q->nops, gate, &ops, &v->op_index);
+	if (err < 0)
+		return err;
+	err = can_wait(s, t, ops, q->nops, list.n) ?
+	    later_append(l, ops, q->nops) : 1;
+	if (err == 0) {
+		(void)arena_alloc(&l->copies, room);
+		l->bytes += list.n;
+	}
+	free(ops);
+	return err;
+}
+
+static int
+run_now(struct server *s, struct tx *t, const struct req_env *env,
+    const struct vfs_tx_add *q, const struct tx_gate *gate,
+    struct tx_verdict *v)
+{
+	struct packed *ops;
+	int err;
+
+	err = packed_decode(q->ops, q->nops, gate, &ops, &v->op_index);
+	if (err < 0)
+		return err;
+	if ((err = later_run(s, t, env, &v->op_index)) == 0)
+		err = add(s, t, env, ops, q->nops, v);
+	free(ops);
+	return err;
 }
 
 int
@@ -138,31 +150,22 @@ tx_add(struct server *s, const struct req_env *env, uint64_t owner,
     uint32_t *first, struct tx_verdict *v)
 {
 	struct tx_ref ref = { q->tx, owner };
-	struct later_copy *copy = NULL;
-	struct vfs_slice list = q->ops;
-	struct packed *ops = NULL;
 	struct tx *t;
 	int err;
 
 	verdict_clear(v);
 	if ((q->flags & ~VFS_TX_LATER) != 0)
 		return -VFS_INVAL;
-	if ((q->flags & VFS_TX_LATER) != 0 && list.n > 0) {
-		if ((copy = malloc(sizeof *copy + list.n)) == NULL)
-			return -VFS_NOMEM;
-		memcpy(copy->b, list.p, list.n);
-		list.p = copy->b;
-	}
-	err = packed_decode(list, q->nops, gate, &ops, &v->op_index);
-	if (err == 0 && (err = tx_get(s, ref, &t)) == 0) {
+	if ((err = tx_get(s, ref, &t)) < 0)
+		return err;
+	*first = (uint32_t)(t->items.n + t->later.n);
+	err = (q->flags & VFS_TX_LATER) != 0 ? keep(s, t, q, gate, v) : 1;
+	if (err > 0)
+		err = run_now(s, t, env, q, gate, v);
+	if (err == 0)
 		v->op_index = 0;
-		*first = (uint32_t)(t->items.n + t->later.n);
-		err = add_to(s, t, env, ops, q, &copy, v);
-		if (err == -VFS_EXPIRED)
-			t->dead = err;
-		tx_put(s, t);
-	}
-	free(ops);
-	free(copy);
+	if (err == -VFS_EXPIRED)
+		t->dead = err;
+	tx_put(s, t);
 	return err;
 }

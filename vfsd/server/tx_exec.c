@@ -164,7 +164,6 @@ exec_rows(const struct exec *x, struct tx_verdict *v)
 		it = items_add(&l);
 		it->op = x->ops[i].op;
 		it->q = &x->ops[i].q;
-		it->env = *x->env;
 	}
 	err = commit_run(x->s, &c, v);
 	items_cut(x->s, &l, 0, err == 0);

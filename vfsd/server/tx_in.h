@@ -18,6 +18,7 @@
 
 #include "../core/record.h"
 #include "dispatch_in.h"
+#include "../engine/arena.h"
 #include "../engine/engine.h"
 #include "tx.h"
 
@@ -68,7 +69,8 @@ struct item {
 	size_t nbody;
 	size_t data_n;			/* a WRITE whose bytes are planned */
 	struct plan *plan;
-	struct req_env env;		/* its groups are the commit's */
+	struct req_env *env;		/* whose it was then, but for groups;
+					 * NULL: the commit's */
 	size_t ids_at, nids;		/* what it was given */
 	struct vfs_id id;		/* its result, from the last run */
 };
@@ -128,7 +130,7 @@ struct packed {
 struct later {
 	struct packed *ops;
 	size_t n, cap;
-	struct later_copy *copies;
+	struct arena copies;
 	size_t bytes;			/* of copies */
 };
 void later_free(struct later *l);

@@ -37,7 +37,7 @@ run_again(struct tx *t, struct txn *p)
 	private_reset(t->priv);
 	for (i = 0; err == 0 && i < t->items.n; i++) {
 		struct item *it = &t->items.v[i];
-		struct req_env env = it->env;
+		struct req_env env = *it->env;
 
 		env.groups = was->groups;
 		env.ngroups = was->ngroups;
@@ -121,6 +121,18 @@ too_large(struct server *s, const struct tx *t)
 	    -VFS_TX_LIMIT : 0;
 }
 
+/* Without all that is its caller's. */
+static int
+env_keep(struct item *it, const struct req_env *env)
+{
+	if ((it->env = malloc(sizeof *env)) == NULL)
+		return -VFS_NOMEM;
+	*it->env = *env;
+	it->env->groups = NULL;
+	it->env->stop = NULL;
+	return 0;
+}
+
 static int
 run_write(struct server *s, struct tx *t, struct txn *p, enum vfs_op op,
     const void *q, void *r)
@@ -137,11 +149,10 @@ run_write(struct server *s, struct tx *t, struct txn *p, enum vfs_op op,
 	if ((it = items_add(&t->items)) == NULL)
 		return -VFS_NOMEM;
 	it->op = op;
-	it->env = *txn_env(p);
-	it->env.groups = NULL;		/* as all that is its caller's */
-	it->env.stop = NULL;
 	(void)private_ids(t->priv, &it->ids_at);
-	err = prepare_and_run(it, s, p, q, r);
+	err = env_keep(it, txn_env(p));
+	if (err == 0)
+		err = prepare_and_run(it, s, p, q, r);
 	(void)private_ids(t->priv, &nids);
 	it->nids = nids - it->ids_at;
 	if (err == 0)

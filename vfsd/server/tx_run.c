@@ -42,6 +42,7 @@ items_cut(struct server *s, struct items *l, size_t n, bool committed)
 		plan_drop(server_engine(s), it->plan, committed);
 		l->bytes -= it->nbody;
 		free(it->body);
+		free(it->env);
 	}
 	if (n == 0) {
 		free(l->v);
@@ -286,48 +287,63 @@ passes(int err)
 	}
 }
 
+/* How its object is now; what was created has just been told. */
 static int
-brief(struct txn *t, struct vfs_id id, struct tx_verdict *v)
+brief(struct txn *t, const struct item *it, const union proto_rep *rep,
+    struct tx_verdict *v)
 {
-	struct vfs_stat q = { id };
+	struct vfs_stat q = { it->id };
 	struct vfs_stat_reply r;
-	int err;
+	int err = 0;
 
 	if (v->nresults++ >= v->cap)
 		return 0;
-	v->results[v->nresults - 1] = (struct proto_brief){ .id = id };
-	if ((err = op_stat(t, &q, &r)) < 0)
+	v->results[v->nresults - 1] = (struct proto_brief){ .id = it->id };
+	if (it->op == VFS_OP_CREATE)
+		r.attr = rep->create.attr;
+	else if ((err = op_stat(t, &q, &r)) < 0)
 		return err == -VFS_NO_SUCH_ID ? 0 : err;
 	v->results[v->nresults - 1] = (struct proto_brief){
-		.id = id, .data_version = r.attr.data_version,
+		.id = it->id, .data_version = r.attr.data_version,
 		.meta_version = r.attr.meta_version, .size = r.attr.size,
 		.nlink = r.attr.nlink, .mode = r.attr.mode,
 	};
 	return 0;
 }
 
-/* Operation i, as the one who asked, with the ids that it got before. */
+/* As the one who asked; who commits asks for what came packed. */
+static void
+ask_as(const struct commit *c, struct txn *t, const struct item *it,
+    struct req_env *env)
+{
+	if (it->env == NULL)
+		return;
+	*env = *it->env;
+	env->groups = c->env->groups;
+	env->ngroups = c->env->ngroups;
+	env->trace_id = c->env->trace_id;
+	txn_set_env(t, env);
+}
+
+/* Operation i, with the ids that it got before. */
 static int
 run_one(const struct commit *c, struct txn *t, size_t i, struct orphans *o,
     struct tx_verdict *v)
 {
 	struct item *it = &c->items->v[i];
-	struct req_env env = it->env;
 	struct vfs_id was = it->id;
+	struct req_env env;
 	union proto_rep rep;
 	int err;
 
-	env.groups = c->env->groups;
-	env.ngroups = c->env->ngroups;
-	env.trace_id = c->env->trace_id;
-	txn_set_env(t, &env);
+	ask_as(c, t, it, &env);
 	if (c->deps != NULL)
 		item_give_ids(it, t, c->own.ids);
 	err = item_run(c->items, i, t, &rep, o);
 	if (err == 0 && c->deps != NULL && it->id.n != was.n)
 		err = -VFS_CONFLICT;
 	if (err == 0)
-		err = brief(t, it->id, v);
+		err = brief(t, it, &rep, v);
 	txn_set_env(t, c->env);
 	txn_set_ids(t, NULL, 0);
 	if (err == 0)
