@@ -332,6 +332,52 @@ sync_shared__others_queue__the_first_is_not_kept(void **state)
 	fx_close(&s.fx);
 }
 
+/* By somebody who is about to sync. */
+static void
+put_stable(struct fx *fx, uint64_t id, unsigned n)
+{
+	struct txn *t = fx_begin(fx, TXN_WRITE);
+
+	txn_set_stable(t);
+	while (n-- > 0)
+		assert_int_equal(fx_row(fx, t, ROW_INODE, id++, n), 0);
+	assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+static void
+sync__large_commit_that_is_followed_by_one__has_begun_it(void **state)
+{
+	struct log_ops slow = be_log_mem;
+	struct engine_status st;
+	struct timespec until;
+	uint64_t before;
+	struct fx fx;
+
+	(void)state;
+	sem_init(&permits, 0, 1000);	/* to open it */
+	sem_init(&flushing, 0, 0);
+	slow.sync = slow_sync;
+	fx_init(&fx, false);
+	fx.conf.log = &slow;
+	fx.conf.log_bytes = 16 << 20;
+	fx.fill = 4000;
+	fx_start(&fx);
+	assert_int_equal(engine_sync(fx.e), 0);
+	while (sem_trywait(&flushing) == 0)
+		;
+	engine_status(fx.e, &st);
+	before = st.log_syncs;
+	put_stable(&fx, 1000, 500);	/* 2 MB */
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 2;		/* before anybody does it by the clock */
+	assert_int_equal(sem_timedwait(&flushing, &until), 0);
+	assert_int_equal(engine_sync(fx.e), 0);
+	engine_status(fx.e, &st);
+	assert_int_equal(st.log_syncs, before + 1);
+	assert_int_equal(st.seq_durable.n, st.seq.n);
+	fx_close(&fx);
+}
+
 /* --- slots --------------------------------------------------------- */
 
 static void *
@@ -473,6 +519,8 @@ main(void)
 		    sync_shared__many_threads__each_is_answered_once),
 		cmocka_unit_test(
 		    sync_shared__others_queue__the_first_is_not_kept),
+		cmocka_unit_test(
+		    sync__large_commit_that_is_followed_by_one__has_begun_it),
 		cmocka_unit_test(slots__all_taken__the_next_waits),
 		cmocka_unit_test(
 		    slots__readers_have_all_of_them__a_writer_begins),

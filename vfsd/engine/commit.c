@@ -10,6 +10,7 @@
 #define DEAD_SOME	32u	/* dead keys: worth asking who reads */
 #define AHEAD		8u	/* keys that are fetched from memory */
 #define REC_KEEP	(1u << 20)	/* memory for records between commits */
+#define SYNC_SOON	(1u << 20)	/* the disk has something to do */
 
 _Static_assert(OV_MORE == ROW_SUM, "a row in a table has its sum");
 
@@ -407,6 +408,8 @@ commit_rows(struct txn *t, struct vfs_seq *seq)
 		    &e->sync.data_need, atomic_load(&e->sync.data_gen));
 	if ((err = log_txn(t, &m, &h)) < 0)
 		return err;
+	if (t->stable && m.record >= SYNC_SOON)
+		sync_soon(e);
 	publish(t, &m, &h);
 	rec_trim(e);
 	seq->n = h.seq;

@@ -108,6 +108,9 @@ void txn_abort(struct txn *t);
  * before.
  */
 void txn_set_whole(struct txn *t);
+/* Its commit is followed by engine_sync: of a large one the flush begins as
+ * soon as it is logged. */
+void txn_set_stable(struct txn *t);
 void txn_set_env(struct txn *t, const struct req_env *env);
 void txn_set_ids(struct txn *t, const struct vfs_id *ids, size_t n);
 

@@ -97,6 +97,7 @@ struct txn {
 	bool draft;			/* txn_set_draft */
 	bool carries;			/* its unsynced bytes are carried */
 	bool whole;			/* many operations: never a draft */
+	bool stable;			/* a flush is about to be asked for */
 	struct private *priv;		/* NULL: not private */
 	uint64_t first_id;		/* the next one when it began */
 	const struct vfs_id *ids;	/* to give out before new ones */
@@ -228,9 +229,10 @@ struct engine {
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t done;	/* a flush has ended */
-		pthread_cond_t wake;	/* the thread: there is a queue */
+		pthread_cond_t wake;	/* the thread: queue, soon */
 		pthread_t thread;
 		bool stop, flushing;
+		bool soon;		/* a flush for who will ask for it */
 		struct waiter *queue;
 		uint64_t round, ended;	/* the last flush begun, ended */
 		int err;		/* of the last one that ended */
@@ -441,5 +443,6 @@ int bg_wait_room(struct engine *e);	/* backpressure */
 int sync_for_checkpoint(struct engine *e);
 void *sync_thread(void *engine);
 void sync_thread_stop(struct engine *e);
+void sync_soon(struct engine *e);
 
 #endif

@@ -66,9 +66,7 @@ sync_flush(struct engine *e, bool all)
 	if ((all || pos > atomic_load(&e->sync.pos)) &&
 	    (err = sync_data(e, need)) < 0)
 		return err;
-	if (pos <= atomic_load(&e->sync.pos))
-		return 0;
-	if ((err = sync_log(e)) < 0)
+	if (pos > atomic_load(&e->sync.pos) && (err = sync_log(e)) < 0)
 		return err;
 	atomic_store(&e->sync.seq, seq);
 	atomic_store(&e->sync.pos, pos);
@@ -116,11 +114,33 @@ serve_queue(struct engine *e)
 	int err;
 
 	e->sync.queue = NULL;
+	e->sync.soon = false;
 	pthread_mutex_unlock(&e->sync.lock);
 	err = sync_flush(e, false);
 	answer(w, err);
 	pthread_mutex_lock(&e->sync.lock);
 	finish(e, err);
+}
+
+static bool
+is_wanted(const struct engine *e)
+{
+	return e->sync.queue != NULL || e->sync.soon;
+}
+
+/*
+ * A large commit is logged, and will ask when it is visible, too: that takes
+ * as long as the disk does.
+ */
+void
+sync_soon(struct engine *e)
+{
+	if (!e->threads_on)
+		return;
+	pthread_mutex_lock(&e->sync.lock);
+	e->sync.soon = true;
+	pthread_cond_signal(&e->sync.wake);
+	pthread_mutex_unlock(&e->sync.lock);
 }
 
 void *
@@ -130,7 +150,7 @@ sync_thread(void *arg)
 
 	pthread_mutex_lock(&e->sync.lock);
 	while (!e->sync.stop) {
-		if (e->sync.queue != NULL && lead(e))
+		if (is_wanted(e) && lead(e))
 			serve_queue(e);
 		else
 			pthread_cond_wait(&e->sync.wake, &e->sync.lock);
@@ -167,7 +187,7 @@ lead_flushes(struct engine *e, struct waiter *me, bool *left)
 	pthread_mutex_lock(&e->sync.lock);
 	finish(e, err);
 	if (e->threads_on) {
-		if (e->sync.queue != NULL)
+		if (is_wanted(e))
 			pthread_cond_signal(&e->sync.wake);
 		return err;
 	}
@@ -187,7 +207,8 @@ static bool
 nothing_to_do(struct engine *e)
 {
 	return e->conf.rdonly ||
-	    atomic_load(&e->log_end) <= atomic_load(&e->sync.pos);
+	    (atomic_load(&e->log_end) <= atomic_load(&e->sync.pos) &&
+	    atomic_load(&e->last_seq) <= atomic_load(&e->sync.seq));
 }
 
 int

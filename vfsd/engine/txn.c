@@ -327,6 +327,12 @@ txn_set_whole(struct txn *t)
 }
 
 void
+txn_set_stable(struct txn *t)
+{
+	t->stable = true;
+}
+
+void
 txn_set_env(struct txn *t, const struct req_env *env)
 {
 	t->env = env;

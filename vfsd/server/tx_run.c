@@ -412,6 +412,12 @@ outcome(struct server *s, const struct commit *c, const struct tx_verdict *v)
 }
 #endif
 
+static bool
+syncs(struct server *s, const struct commit *c)
+{
+	return c->durability == VFS_TX_STABLE || server_syncs_all(s);
+}
+
 static int
 try_commit(struct server *s, const struct commit *c,
     struct visible_commit *vis, struct orphans *o, struct tx_verdict *v)
@@ -423,6 +429,8 @@ try_commit(struct server *s, const struct commit *c,
 	if ((err = txn_begin(server_engine(s), TXN_WRITE, c->env, &t)) < 0)
 		return err;
 	txn_set_whole(t);
+	if (syncs(s, c))
+		txn_set_stable(t);
 	err = answered(c, t, v);
 	if (err == 0)
 		err = run_all(s, c, t, o, v);
@@ -492,7 +500,5 @@ commit_run(struct server *s, const struct commit *c, struct tx_verdict *v)
 	free(o.v);
 	if (err < 0)
 		return err;
-	if (c->durability == VFS_TX_STABLE || server_syncs_all(s))
-		return engine_sync(server_engine(s));
-	return 0;
+	return syncs(s, c) ? engine_sync(server_engine(s)) : 0;
 }
