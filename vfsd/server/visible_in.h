@@ -40,7 +40,9 @@ struct visible {
 	pthread_mutex_t lock;		/* the ring of old marks; moved */
 	struct old_mark *old;
 	size_t old_at, old_n, old_cap;	/* cap: a power of two, or 0 */
-	pthread_mutex_t wary_lock;	/* wary; marks are read without */
+	pthread_mutex_t wary_lock;	/* the next two; marks, and whether
+					 * there are any, are read without */
+	_Atomic unsigned nwary;		/* slots that are taken */
 	struct wary wary[VISIBLE_WARY];	/* by hash */
 	_Atomic uint64_t wary_ns;	/* of ear */
 	_Atomic bool listening;

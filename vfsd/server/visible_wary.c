@@ -32,6 +32,7 @@ wary_set(struct visible *v, uint64_t mark)
 		return;
 	pthread_mutex_lock(&v->wary_lock);
 	is = atomic_load(&w->mark);
+	atomic_fetch_add(&v->nwary, is == 0);
 	if (is == 0 || is == mark || w->until <= now) {
 		atomic_store(&w->mark, mark);
 		w->until = NOT_LOOKED_AT;
@@ -55,12 +56,17 @@ has_taken(struct visible *v, struct wary *w, uint32_t thread)
 }
 
 static bool
-is_wary(struct visible *v, uint64_t mark, bool answer, uint32_t thread)
+is_wary(struct visible *v, struct vfs_id id, bool answer, uint32_t thread)
 {
-	struct wary *w = slot_of(v, mark);
-	uint64_t is = atomic_load(&w->mark);
+	uint64_t mark, is;
+	struct wary *w;
 	bool done = true;
 
+	if (atomic_load(&v->nwary) == 0)
+		return false;
+	mark = mark_object(id);
+	w = slot_of(v, mark);
+	is = atomic_load(&w->mark);
 	if (is != mark && is != SHARED)
 		return false;
 	pthread_mutex_lock(&v->wary_lock);
@@ -68,8 +74,10 @@ is_wary(struct visible *v, uint64_t mark, bool answer, uint32_t thread)
 	if (is == mark || is == SHARED) {
 		done = w->until <= clock_ns() ||
 		    (is == mark && answer && has_taken(v, w, thread));
-		if (done)
+		if (done) {
 			atomic_store(&w->mark, 0);
+			atomic_fetch_sub(&v->nwary, 1);
+		}
 	}
 	pthread_mutex_unlock(&v->wary_lock);
 	return !done;
@@ -79,12 +87,12 @@ bool
 visible_keeps(struct visible *v, struct vfs_id id)
 {
 	return visible_keeps_pages(v, id) &&
-	    !is_wary(v, mark_object(id), false, 0);
+	    !is_wary(v, id, false, 0);
 }
 
 bool
 visible_keeps_answer(struct visible *v, struct vfs_id id, uint32_t thread)
 {
 	return visible_keeps_pages(v, id) &&
-	    !is_wary(v, mark_object(id), true, thread);
+	    !is_wary(v, id, true, thread);
 }
