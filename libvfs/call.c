@@ -206,6 +206,15 @@ lv_ahead(struct vfs *v, struct vfs_call *c)
 		lv_pump_out(v);
 }
 
+void
+lv_ahead_own(struct vfs *v, struct vfs_call *c)
+{
+	set_defaults(v, c);
+	set_deadline(v, c);
+	if (lv_submit_own(v, c) == 0)
+		lv_pump_out(v);
+}
+
 int
 lv_run(struct vfs *v, struct vfs_call *c)
 {

@@ -12,6 +12,8 @@
 #include "vfs_in.h"
 
 #define EXEC_FIXED	256u		/* of TX_EXEC, its name and so on */
+#define PART_BYTES	(128u << 10)	/* of a part behind the first: what a
+					 * socket takes at once */
 
 void
 vfs_pack_begin(struct vfs_pack *p, struct vfs *v, void *buf, size_t cap,
@@ -32,29 +34,92 @@ vfs_pack_end(struct vfs_pack *p)
 
 /* --- in parts -------------------------------------------------------------- */
 
-/* Results of a part are the caller's only at the end; without
- * preconditions, which are looked at now, nothing has to run before. */
-static int
-add_part(struct vfs_pack *p)
-{
-	struct vfs_tx_add q = { .tx = p->tx->n, .nops = p->ops,
-		.flags = p->npre == 0 ? VFS_TX_LATER : 0,
-		.ops = { p->buf, p->n } };
-	struct vfs_call c = { .op = VFS_OP_TX_ADD, .q = &q };
+/*
+ * One part is under way while the next is packed.  Its results are the
+ * caller's only at the end, but its reply may tell them.
+ */
+struct part {
+	bool sent;			/* and its answer not taken yet */
+	uint32_t first;			/* of its operations */
+	struct vfs_call call;
+	struct vfs_tx_add q;
 	struct vfs_tx_add_reply r;
+	void *room;			/* for the reply: max_msg */
+};
+
+void
+lv_part_free(struct vfs_tx *tx)
+{
+	struct part *t = tx->part;
+
+	if (t == NULL)
+		return;
+	vfs_forget(tx->v, &t->call);
+	free(t->room);
+	free(t);
+	tx->part = NULL;
+}
+
+static int
+part_new(struct vfs_pack *p)
+{
+	struct part *t = calloc(1, sizeof *t);
+
+	if (t == NULL || (t->room = malloc(p->v->conf.max_msg)) == NULL) {
+		free(t);
+		return lv_fail(p->v, -VFS_NOMEM);
+	}
+	p->tx->part = t;
+	return 0;
+}
+
+/* The answer to the part that was sent, if one was. */
+static int
+part_end(struct vfs_pack *p)
+{
+	struct part *t = p->tx->part;
 	int err;
 
-	c.r = &r;
-	if (p->tx->epoch != p->v->epoch || p->v->lost != 0)
-		return lv_fail(p->v, -VFS_ABORTED);
-	err = lv_run(p->v, &c);
-	if (err < 0) {
-		p->v->failure.op_index += p->sent;
+	if (t == NULL || !t->sent)
+		return 0;
+	t->sent = false;
+	if ((err = lv_run(p->v, &t->call)) < 0) {
+		p->v->failure.op_index += t->first;
 		return p->v->lost != 0 ? -VFS_ABORTED : err;
 	}
-	if (r.first != p->sent)
-		return lv_fail(p->v, -VFS_MALFORMED);
-	return 0;
+	return t->r.first == t->first ? 0 : lv_fail(p->v, -VFS_MALFORMED);
+}
+
+/* Without preconditions, which are looked at now, nothing has to run
+ * before the commit.  What is not taken now is sent by part_end. */
+static void
+part_begin(struct vfs_pack *p, struct part *t)
+{
+	t->sent = true;
+	t->first = p->sent;
+	t->q = (struct vfs_tx_add){ .tx = p->tx->n, .nops = p->ops,
+		.flags = p->npre == 0 ? VFS_TX_LATER : 0,
+		.ops = { p->buf, p->n } };
+	t->call = (struct vfs_call){ .op = VFS_OP_TX_ADD, .q = &t->q,
+		.r = &t->r, .buf = t->room, .cap = p->v->conf.max_msg };
+	lv_ahead_own(p->v, &t->call);
+}
+
+/* They are run in the order in which they come, so one at a time. */
+static int
+part_send(struct vfs_pack *p)
+{
+	int err = part_end(p);
+
+	if (err == 0 && (p->tx->epoch != p->v->epoch || p->v->lost != 0))
+		err = lv_fail(p->v, -VFS_ABORTED);
+	if (err == 0 && p->tx->part == NULL)
+		err = part_new(p);
+	if (err < 0)
+		return err;
+	part_begin(p, p->tx->part);
+	/* The operations lie where the next ones will. */
+	return p->tx->part->call.state == CALL_IDLE ? part_end(p) : 0;
 }
 
 static int
@@ -124,7 +189,7 @@ spill(struct vfs_pack *p)
 		    (err = check_pre(p)) < 0)
 			return err;
 	}
-	if ((err = add_part(p)) < 0)
+	if ((err = part_send(p)) < 0)
 		return err;
 	p->sent += p->ops;
 	p->ops = 0;
@@ -145,12 +210,26 @@ part_max(const struct vfs_pack *p)
 	return n < p->cap ? n : p->cap;
 }
 
+/* Once it is known that there are parts, the daemon need not wait for long
+ * ones. */
+static size_t
+part_room(const struct vfs_pack *p)
+{
+	size_t n = part_max(p);
+
+	if (p->tx != NULL && n > PART_BYTES)
+		n = PART_BYTES > p->n ? PART_BYTES : p->n;
+	return n;
+}
+
 static int
 put(struct vfs_pack *p, enum vfs_op op, const void *q)
 {
-	int err = proto_tx_op_put(op, q, p->buf, part_max(p), &p->n);
+	int err = proto_tx_op_put(op, q, p->buf, part_room(p), &p->n);
 
-	if (err != -VFS_TOO_BIG || (err = spill(p)) < 0)
+	if (err != -VFS_TOO_BIG)
+		return err;
+	if ((p->ops > 0 || p->tx == NULL) && (err = spill(p)) < 0)
 		return err;
 	err = proto_tx_op_put(op, q, p->buf, part_max(p), &p->n);
 	return err < 0 ? lv_fail(p->v, err) : 0;
@@ -397,6 +476,8 @@ exec_parts(struct vfs_pack *p, struct exec *x)
 	struct vfs_buf results;
 	int err = p->ops > 0 ? spill(p) : 0;
 
+	if (err == 0)
+		err = part_end(p);
 	if (err < 0)
 		return err;
 	memcpy(p->tx->id, x->name.b, sizeof p->tx->id);

@@ -76,6 +76,7 @@ waiting_add(struct vfs *v, struct vfs_call *c)
 	c->next = *at;
 	*at = c;
 	v->waiting++;
+	v->waiting_own += c->own;
 	v->waiting_normal += !lv_is_control(c->op);
 }
 
@@ -89,6 +90,7 @@ waiting_take(struct vfs *v, struct vfs_call *c)
 	*at = c->next;
 	if (--v->waiting == 0)
 		v->expires_ms = 0;
+	v->waiting_own -= c->own;
 	v->waiting_normal -= !lv_is_control(c->op);
 	if (v->rx.on && v->rx.call == c) {
 		v->rx.call = NULL;	/* the rest of it is skipped */
@@ -99,8 +101,10 @@ waiting_take(struct vfs *v, struct vfs_call *c)
 static void
 done_add(struct vfs *v, struct vfs_call *c)
 {
-	c->state = CALL_DONE;
+	c->state = c->own ? CALL_OWN_DONE : CALL_DONE;
 	c->next = NULL;
+	if (c->own)
+		return;
 	*v->done_end = c;
 	v->done_end = &c->next;
 	v->ndone++;
@@ -111,6 +115,10 @@ lv_done_take(struct vfs *v, struct vfs_call *c)
 {
 	struct vfs_call **at = &v->done;
 
+	if (c->state == CALL_OWN_DONE) {
+		c->state = CALL_IDLE;
+		return;
+	}
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
@@ -347,12 +355,13 @@ accepted(struct vfs *v, struct vfs_call *c, size_t len)
 	waiting_add(v, c);
 }
 
-int
-vfs_submit(struct vfs *v, struct vfs_call *c)
+static int
+submit(struct vfs *v, struct vfs_call *c, bool own)
 {
 	size_t len;
 	int err;
 
+	c->own = own;
 	c->state = CALL_IDLE;
 	c->err = 0;
 	c->unsure = false;
@@ -373,6 +382,18 @@ vfs_submit(struct vfs *v, struct vfs_call *c)
 	}
 	accepted(v, c, len);
 	return 0;
+}
+
+int
+vfs_submit(struct vfs *v, struct vfs_call *c)
+{
+	return submit(v, c, false);
+}
+
+int
+lv_submit_own(struct vfs *v, struct vfs_call *c)
+{
+	return submit(v, c, true);
 }
 
 /* --- the caller's side ---------------------------------------------------- */
@@ -428,7 +449,7 @@ vfs_timeout(const struct vfs *v)
 unsigned
 vfs_pending(const struct vfs *v)
 {
-	return v->waiting + v->ndone;
+	return v->waiting - v->waiting_own + v->ndone;
 }
 
 size_t
@@ -446,7 +467,7 @@ vfs_forget(struct vfs *v, struct vfs_call *c)
 		lv_handle_unpromise(v, c->given);
 		v->forgotten++;
 		c->state = CALL_IDLE;
-	} else if (c->state == CALL_DONE) {
+	} else if (c->state != CALL_IDLE) {
 		lv_done_take(v, c);
 	}
 }

@@ -71,6 +71,7 @@ vfs_tx_abort(struct vfs_tx *tx)
 		return;
 	v = tx->v;
 	why = v->failure;
+	lv_part_free(tx);
 	q.tx = tx->n;
 	if (v->lost == 0 && tx->epoch == v->epoch)
 		lv_call(v, NULL, VFS_OP_TX_ABORT, &q, NULL);
@@ -238,6 +239,7 @@ lv_tx_commit(struct vfs_tx *tx, uint32_t durability, struct vfs_seq *seq,
 {
 	int err = commit(tx, durability, seq, results);
 
+	lv_part_free(tx);
 	free(tx);
 	return err;
 }

@@ -167,6 +167,7 @@ struct vfs_call {
 	struct vfs_call *next;
 	uint64_t req_id, expires_ms;
 	uint32_t state, given;
+	bool own;		/* nobody else is to be given it */
 	uint64_t small[64];
 };
 

@@ -23,8 +23,8 @@
 #define VFS_REPLY_FIXED	512u		/* more than any fixed part */
 #define VFS_MSG_FIXED	128u		/* than that of messages with bytes */
 
-/* States of a call. */
-enum { CALL_IDLE, CALL_WAITS, CALL_DONE };
+/* States of a call; done ones are in a list unless they are our own. */
+enum { CALL_IDLE, CALL_WAITS, CALL_DONE, CALL_OWN_DONE };
 
 /* An open handle, or a place for one. */
 struct handle {
@@ -80,7 +80,7 @@ struct vfs {
 	/* requests */
 	uint64_t req_id;		/* the last */
 	uint32_t credits, control;	/* left */
-	uint32_t waiting, waiting_normal, ndone;
+	uint32_t waiting, waiting_normal, waiting_own, ndone;
 	struct vfs_call *bucket[VFS_BUCKETS];
 	struct vfs_call *done, **done_end;
 	uint64_t expires_ms;		/* of the first, about; 0: none */
@@ -119,6 +119,8 @@ int lv_pump_out(struct vfs *v);
 int lv_lose(struct vfs *v, int err);
 
 /* submit.c */
+/* As vfs_submit, for one that vfs_complete must not give to anybody. */
+int lv_submit_own(struct vfs *v, struct vfs_call *c);
 struct vfs_call *lv_call_find(struct vfs *v, uint64_t req_id);
 /* A reply is in c->buf (or not: err). */
 void lv_call_finish(struct vfs *v, struct vfs_call *c,
@@ -162,6 +164,9 @@ int lv_call(struct vfs *v, struct vfs_tx *tx, enum vfs_op op,
  * goes to v->msg, too, but not before somebody waits.
  */
 void lv_ahead(struct vfs *v, struct vfs_call *c);
+/* The same for longer than the caller's call: neither vfs_complete nor
+ * vfs_pending knows of it, and its reply has room of its own. */
+void lv_ahead_own(struct vfs *v, struct vfs_call *c);
 /* No retry, no new connection: for making one. */
 int lv_run_once(struct vfs *v, struct vfs_call *c);
 int lv_fail(struct vfs *v, int err);
@@ -203,7 +208,11 @@ struct vfs_tx {
 	uint32_t max_ops;
 	uint64_t seq;			/* the snapshot */
 	uint8_t id[VFS_TX_ID_BYTES];
+	struct part *part;		/* of a pack, under way; or NULL */
 };
+
+/* pack.c: lets go of it. */
+void lv_part_free(struct vfs_tx *tx);
 
 /* vfs_tx_commit; *results is good until the next call. */
 int lv_tx_commit(struct vfs_tx *tx, uint32_t durability, struct vfs_seq *seq,
