@@ -174,11 +174,27 @@ is_harmless(enum vfs_op op, const void *q)
 	}
 }
 
+/* By its number, which to the next connection is another's, or none's. */
+static bool
+names_tx(enum vfs_op op)
+{
+	switch (op) {
+	case VFS_OP_TX_ADD:
+	case VFS_OP_TX_COMMIT:
+	case VFS_OP_TX_ABORT:
+	case VFS_OP_TX_SAVEPOINT:
+	case VFS_OP_TX_ROLLBACK_TO:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* 0: once more; else what to tell. */
 static int
 lost_in(struct vfs *v, const struct vfs_call *c, int err)
 {
-	if (c->tx != NULL)
+	if (c->tx != NULL || (!c->unsure && names_tx(c->op)))
 		return -VFS_ABORTED;
 	if (v->where == NULL || v->conf.once || (err != -VFS_SESSION_CLOSED &&
 	    err != -VFS_OFFLINE))

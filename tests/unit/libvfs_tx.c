@@ -1,5 +1,6 @@
 /* libvfs: interactive transactions, answers that get lost, new
  * connections. */
+#include "../../libvfs/vfs_in.h"
 #include "../cm.h"
 #include "../vfs_proxy.h"
 #include "../vfs_rig.h"
@@ -249,6 +250,36 @@ pack__answer_or_request_lost__is_done_once(void **state)
 	lossy_close(&l);
 }
 
+/* Its number would mean something else there. */
+static void
+tx__connection_lost_before_it_was_asked__is_not_asked_on_the_next(
+    void **state)
+{
+	static uint8_t buf[4096];
+	struct vfs_pack p;
+	struct vfs_tx *tx;
+	struct lossy l;
+	uint32_t sp;
+
+	lossy_open(&l, state);
+	OK(vfs_tx_begin(l.v, &tx));
+	l.v->credits = 0;		/* so credits are asked for first */
+	proxy_lose(&l.p, PROXY_REQUEST, VFS_OP_CREDIT);
+	assert_err(vfs_tx_savepoint(tx, &sp), ABORTED);
+	assert_int_equal(l.p.lost, 1);
+	vfs_tx_abort(tx);
+	vfs_pack_begin(&p, l.v, buf, sizeof buf, NULL, 0);
+	OK(look(l.v, NULL, "."));
+	OK(vfs_tx_begin(l.v, &p.tx));
+	vfs_pack_mkdir(&p, ROOT, "d", 0755);
+	l.v->credits = 0;
+	proxy_lose(&l.p, PROXY_REQUEST, VFS_OP_CREDIT);
+	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), ABORTED);
+	assert_int_equal(l.p.lost, 2);
+	assert_err(look(l.v, NULL, "d"), NOENT);
+	lossy_close(&l);
+}
+
 static void
 calls__answer_lost__are_asked_again_if_harmless(void **state)
 {
@@ -388,6 +419,8 @@ main(void)
 		VFS_TEST(commit__request_lost__has_not_happened),
 		VFS_TEST(commit__that_comes_late__is_barred),
 		VFS_TEST(pack__answer_or_request_lost__is_done_once),
+		VFS_TEST(
+tx__connection_lost_before_it_was_asked__is_not_asked_on_the_next),
 		VFS_TEST(calls__answer_lost__are_asked_again_if_harmless),
 		VFS_TEST(tx__connection_lost__is_aborted),
 		VFS_TEST(handles__connection_lost__are_opened_again),
