@@ -227,8 +227,11 @@ lv_ahead_own(struct vfs *v, struct vfs_call *c)
 {
 	set_defaults(v, c);
 	set_deadline(v, c);
-	if (lv_submit_own(v, c) == 0)
-		lv_pump_out(v);
+	if (lv_submit_own(v, c) < 0)
+		return;
+	lv_pump_out(v);
+	while (c->state == CALL_WAITS && v->out_n > 0)
+		wait(v, 0);
 }
 
 int

@@ -73,6 +73,13 @@ part_new(struct vfs_pack *p)
 	return 0;
 }
 
+/* Its transaction has gone with the connection. */
+static bool
+is_lost(const struct vfs_pack *p)
+{
+	return p->tx->epoch != p->v->epoch || p->v->lost != 0;
+}
+
 /* The answer to the part that was sent, if one was. */
 static int
 part_end(struct vfs_pack *p)
@@ -83,9 +90,12 @@ part_end(struct vfs_pack *p)
 	if (t == NULL || !t->sent)
 		return 0;
 	t->sent = false;
-	if ((err = lv_run(p->v, &t->call)) < 0) {
+	err = is_lost(p) ? 0 : lv_run(p->v, &t->call);
+	if (is_lost(p))
+		return lv_fail(p->v, -VFS_ABORTED);
+	if (err < 0) {
 		p->v->failure.op_index += t->first;
-		return p->v->lost != 0 ? -VFS_ABORTED : err;
+		return err;
 	}
 	return t->r.first == t->first ? 0 : lv_fail(p->v, -VFS_MALFORMED);
 }
@@ -111,7 +121,7 @@ part_send(struct vfs_pack *p)
 {
 	int err = part_end(p);
 
-	if (err == 0 && (p->tx->epoch != p->v->epoch || p->v->lost != 0))
+	if (err == 0 && is_lost(p))
 		err = lv_fail(p->v, -VFS_ABORTED);
 	if (err == 0 && p->tx->part == NULL)
 		err = part_new(p);

@@ -164,8 +164,11 @@ int lv_call(struct vfs *v, struct vfs_tx *tx, enum vfs_op op,
  * goes to v->msg, too, but not before somebody waits.
  */
 void lv_ahead(struct vfs *v, struct vfs_call *c);
-/* The same for longer than the caller's call: neither vfs_complete nor
- * vfs_pending knows of it, and its reply has room of its own. */
+/*
+ * The same for longer than the caller's call: neither vfs_complete nor
+ * vfs_pending knows of it, and its reply has room of its own.  All of it is
+ * sent, as nobody knows when the caller comes by again.
+ */
 void lv_ahead_own(struct vfs *v, struct vfs_call *c);
 /* No retry, no new connection: for making one. */
 int lv_run_once(struct vfs *v, struct vfs_call *c);

@@ -67,6 +67,26 @@ f_tx(struct vfs *v)
 	return err;
 }
 
+/* In parts. */
+static int
+f_pack(struct vfs *v)
+{
+	static uint8_t room[512];
+	struct vfs_pack p;
+	char name[4];
+	unsigned i;
+	int err;
+
+	vfs_pack_begin(&p, v, room, sizeof room, NULL, 0);
+	for (i = 0; i < 30; i++) {
+		snprintf(name, sizeof name, "p%u", i);
+		vfs_pack_mkdir(&p, ROOT, name, 0755);
+	}
+	err = p.err;
+	vfs_pack_end(&p);
+	return err;
+}
+
 static int
 f_watch(struct vfs *v)
 {
@@ -96,7 +116,7 @@ static void
 calls__any_failed_allocation__leave_the_connection_whole(void **state)
 {
 	static int (*const calls[])(struct vfs *) = { f_lookups, f_reads,
-		f_paths, f_tx, f_watch, f_connect };
+		f_paths, f_tx, f_pack, f_watch, f_connect };
 	struct vfs_rig *r = *state;
 	unsigned i, n;
 	int err;

@@ -1,4 +1,8 @@
 /* libvfs: transactions of one message, and the staged form. */
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "../../libvfs/vfs_in.h"
 #include "../cm.h"
 #include "../vfs_rig.h"
 
@@ -169,6 +173,138 @@ staged__precondition_fails__nothing_is_done(void **state)
 	assert_err(look(v, "u"), NOENT);
 }
 
+/* --- a part under way -------------------------------------------------------- */
+
+/* Packs until a part was sent, and leaves it under way. */
+static void
+begin_part(struct vfs_pack *p, struct vfs *v, const char *name)
+{
+	pack(p, v, 4096);
+	tree(p, name, 60);
+	assert_int_equal(p->err, 0);
+	assert_true(p->sent > 0 && p->ops > 0);
+}
+
+/* Who polls for calls of his own is told of these only. */
+static void
+part__under_way__is_nobody_elses(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	struct vfs_stat q = { .id = ROOT };
+	struct vfs_stat_reply r;
+	struct vfs_call c = { .op = VFS_OP_STAT, .q = &q, .r = &r }, *got;
+	struct vfs_pack p;
+	struct pollfd pf;
+
+	begin_part(&p, v, "t");
+	assert_int_equal(v->waiting, 1);
+	assert_int_equal(vfs_pending(v), 0);
+	while (v->waiting > 0) {	/* its answer comes */
+		pf = (struct pollfd){ .fd = vfs_fd(v),
+			.events = vfs_events(v) };
+		assert_true(poll(&pf, 1, vfs_timeout(v)) >= 0);
+		assert_int_equal(vfs_complete(v, &got), 0);
+	}
+	assert_int_equal(vfs_pending(v), 0);
+	tree(&p, "u", 60);
+	OK(vfs_submit(v, &c));
+	assert_int_equal(vfs_pending(v), 1);
+	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
+	assert_int_equal(vfs_pending(v), 1);
+	assert_int_equal(v->waiting_own, 0);
+	while (vfs_complete(v, &got) == 0)
+		;
+	assert_ptr_equal(got, &c);
+	OK(c.err);
+	OK(look(v, "u/f59"));
+}
+
+/* What it leaves in the output would wait until the caller comes again. */
+static void
+part__longer_than_a_socket_takes__is_sent_whole(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	static uint8_t data[VFS_IO_MAX / 2];
+	int little = 4096;
+	struct vfs_pack p;
+
+	OK(setsockopt(vfs_fd(v), SOL_SOCKET, SO_SNDBUF, &little,
+	    sizeof little));
+	pack(&p, v, sizeof buf);
+	while (p.sent == 0)
+		vfs_pack_write(&p, vfs_pack_file(&p, ROOT, p.ops == 0 ? "a" :
+		    "b", 0644, NULL, 0), 0, data, sizeof data);
+	OK(p.err);
+	assert_int_equal(v->out_n, 0);
+	vfs_pack_end(&p);
+}
+
+/* With preconditions its operations run at once, and fail. */
+static void
+part__that_fails__is_told_once_and_by_number(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	struct vfs_pack p;
+	uint32_t bad;
+
+	pack(&p, v, 4096);
+	vfs_pack_if_absent(&p, ROOT, "t");
+	tree(&p, "t", 60);
+	assert_true(p.sent > 0);
+	bad = p.sent + p.ops;
+	vfs_pack_mkdir(&p, ROOT, "t", 0755);
+	tree(&p, "u", 200);
+	assert_int_equal(p.err, -VFS_EXIST);
+	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), EXIST);
+	assert_int_equal(vfs_failure(v)->op_index, bad);
+	assert_err(look(v, "t"), NOENT);
+	/* the last one, which nothing but the commit follows */
+	pack(&p, v, 4096);
+	vfs_pack_if_absent(&p, ROOT, "t");
+	tree(&p, "t", 60);
+	bad = p.sent + p.ops;
+	vfs_pack_mkdir(&p, ROOT, "t", 0755);
+	assert_int_equal(p.err, 0);
+	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), EXIST);
+	assert_int_equal(vfs_failure(v)->op_index, bad);
+	assert_err(look(v, "t"), NOENT);
+	assert_int_equal(vfs_pending(v), 0);
+}
+
+static void
+part__of_a_pack_that_ends__leaves_nothing(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	uint32_t i, max = vfs_peer(v)->max_tx_open;
+	struct vfs_pack p;
+
+	for (i = 0; i < 2 * max; i++) {
+		begin_part(&p, v, "t");
+		vfs_pack_end(&p);
+		assert_int_equal(vfs_pending(v), 0);
+	}
+	assert_err(look(v, "t"), NOENT);
+	assert_int_equal(v->waiting_own, 0);
+}
+
+/* Then it waits as any call would. */
+static void
+part__without_credit__is_sent_all_the_same(void **state)
+{
+	struct vfs *v = ((struct vfs_rig *)*state)->v;
+	struct vfs_pack p;
+	unsigned i;
+
+	pack(&p, v, 4096);
+	for (i = 0; i < 5; i++) {
+		tree(&p, (char[]){ (char)('a' + i), 0 }, 30);
+		v->credits = v->waiting > 0 ? v->credits : 0;
+	}
+	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
+	OK(look(v, "a/f29"));
+	OK(look(v, "e/f29"));
+}
+
 /* Large contents are cut into several writes. */
 static void
 pack__of_a_large_file__is_whole(void **state)
@@ -227,6 +363,11 @@ main(void)
 		VFS_TEST(pack__twice_under_one_name__is_done_once),
 		VFS_TEST(pack__longer_than_its_room__is_staged),
 		VFS_TEST(staged__precondition_fails__nothing_is_done),
+		VFS_TEST(part__under_way__is_nobody_elses),
+		VFS_TEST(part__longer_than_a_socket_takes__is_sent_whole),
+		VFS_TEST(part__that_fails__is_told_once_and_by_number),
+		VFS_TEST(part__of_a_pack_that_ends__leaves_nothing),
+		VFS_TEST(part__without_credit__is_sent_all_the_same),
 		VFS_TEST(pack__of_a_large_file__is_whole),
 		VFS_TEST(pack__if_the_content_is_this__is_done),
 	};

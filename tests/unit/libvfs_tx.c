@@ -250,6 +250,56 @@ pack__answer_or_request_lost__is_done_once(void **state)
 	lossy_close(&l);
 }
 
+/* Files of a directory, in as many parts as it takes. */
+static void
+pack_files(struct vfs_pack *p, unsigned n)
+{
+	struct vfs_id d = vfs_pack_mkdir(p, ROOT, "d", 0755);
+	char name[20];
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "f%u", i);
+		vfs_pack_file(p, d, name, 0644, "some bytes", 10);
+	}
+}
+
+static void
+part__lost_while_under_way__aborts_the_pack(void **state)
+{
+	static const enum proxy_loses how[] = { PROXY_REQUEST, PROXY_REPLY };
+	static uint8_t buf[4096];
+	struct vfs_tx_name name;
+	struct vfs_pack p;
+	struct lossy l;
+	uint32_t st;
+	unsigned i;
+
+	lossy_open(&l, state);
+	for (i = 0; i < 4; i++) {
+		OK(vfs_tx_name_new(l.v, &name));
+		vfs_pack_begin(&p, l.v, buf, sizeof buf, NULL, 0);
+		proxy_lose(&l.p, how[i % 2], VFS_OP_TX_ADD);
+		pack_files(&p, 60);
+		/* another call may find out, and connect again */
+		if (i >= 2)
+			OK(look(l.v, NULL, "."));
+		assert_err(vfs_pack_exec(&p, 0, &name, NULL, 0, NULL),
+		    ABORTED);
+		assert_int_equal(vfs_failure(l.v)->err, -VFS_ABORTED);
+		assert_false(vfs_failure(l.v)->unsure);
+		assert_int_equal(l.p.lost, i + 1);
+		assert_err(look(l.v, NULL, "d"), NOENT);
+		OK(vfs_tx_status(l.v, &name, &st, NULL));
+		assert_int_equal(st, VFS_TX_NEVER_SEEN);
+	}
+	vfs_pack_begin(&p, l.v, buf, sizeof buf, NULL, 0);
+	pack_files(&p, 60);
+	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
+	OK(look(l.v, NULL, "d"));
+	lossy_close(&l);
+}
+
 /* Its number would mean something else there. */
 static void
 tx__connection_lost_before_it_was_asked__is_not_asked_on_the_next(
@@ -419,6 +469,7 @@ main(void)
 		VFS_TEST(commit__request_lost__has_not_happened),
 		VFS_TEST(commit__that_comes_late__is_barred),
 		VFS_TEST(pack__answer_or_request_lost__is_done_once),
+		VFS_TEST(part__lost_while_under_way__aborts_the_pack),
 		VFS_TEST(
 tx__connection_lost_before_it_was_asked__is_not_asked_on_the_next),
 		VFS_TEST(calls__answer_lost__are_asked_again_if_harmless),
