@@ -228,12 +228,13 @@ static void *
 syncer(void *arg)
 {
 	struct shared *s = arg;
+	struct sync_call c = { .done = answered, .arg = s };
 	unsigned i;
 	int err;
 
 	for (i = 0; i < 100; i++) {
 		fx_put(&s->fx, i, i);
-		err = engine_sync_shared(s->fx.e, answered, s);
+		err = engine_sync_shared(s->fx.e, &c);
 		if (err < 0)
 			s->wrong++;
 		if (err == 0)
@@ -285,47 +286,74 @@ static void *
 first_syncer(void *arg)
 {
 	struct shared *s = arg;
+	struct sync_call c = { .done = answered, .arg = s };
 
 	fx_put(&s->fx, 1, 1);
-	if (engine_sync_shared(s->fx.e, answered, s) != 0)
+	if (engine_sync_shared(s->fx.e, &c) != 0)
 		s->wrong++;
 	return NULL;
 }
 
 static void
-sync_shared__others_queue__the_first_is_not_kept(void **state)
+slow_open(struct shared *s, struct log_ops *slow)
 {
-	struct log_ops slow = be_log_mem;
-	struct shared s = { .stop = false };
-	struct timespec until;
-	pthread_t t;
-	int kept;
-
-	(void)state;
+	*slow = be_log_mem;
 	sem_init(&permits, 0, 1000);	/* to open it */
 	sem_init(&flushing, 0, 0);
-	slow.sync = slow_sync;
-	fx_init(&s.fx, false);
-	s.fx.conf.log = &slow;
-	fx_start(&s.fx);
+	slow->sync = slow_sync;
+	fx_init(&s->fx, false);
+	s->fx.conf.log = slow;
+	fx_start(&s->fx);
 	while (sem_trywait(&permits) == 0)
 		;
 	while (sem_trywait(&flushing) == 0)
 		;
+}
+
+/* It flushes as it likes from now on. */
+static void
+let_flush(struct shared *s, unsigned answers)
+{
+	unsigned i;
+
+	for (i = 0; i < 1000; i++)
+		sem_post(&permits);
+	for (i = 0; i < 5000 && s->answers < answers; i++)
+		usleep(1000);
+}
+
+static uint64_t
+log_syncs(struct shared *s)
+{
+	struct engine_status st;
+
+	engine_status(s->fx.e, &st);
+	return st.log_syncs;
+}
+
+static void
+sync_shared__others_queue__the_first_is_not_kept(void **state)
+{
+	struct shared s = { .stop = false };
+	struct sync_call c = { .done = answered, .arg = &s };
+	struct timespec until;
+	struct log_ops slow;
+	pthread_t t;
+	int kept;
+
+	(void)state;
+	slow_open(&s, &slow);
 	pthread_create(&t, NULL, first_syncer, &s);
 	sem_wait(&flushing);
 	fx_put(&s.fx, 2, 2);
-	assert_int_equal(engine_sync_shared(s.fx.e, answered, &s), 1);
+	assert_int_equal(engine_sync_shared(s.fx.e, &c), 1);
 	sem_post(&permits);		/* for the first's flush only */
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 5;
 	kept = pthread_timedjoin_np(t, NULL, &until);
 	sem_wait(&flushing);		/* somebody flushes for the second */
 	assert_int_equal(s.answers, 0);
-	for (unsigned i = 0; i < 1000; i++)
-		sem_post(&permits);
-	for (unsigned i = 0; i < 5000 && s.answers < 1; i++)
-		usleep(1000);
+	let_flush(&s, 1);
 	assert_int_equal(kept, 0);
 	assert_int_equal(s.answers, 1);
 	assert_int_equal(s.wrong, 0);
@@ -376,6 +404,60 @@ sync__large_commit_that_is_followed_by_one__has_begun_it(void **state)
 	assert_int_equal(st.log_syncs, before + 1);
 	assert_int_equal(st.seq_durable.n, st.seq.n);
 	fx_close(&fx);
+}
+
+static void
+sync_shared__many_come_during_a_flush__one_more_serves_them(void **state)
+{
+	struct shared s = { .stop = false };
+	struct sync_call c = { .done = answered, .arg = &s };
+	struct log_ops slow;
+	uint64_t before;
+	unsigned i;
+	pthread_t t;
+
+	(void)state;
+	slow_open(&s, &slow);
+	before = log_syncs(&s);
+	pthread_create(&t, NULL, first_syncer, &s);
+	sem_wait(&flushing);
+	for (i = 1; i <= 16; i++) {
+		fx_put(&s.fx, i, 2);
+		assert_int_equal(engine_sync_shared(s.fx.e, &c), 1);
+	}
+	let_flush(&s, 16);
+	pthread_join(t, NULL);
+	assert_int_equal(s.answers, 16);
+	assert_int_equal(s.wrong, 0);
+	assert_int_equal(log_syncs(&s) - before, 2);
+	fx_close(&s.fx);
+}
+
+static void
+leads(void *arg)
+{
+	struct shared *s = arg;
+
+	s->views++;
+}
+
+/* Whoever is alone flushes and is not handed to the thread. */
+static void
+sync_shared__one_after_another__each_leads(void **state)
+{
+	struct shared s = { .stop = false };
+	struct sync_call c = { .done = answered, .leads = leads, .arg = &s };
+	unsigned i;
+
+	(void)state;
+	fx_open(&s.fx, false);
+	for (i = 1; i <= 100; i++) {
+		fx_put(&s.fx, i, 1);
+		assert_int_equal(engine_sync_shared(s.fx.e, &c), 0);
+	}
+	assert_int_equal(s.views, 100);
+	assert_int_equal(s.answers, 0);
+	fx_close(&s.fx);
 }
 
 /* --- slots --------------------------------------------------------- */
@@ -521,6 +603,9 @@ main(void)
 		    sync_shared__others_queue__the_first_is_not_kept),
 		cmocka_unit_test(
 		    sync__large_commit_that_is_followed_by_one__has_begun_it),
+		cmocka_unit_test(
+		    sync_shared__many_come_during_a_flush__one_more_serves_them),
+		cmocka_unit_test(sync_shared__one_after_another__each_leads),
 		cmocka_unit_test(slots__all_taken__the_next_waits),
 		cmocka_unit_test(
 		    slots__readers_have_all_of_them__a_writer_begins),

@@ -16,6 +16,7 @@
 #define HOLD	1u			/* uniques: waits until let go */
 #define QUICK	2u
 #define WORK	3u			/* a fifth of a millisecond */
+#define PASS	4u			/* gives up the turn, and waits */
 #define MANY	100u
 #define SOON_MS	2000u			/* on a machine that is busy */
 
@@ -37,7 +38,9 @@ thread(void *arg)
 
 	while (fuse_turn_read(w) > 0) {
 		atomic_fetch_add(&rig->by[w->n], 1);
-		if (h->unique == HOLD) {
+		if (h->unique == PASS)
+			fuse_turn_pass(w);
+		if (h->unique == HOLD || h->unique == PASS) {
 			sem_post(&rig->held);
 			sem_wait(&rig->let_go);
 		}
@@ -184,11 +187,9 @@ slow_one_after_a_sleep__nobody_waits_behind_it(void **state)
 }
 
 static void
-may_wait__turn_is_free_before(void **state)
+turn_is_free(struct rig *r, uint32_t op, uint64_t unique)
 {
-	struct rig *r = *state;
-
-	ask(r, FUSE_FSYNC, HOLD);
+	ask(r, op, unique);
 	assert_true(in_time(&r->held));
 	assert_true(atomic_load(&r->f.turn.reader) == NULL ||
 	    r->by[atomic_load(&r->f.turn.reader)->n] == 0);
@@ -196,6 +197,33 @@ may_wait__turn_is_free_before(void **state)
 	assert_true(in_time(&r->served));
 	let_go(r, 1);
 	assert_true(in_time(&r->served));
+}
+
+static void
+may_wait__turn_is_free_before(void **state)
+{
+	turn_is_free(*state, FUSE_SYNCFS, HOLD);
+}
+
+/* As whoever leads a flush does; the other fsyncs leave a callback. */
+static void
+waits_now__turn_is_passed(void **state)
+{
+	turn_is_free(*state, FUSE_FSYNC, PASS);
+}
+
+/* Who is not the reader any more has none to pass. */
+static void
+passed_twice__the_next_keeps_it(void **state)
+{
+	struct rig *r = *state;
+	struct fuse_worker *w;
+
+	turn_is_free(r, FUSE_FSYNC, PASS);
+	w = atomic_load(&r->f.turn.reader);
+	assert_non_null(w);
+	fuse_turn_pass(&r->w[(w->n + 1) % THREADS]);
+	assert_ptr_equal(atomic_load(&r->f.turn.reader), w);
 }
 
 /* The next one is there each time, and none takes as long as a tick. */
@@ -224,6 +252,8 @@ main(void)
 		T(slow_one__nobody_waits_behind_it),
 		T(slow_one_after_a_sleep__nobody_waits_behind_it),
 		T(may_wait__turn_is_free_before),
+		T(waits_now__turn_is_passed),
+		T(passed_twice__the_next_keeps_it),
 		T(many_at_once__others_help),
 	};
 

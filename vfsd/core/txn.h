@@ -130,6 +130,20 @@ bool txn_publishes(const struct txn *t);
 #define VFS_PROVISIONAL	(1ull << 61)
 uint64_t txn_slot_floor(const struct txn *t);
 
+/* --- durability ---------------------------------------------------- */
+
+/*
+ * Who asks for a flush and does not wait for somebody else's: it gets 1,
+ * and done(arg, err) is called later by the thread that leads the flush.
+ * 0 or an error: it has led one itself, and done is not called.  leads(arg),
+ * if not NULL, comes before that, which takes as long as the disk does.
+ */
+struct sync_call {
+	void (*done)(void *arg, int err);
+	void (*leads)(void *arg);
+	void *arg;
+};
+
 /* --- file bytes --------------------------------------------------- */
 
 /*

@@ -179,11 +179,8 @@ struct vfs_seq private_seq(const struct private *p);
  * Concurrent callers share one flush. */
 int engine_sync(struct engine *e);
 
-/* The same without waiting if a flush is under way: returns 1 and calls
- * done(arg, err) later from the thread that leads the flush; 0 or an
- * error when it was done by this caller (done is then not called). */
-int engine_sync_shared(struct engine *e,
-    void (*done)(void *arg, int err), void *arg);
+/* The same without waiting for somebody else's flush: see sync_call. */
+int engine_sync_shared(struct engine *e, const struct sync_call *c);
 
 /* Freeze and write everything to the row store; waits for it. */
 int engine_checkpoint(struct engine *e);

@@ -162,8 +162,7 @@ struct dead_key {
 };
 
 struct waiter {
-	void (*done)(void *arg, int err);
-	void *arg;
+	struct sync_call c;
 	struct waiter *next;
 };
 

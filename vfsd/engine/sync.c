@@ -85,6 +85,18 @@ lead(struct engine *e)
 }
 
 static void
+answer(struct waiter *w, int err)
+{
+	struct waiter *next;
+
+	for (; w != NULL; w = next) {
+		next = w->next;
+		w->c.done(w->c.arg, err);
+		free(w);
+	}
+}
+
+static void
 finish(struct engine *e, int err)
 {
 	e->sync.flushing = false;
@@ -93,22 +105,12 @@ finish(struct engine *e, int err)
 	pthread_cond_broadcast(&e->sync.done);
 }
 
-static void
-answer(struct waiter *w, int err)
-{
-	struct waiter *next;
-
-	for (; w != NULL; w = next) {
-		next = w->next;
-		w->done(w->arg, err);
-		free(w);
-	}
-}
-
-/* Flush for those who queued; the lock is held at call and return, and
- * lead was true. */
-static void
-serve_queue(struct engine *e)
+/*
+ * Flush for those who queued and for me, if not NULL; the lock is held
+ * at call and return, and lead was true.
+ */
+static int
+serve(struct engine *e, const struct sync_call *me)
 {
 	struct waiter *w = e->sync.queue;
 	int err;
@@ -116,10 +118,13 @@ serve_queue(struct engine *e)
 	e->sync.queue = NULL;
 	e->sync.soon = false;
 	pthread_mutex_unlock(&e->sync.lock);
+	if (me != NULL && me->leads != NULL)
+		me->leads(me->arg);
 	err = sync_flush(e, false);
 	answer(w, err);
 	pthread_mutex_lock(&e->sync.lock);
 	finish(e, err);
+	return err;
 }
 
 static bool
@@ -151,7 +156,7 @@ sync_thread(void *arg)
 	pthread_mutex_lock(&e->sync.lock);
 	while (!e->sync.stop) {
 		if (is_wanted(e) && lead(e))
-			serve_queue(e);
+			serve(e, NULL);
 		else
 			pthread_cond_wait(&e->sync.wake, &e->sync.lock);
 	}
@@ -175,17 +180,10 @@ sync_thread_stop(struct engine *e)
  * waiting.
  */
 static int
-lead_flushes(struct engine *e, struct waiter *me, bool *left)
+lead_flushes(struct engine *e, const struct sync_call *me, bool *left)
 {
-	struct waiter *w = e->sync.queue;	/* the thread is not here yet */
-	int err;
+	int err = serve(e, me);
 
-	e->sync.queue = NULL;
-	pthread_mutex_unlock(&e->sync.lock);
-	err = sync_flush(e, false);
-	answer(w, err);
-	pthread_mutex_lock(&e->sync.lock);
-	finish(e, err);
 	if (e->threads_on) {
 		if (is_wanted(e))
 			pthread_cond_signal(&e->sync.wake);
@@ -198,7 +196,7 @@ lead_flushes(struct engine *e, struct waiter *me, bool *left)
 			pthread_mutex_lock(&e->sync.lock);
 			*left = true;
 		}
-		serve_queue(e);
+		serve(e, NULL);
 	}
 	return err;
 }
@@ -239,10 +237,9 @@ engine_sync(struct engine *e)
 }
 
 int
-engine_sync_shared(struct engine *e, void (*done)(void *arg, int err),
-    void *arg)
+engine_sync_shared(struct engine *e, const struct sync_call *c)
 {
-	struct waiter me = { done, arg, NULL }, *w;
+	struct waiter *w;
 	bool left = false;
 	int err;
 
@@ -250,7 +247,7 @@ engine_sync_shared(struct engine *e, void (*done)(void *arg, int err),
 		return 0;
 	if ((w = malloc(sizeof(*w))) == NULL)
 		return engine_sync(e);
-	*w = me;
+	*w = (struct waiter){ .c = *c };
 	pthread_mutex_lock(&e->sync.lock);
 	if (e->sync.queue != NULL || !lead(e)) {
 		w->next = e->sync.queue;
@@ -258,7 +255,7 @@ engine_sync_shared(struct engine *e, void (*done)(void *arg, int err),
 		pthread_mutex_unlock(&e->sync.lock);
 		return 1;
 	}
-	err = lead_flushes(e, &me, &left);
+	err = lead_flushes(e, c, &left);
 	pthread_mutex_unlock(&e->sync.lock);
 	free(w);
 	return left ? 1 : err;
@@ -279,7 +276,7 @@ sync_for_checkpoint(struct engine *e)
 	finish(e, err);
 	/* Who queued meanwhile must not wait for the next flush. */
 	while (e->sync.queue != NULL && lead(e))
-		serve_queue(e);
+		serve(e, NULL);
 	pthread_mutex_unlock(&e->sync.lock);
 	return err;
 }

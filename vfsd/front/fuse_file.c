@@ -256,23 +256,34 @@ synced(void *arg, int err)
 	freq_done(arg, vfs_err_errno(err));
 }
 
+/* Our flush: somebody else reads requests meanwhile. */
+static void
+leads(void *arg)
+{
+	struct freq_later *l = arg;
+
+	fuse_turn_pass(l->w);
+}
+
 /* The flush may be somebody else's; then its leader replies. */
 static int
 sync_id(struct freq *q, struct vfs_id id, uint32_t flags)
 {
+	struct sync_call c = { .done = synced, .leads = leads };
 	struct freq_later *l;
 	int err;
 
 	if (q->w->ring != NULL) {	/* its thread answers, or nobody */
 		err = dispatch_sync(q->f->conf.server, &q->env, id, flags,
-		    NULL, NULL);
+		    NULL);
 		if (err == 0)
 			freq_reply(q, NULL, 0);
 		return err;
 	}
 	if ((l = freq_later(q)) == NULL)
 		return -VFS_NOMEM;
-	err = dispatch_sync(q->f->conf.server, &q->env, id, flags, synced, l);
+	c.arg = l;
+	err = dispatch_sync(q->f->conf.server, &q->env, id, flags, &c);
 	if (err == 1)
 		return 0;		/* l and the reply are the leader's */
 	freq_not_later(q, l);

@@ -122,14 +122,28 @@ park(struct fuse_turn *t, struct fuse_worker *w)
 /* --- the reader ------------------------------------------------------ */
 
 static void
-call(struct fuse_turn *t, bool free)
+call(struct fuse_turn *t)
 {
 	pthread_mutex_lock(&t->lock);
-	if (free)
-		atomic_store(&t->reader, NULL);
-	else if (t->calls < t->parked)
+	if (t->calls < t->parked)
 		t->calls++;
 	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void
+fuse_turn_pass(struct fuse_worker *w)
+{
+	struct fuse_turn *t = &w->f->turn;
+
+	if (atomic_load(&t->reader) != w)
+		return;
+	pthread_mutex_lock(&t->lock);
+	if (atomic_load(&t->reader) == w) {
+		atomic_store(&t->since, 0);
+		atomic_store(&t->reader, NULL);
+		pthread_cond_signal(&t->wake);
+	}
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -155,8 +169,6 @@ may_wait(const struct fuse_worker *w, size_t n)
 	switch (h->opcode) {
 	case FUSE_READ:
 		return n >= sizeof *h + sizeof *r && r->size >= LONG_IO;
-	case FUSE_FSYNC:
-	case FUSE_FSYNCDIR:
 	case FUSE_SYNCFS:
 	case FUSE_SETLKW:
 	case FUSE_FALLOCATE:
@@ -178,7 +190,7 @@ begin(struct fuse_turn *t, struct fuse_worker *w, size_t n)
 	if (atomic_load(&t->reader) != w)
 		return;
 	if (may_wait(w, n)) {
-		call(t, true);
+		fuse_turn_pass(w);
 		return;
 	}
 	atomic_store(&t->since, clock_ns());
@@ -186,7 +198,7 @@ begin(struct fuse_turn *t, struct fuse_worker *w, size_t n)
 	be_watched(t);
 	if (++o->streak > atomic_load(&t->help_after)) {
 		o->streak = 0;
-		call(t, false);
+		call(t);
 	}
 }
 

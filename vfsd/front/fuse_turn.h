@@ -7,7 +7,8 @@
  * one thread that is awake, and nobody else is woken.  Others join in
  *
  * - when the reader takes a request that may wait: the turn is free before
- *   it runs;
+ *   it runs; or when it is about to wait (an fsync, of which most leave a
+ *   callback: only who leads a flush does);
  * - when requests are there already each time it looks: one more helps, and
  *   goes on as long as it finds any without waiting;
  * - when a request takes longer than FUSE_TURN_MS after all: as long as
@@ -57,6 +58,9 @@ void fuse_turn_destroy(struct fuse_turn *t);
 /* The length of the next request, which is in w->in; 0: there will be none.
  * What w did before is done. */
 size_t fuse_turn_read(struct fuse_worker *w);
+
+/* w is at something that takes long: the turn is whoever's, if it was w's. */
+void fuse_turn_pass(struct fuse_worker *w);
 
 /* Whoever is parked returns 0, now and from now on. */
 void fuse_turn_end(struct fuse_turn *t);

@@ -289,6 +289,7 @@ p9_do_fsync(struct p9_req *q, const struct p9_tfsync *t,
 {
 	struct p9 *p = q->c->p9;
 	struct p9_fid *f = p9_fid_get(q->c, t->fid);
+	struct sync_call c = { .done = synced, .arg = q };
 	struct req_env env;
 	int err;
 
@@ -303,7 +304,7 @@ p9_do_fsync(struct p9_req *q, const struct p9_tfsync *t,
 	env.kernel_checked = env.privileged = true;
 	atomic_fetch_add(&p->late, 1);
 	err = dispatch_sync(p->conf.server, &env, f->id,
-	    t->datasync != 0 ? VFS_SYNC_DATA : 0, synced, q);
+	    t->datasync != 0 ? VFS_SYNC_DATA : 0, &c);
 	p9_fid_drop(f);
 	if (err == 1)
 		return P9_LATER;

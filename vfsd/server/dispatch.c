@@ -416,8 +416,7 @@ run_write(struct server *s, enum vfs_op op, const struct req_env *env,
 	if (!s->sync_all || op == VFS_OP_REAP)	/* nobody waits for it */
 		return 0;
 	if (extras[op].drafts && seq.n == 0)
-		return dispatch_sync(s, env, locked_id(op, q), 0, NULL,
-		    NULL);
+		return dispatch_sync(s, env, locked_id(op, q), 0, NULL);
 	return engine_sync(s->engine);
 }
 
@@ -452,7 +451,7 @@ run_none(struct server *s, enum vfs_op op, const struct req_env *env,
 		return run_settle(s, env, q, r);
 	if (op != VFS_OP_SYNC)
 		return -VFS_UNKNOWN_OP;
-	err = dispatch_sync(s, env, sync->id, sync->flags, NULL, NULL);
+	err = dispatch_sync(s, env, sync->id, sync->flags, NULL);
 	if (err < 0)
 		return err;
 	engine_status(s->engine, &st);
@@ -579,7 +578,7 @@ server_released(struct server *s, struct vfs_id id)
 
 int
 dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
-    uint32_t flags, void (*done)(void *arg, int err), void *arg)
+    uint32_t flags, const struct sync_call *call)
 {
 	uint64_t start = clock_ns();
 	int err;
@@ -596,8 +595,8 @@ dispatch_sync(struct server *s, const struct req_env *env, struct vfs_id id,
 			publisher_wrote(s->publisher, id, 0);
 	}
 	if (err == 0)
-		err = done != NULL ?
-		    engine_sync_shared(s->engine, done, arg) :
+		err = call != NULL ?
+		    engine_sync_shared(s->engine, call) :
 		    engine_sync(s->engine);
 	counts_add(&s->counts, VFS_OP_SYNC, start, err);
 	return err;

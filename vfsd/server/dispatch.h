@@ -33,13 +33,12 @@ int dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
     const void *q, void *r);
 
 /*
- * SYNC that may share somebody else's flush: publishes id's draft (0: all
- * drafts).  Returns 1 if done(arg, err) will be called, by another
- * thread; else 0 or an error at once.
+ * SYNC: publishes id's draft (0: all drafts) and flushes.  With a call
+ * (txn.h) it may share somebody else's flush, and returns 1 then; without,
+ * 0 or an error when it is done.
  */
 int dispatch_sync(struct server *s, const struct req_env *env,
-    struct vfs_id id, uint32_t flags, void (*done)(void *arg, int err),
-    void *arg);
+    struct vfs_id id, uint32_t flags, const struct sync_call *call);
 
 /*
  * Holders: somebody outside may still use this id though it has no name
