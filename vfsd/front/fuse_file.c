@@ -269,7 +269,8 @@ leads(void *arg)
 static int
 sync_id(struct freq *q, struct vfs_id id, uint32_t flags)
 {
-	struct sync_call c = { .done = synced, .leads = leads };
+	struct sync_call c = { .done = synced, .leads = leads,
+	    .who = q->h->pid };
 	struct freq_later *l;
 	int err;
 
