@@ -230,6 +230,9 @@ more_status(void *arg, wire_put *put, void *to)
 	put(to, "fuse.threads", st.threads);
 	put(to, "fuse.rings", st.rings);
 	put(to, "fuse.handles", st.handles);
+	put(to, "fuse.pages_ahead", st.pages_ahead);
+	put(to, "fuse.pages_sent", st.pages_sent);
+	put(to, "fuse.pages_stale", st.pages_stale);
 	put(to, "fuse.malformed", st.malformed);
 	put(to, "fuse.unknown", st.unknown);
 	for (i = 0; i < FUSE_OP_COUNT; i++) {

@@ -388,6 +388,120 @@ notices__stopped_while_pages_go__nothing_stays(void **state)
 	visible_leave(v, 0);
 }
 
+/* --- pages made ahead ----------------------------------------------------- */
+
+#define LISTED	200u
+
+struct listing {
+	struct rig *r;
+	struct fuse_read_in in;
+	uint64_t unique;
+	unsigned seen;			/* names "n...", in order */
+	uint64_t watched;
+	uint32_t mode;			/* of that, if it came */
+};
+
+static void
+listing_begin(struct listing *l, struct rig *r)
+{
+	struct fuse_open_in open = { .flags = O_NOATIME };
+	char path[32];
+	unsigned i;
+
+	for (i = 0; i < LISTED; i++) {
+		snprintf(path, sizeof path, "/d/n%u", i);
+		assert_int_equal(fx_create(r->fx, path, 0644), 0);
+	}
+	*l = (struct listing){ .r = r, .unique = 10,
+		.in = { .size = 8192 } };
+	request(r, FUSE_OPENDIR, 9, fx_id(r->fx, "/d").n, &open, sizeof open);
+	assert_int_equal(answer(r, 9), 0);
+	l->in.fh = ((const struct fuse_open_out *)body(r))->fh;
+}
+
+/* The next page; false: that was the end. */
+static bool
+listing_next(struct listing *l)
+{
+	const struct fuse_entry_out *e;
+	const struct fuse_dirent *d;
+	const uint8_t *p = body(l->r), *end;
+
+	request(l->r, FUSE_READDIRPLUS, ++l->unique, fx_id(l->r->fx, "/d").n,
+	    &l->in, sizeof l->in);
+	assert_int_equal(answer(l->r, l->unique), 0);
+	end = l->r->reply + l->r->n;
+	if (p == end)
+		return false;
+	for (; p < end; p += sizeof *e + FUSE_DIRENT_SIZE(d->namelen)) {
+		e = (const void *)p;
+		d = (const void *)(e + 1);
+		l->in.offset = d->off;
+		l->seen += d->name[0] == 'n';
+		if (d->ino == l->watched)
+			l->mode = e->attr.mode;
+	}
+	return true;
+}
+
+/* When so many pages were made ahead, or will not be. */
+static struct fuse_stats
+made_ahead(struct rig *r, uint64_t n)
+{
+	struct fuse_stats st;
+	unsigned i;
+
+	for (i = 0; i < 2000; i++) {
+		fuse_front_stats(r->front, &st);
+		if (st.pages_ahead >= n)
+			break;
+		usleep(1000);
+	}
+	return st;
+}
+
+static void
+readdirplus__nothing_changes__pages_are_made_ahead(void **state)
+{
+	struct rig *r = *state;
+	struct listing l;
+	uint64_t n = 0;
+
+	listing_begin(&l, r);
+	while (listing_next(&l))
+		made_ahead(r, ++n);
+	assert_int_equal(l.seen, LISTED);
+	assert_int_equal(made_ahead(r, 0).pages_sent,
+	    made_ahead(r, 0).pages_ahead);
+	assert_true(made_ahead(r, 0).pages_sent >= 3);
+	assert_int_equal(made_ahead(r, 0).pages_stale, 0);
+}
+
+static void
+readdirplus__changed_since_it_was_made__is_made_anew(void **state)
+{
+	struct rig *r = *state;
+	struct req_env env = { .privileged = true };
+	struct vfs_setattr q = { .valid = VFS_SET_MODE, .mode = 0640 };
+	struct vfs_setattr_reply rep;
+	struct listing l;
+	char path[32];
+
+	listing_begin(&l, r);
+	assert_true(listing_next(&l));
+	made_ahead(r, 1);
+	snprintf(path, sizeof path, "/d/n%u", l.seen + 10);
+	q.id = fx_id(r->fx, path);
+	l.watched = q.id.n;
+	assert_int_equal(dispatch(r->server, VFS_OP_SETATTR, &env, &q, &rep),
+	    0);
+	while (listing_next(&l))
+		;
+	assert_int_equal(l.seen, LISTED);
+	assert_int_equal(l.mode, 0100640);
+	assert_int_equal(made_ahead(r, 0).pages_stale, 1);
+}
+
 /* xorshift: the seed is printed when something fails */
 static uint32_t
 rnd(uint64_t *s)
@@ -469,6 +583,8 @@ main(void)
 		T(notices__after_link_by_the_kernel__its_lock_is_waited_for),
 		T(notices__append_elsewhere_than_the_kernel_believes__pages_go),
 		T(notices__stopped_while_pages_go__nothing_stays),
+		T(readdirplus__nothing_changes__pages_are_made_ahead),
+		T(readdirplus__changed_since_it_was_made__is_made_anew),
 		T(hostile_bytes__any__it_still_serves),
 	};
 

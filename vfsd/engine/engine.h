@@ -192,6 +192,10 @@ int engine_step(struct engine *e);
 
 void engine_status(struct engine *e, struct engine_status *out);
 
+/* Moves on with all that readers can see, drafts too; what was begun after
+ * a look at it sees at least that. */
+uint64_t engine_tick(struct engine *e);
+
 /* Ids with a live draft, ascending, from after: for the publisher. */
 int engine_drafts(struct engine *e, struct vfs_id after,
     struct vfs_id *out, size_t cap, size_t *n);

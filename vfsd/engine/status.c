@@ -73,6 +73,12 @@ engine_status(struct engine *e, struct engine_status *s)
 	(void)e->sops->usage(e->store, &s->rows);
 }
 
+uint64_t
+engine_tick(struct engine *e)
+{
+	return atomic_load(&e->tick);
+}
+
 bool
 engine_crowded(struct engine *e)
 {

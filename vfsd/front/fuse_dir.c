@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "fuse_req.h"
+#include "fuse_dir.h"
 
 int
 fuse_do_opendir(struct freq *q)
@@ -45,10 +45,10 @@ fuse_do_releasedir(struct freq *q)
 	return 0;
 }
 
-/* Entries on their way into the caller's buffer. */
+/* Entries on their way into a page. */
 struct pack {
-	uint8_t *p;
-	size_t cap, n;
+	struct fuse_page_out *out;
+	size_t cap;
 	bool plus;
 };
 
@@ -64,24 +64,46 @@ pack_add(void *arg, const struct vfs_dirent *e)
 	struct pack *k = arg;
 	size_t head = k->plus ? sizeof(struct fuse_entry_out) : 0;
 	size_t size = head + FUSE_DIRENT_SIZE(e->name.n);
+	uint8_t *p = k->out->p + k->out->n;
 	struct fuse_dirent *d;
 
-	if (size > k->cap - k->n)
+	if (size > k->cap - k->out->n)
 		return false;
-	memset(k->p + k->n, 0, size);
+	memset(p, 0, size);
 	if (k->plus && e->attr != NULL)
-		fuse_entry_fill((void *)(k->p + k->n), e->attr);
+		fuse_entry_fill((void *)p, e->attr);
 	/* The kernel counts no lookup of "." and "..". */
 	if (k->plus && is_dots(e->name))
-		((struct fuse_entry_out *)(void *)(k->p + k->n))->nodeid = 0;
-	d = (void *)(k->p + k->n + head);
+		((struct fuse_entry_out *)(void *)p)->nodeid = 0;
+	d = (void *)(p + head);
 	d->ino = e->id.n;
 	d->off = e->cookie;
 	d->namelen = (uint32_t)e->name.n;
 	d->type = e->type;
 	memcpy(d->name, e->name.p, e->name.n);
-	k->n += size;
+	k->out->n += size;
 	return true;
+}
+
+int
+fuse_page_make(struct fuse_front *f, const struct req_env *env,
+    const struct fuse_page *page, struct fuse_page_out *out)
+{
+	struct pack k = { out, page->cap, page->plus };
+	struct vfs_dir_read q = {
+		.dir = page->dir, .cookie = page->cookie,
+		.fence = page->fence, .want = page->plus ? VFS_WANT_ATTR : 0,
+	};
+	struct vfs_dir_read_reply r = { .entries = { pack_add, &k } };
+	int err;
+
+	out->n = 0;
+	if ((err = dispatch(f->conf.server, VFS_OP_DIR_READ, env, &q, &r)) < 0)
+		return err;
+	out->next = r.next_cookie;
+	out->fence = r.fence;
+	out->eof = r.eof;
+	return 0;
 }
 
 typedef void each_fn(struct freq *q, struct fuse_entry_out *e,
@@ -89,7 +111,7 @@ typedef void each_fn(struct freq *q, struct fuse_entry_out *e,
 
 /* All that a READDIRPLUS hands over. */
 static void
-pack_each(const struct pack *k, struct freq *q, each_fn *fn)
+page_each(const struct fuse_page_out *k, struct freq *q, each_fn *fn)
 {
 	struct fuse_entry_out *e;
 	const struct fuse_dirent *d;
@@ -129,37 +151,50 @@ entry_hold(struct freq *q, struct fuse_entry_out *e,
 }
 
 static int
+reply_page(struct freq *q, const struct fuse_page_out *out, bool plus)
+{
+	if (out->n == 0 && !out->eof)
+		return -VFS_INVAL;	/* not even one entry fits */
+	if (plus)
+		page_each(out, q, entry_hold);
+	if (!freq_reply(q, out->p, out->n) && plus)
+		page_each(out, q, entry_drop);
+	return 0;
+}
+
+static int
 read_dir(struct freq *q, bool plus)
 {
 	const struct fuse_read_in *in = (const void *)q->body;
+	struct fuse_page page = { .fh = in->fh, .dir = freq_id(q),
+		.cookie = in->offset, .plus = plus,
+		.cap = in->size < VFS_IO_MAX ? in->size : VFS_IO_MAX };
+	struct fuse_page_out out = { .p = q->w->out };
 	struct fuse_handle *h;
-	struct pack k = { .p = q->w->out, .plus = plus };
-	struct vfs_dir_read dq = {
-		.dir = freq_id(q), .cookie = in->offset,
-		.want = plus ? VFS_WANT_ATTR : 0,
-	};
-	struct vfs_dir_read_reply r = { .entries = { pack_add, &k } };
+	bool ahead;
 	int err;
 
-	h = fuse_handle_find(q->f->handles, in->fh, dq.dir);
+	h = fuse_handle_find(q->f->handles, in->fh, page.dir);
 	if (h == NULL)
 		return -VFS_BAD_HANDLE;
-	k.cap = in->size < VFS_IO_MAX ? in->size : VFS_IO_MAX;
 	if (in->offset != 0)
-		dq.fence = atomic_load(&h->fence);
+		page.fence = atomic_load(&h->fence);
 	else if (!(h->flags & O_NOATIME))
 		freq_atime(q);
 	freq_watch(q);
-	if ((err = freq_dispatch(q, VFS_OP_DIR_READ, &dq, &r)) < 0)
+	ahead = plus && fuse_ahead_take(q, h, &page, &out);
+	if (!ahead && (err = fuse_page_make(q->f, &q->env, &page, &out)) < 0)
 		return err;
-	if (k.n == 0 && !r.eof)
-		return -VFS_INVAL;	/* not even one entry fits */
-	atomic_store(&h->fence, r.fence);
-	if (plus)
-		pack_each(&k, q, entry_hold);
-	if (!freq_reply(q, k.p, k.n) && plus)
-		pack_each(&k, q, entry_drop);
-	return 0;
+	atomic_store(&h->fence, out.fence);
+	err = reply_page(q, &out, plus);
+	if (ahead)
+		fuse_ahead_done(q);
+	if (plus && err == 0 && !out.eof) {
+		page.cookie = out.next;
+		page.fence = out.fence;
+		fuse_ahead_ask(q, h, &page);
+	}
+	return err;
 }
 
 int

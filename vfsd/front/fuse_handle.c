@@ -98,6 +98,8 @@ fuse_handle_add(struct fuse_handles *t, struct vfs_id id, uint32_t flags,
 	atomic_store_explicit(&h->wrote, false, memory_order_relaxed);
 	atomic_store_explicit(&h->read, false, memory_order_relaxed);
 	atomic_store_explicit(&h->fence, 0, memory_order_relaxed);
+	atomic_store_explicit(&h->ahead, FUSE_AHEAD_MAY,
+	    memory_order_relaxed);
 	gen = atomic_load_explicit(&h->gen, memory_order_relaxed) + 1;
 	atomic_store_explicit(&h->gen, gen, memory_order_release);
 	atomic_fetch_add_explicit(&t->open, 1, memory_order_relaxed);

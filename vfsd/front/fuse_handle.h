@@ -17,6 +17,8 @@
 
 #define FUSE_HANDLES_MAX	(1u << 24)
 
+enum { FUSE_AHEAD_MAY, FUSE_AHEAD_ASKED, FUSE_AHEAD_NEVER };
+
 struct fuse_handle {
 	struct vfs_id id;
 	_Atomic uint32_t gen;		/* odd while open */
@@ -24,6 +26,7 @@ struct fuse_handle {
 	atomic_bool wrote;		/* publish at release */
 	atomic_bool read;		/* atime was looked at */
 	_Atomic uint64_t fence;		/* directories: end of this scan */
+	_Atomic unsigned ahead;		/* its next page: FUSE_AHEAD_ */
 	uint32_t index, next_free;
 };
 

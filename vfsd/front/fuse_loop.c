@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fuse_dir.h"
 #include "fuse_uring.h"
 
 #define THREADS_MIN	4u
@@ -213,7 +214,8 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 		goto out;
 	if (conf->shared_locks)
 		f->locks = server_locks(conf->server);
-	if ((err = fuse_notify_start(f)) < 0)	/* before the first reply */
+	if ((err = fuse_notify_start(f)) < 0 ||	/* before the first reply */
+	    (err = fuse_ahead_start(f)) < 0)
 		goto out;
 	if ((err = workers_start(f, conf->fds)) < 0)
 		goto out;
@@ -262,6 +264,7 @@ fuse_front_stop(struct fuse_front *f)
 		usleep(1000);		/* flushes under way end by themselves */
 	fuse_rings_stop(f);
 	fuse_notify_free(f);
+	fuse_ahead_stop(f);
 	for (i = 0; i < f->nworkers; i++)
 		worker_free(f->worker[i]);
 	if (f->conf.notice_fd > 0)
@@ -308,6 +311,7 @@ fuse_front_stats(struct fuse_front *f, struct fuse_stats *out)
 		.threads = f->nworkers,
 		.rings = fuse_rings_serving(f),
 	};
+	fuse_ahead_count(f, out);
 	for (i = 0; i < f->nworkers; i++)
 		add_worker(out, f->worker[i]);
 	fuse_rings_each(f, add_worker, out);

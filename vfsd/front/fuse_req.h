@@ -56,6 +56,7 @@ struct fuse_front {
 	struct fuse_tellers *tellers;
 	_Atomic uint64_t set_ns[FUSE_SETS];
 	struct fuse_dropper *dropper;
+	struct fuse_ahead *ahead;	/* NULL: not started */
 	char *store;
 	struct fuse_handles *handles;
 	struct locks *locks;	/* NULL: the kernel keeps them */

@@ -24,6 +24,9 @@ struct fuse_stats {
 	uint64_t flags;			/* INIT flags in use */
 	unsigned threads;
 	unsigned rings;			/* threads on io_uring */
+	/* Pages of directories made before they were asked for; of these,
+	 * sent, and no longer true when they were asked for. */
+	uint64_t pages_ahead, pages_sent, pages_stale;
 };
 
 /* "LOOKUP"; NULL if there is no such opcode. */
