@@ -413,6 +413,7 @@ sync_shared__many_come_during_a_flush__one_more_serves_them(void **state)
 	struct sync_call c = { .done = answered, .arg = &s };
 	struct log_ops slow;
 	uint64_t before;
+	unsigned i;
 	pthread_t t;
 
 	(void)state;
@@ -420,8 +421,8 @@ sync_shared__many_come_during_a_flush__one_more_serves_them(void **state)
 	before = log_syncs(&s);
 	pthread_create(&t, NULL, first_syncer, &s);
 	sem_wait(&flushing);
-	for (c.who = 1; c.who <= 16; c.who++) {
-		fx_put(&s.fx, c.who, 2);
+	for (i = 1; i <= 16; i++) {
+		fx_put(&s.fx, i, 2);
 		assert_int_equal(engine_sync_shared(s.fx.e, &c), 1);
 	}
 	let_flush(&s, 16);
@@ -446,11 +447,12 @@ sync_shared__one_after_another__each_leads(void **state)
 {
 	struct shared s = { .stop = false };
 	struct sync_call c = { .done = answered, .leads = leads, .arg = &s };
+	unsigned i;
 
 	(void)state;
 	fx_open(&s.fx, false);
-	for (c.who = 1; c.who <= 100; c.who++) {
-		fx_put(&s.fx, c.who, 1);
+	for (i = 1; i <= 100; i++) {
+		fx_put(&s.fx, i, 1);
 		assert_int_equal(engine_sync_shared(s.fx.e, &c), 0);
 	}
 	assert_int_equal(s.views, 100);

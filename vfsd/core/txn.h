@@ -137,14 +137,11 @@ uint64_t txn_slot_floor(const struct txn *t);
  * and done(arg, err) is called later by the thread that leads the flush.
  * 0 or an error: it has led one itself, and done is not called.  leads(arg),
  * if not NULL, comes before that, which takes as long as the disk does.
- * who tells threads apart that wait at the same time, as well as the front
- * can.
  */
 struct sync_call {
 	void (*done)(void *arg, int err);
 	void (*leads)(void *arg);
 	void *arg;
-	uint64_t who;
 };
 
 /* --- file bytes --------------------------------------------------- */

@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 
 #include "../core/record.h"
-#include "crowd.h"
 #include "engine.h"
 #include "overlay.h"
 #include "redo.h"
@@ -234,7 +233,6 @@ struct engine {
 		bool stop, flushing;
 		bool soon;		/* a flush for who will ask for it */
 		struct waiter *queue;
-		struct crowd crowd;
 		uint64_t round, ended;	/* the last flush begun, ended */
 		int err;		/* of the last one that ended */
 		_Atomic uint64_t pos;	/* log and its data durable to here */

@@ -5,13 +5,11 @@
  * it began.  The thread that finds none leads one itself, without a
  * hop; who comes meanwhile waits or leaves a callback.  For those there is
  * a thread: the leader is one of a front's few, which has requests to
- * read, and those that will share the next flush are among them.  If there
- * are many it waits for some of them (crowd.h).
+ * read, and those that will share the next flush are among them.
  */
 #include <assert.h>
 #include <stdlib.h>
 
-#include "../clock.h"
 #include "engine_impl.h"
 #include "plants.h"
 
@@ -86,22 +84,6 @@ lead(struct engine *e)
 	return true;
 }
 
-/* Whether the thread will flush, and not whoever comes. */
-static bool
-gathers(const struct engine *e)
-{
-	return e->threads_on && e->sync.crowd.enough != 0;
-}
-
-static void
-enqueue(struct engine *e, struct waiter *w)
-{
-	w->next = e->sync.queue;
-	e->sync.queue = w;
-	if (crowd_joins(&e->sync.crowd))
-		pthread_cond_signal(&e->sync.wake);
-}
-
 static void
 answer(struct waiter *w, int err)
 {
@@ -124,15 +106,13 @@ finish(struct engine *e, int err)
 }
 
 /*
- * Flush for those who queued and others beside them, of whom one may be
- * me; the lock is held at call and return, and lead was true.
+ * Flush for those who queued and for me, if not NULL; the lock is held
+ * at call and return, and lead was true.
  */
 static int
-serve(struct engine *e, unsigned others, const struct sync_call *me)
+serve(struct engine *e, const struct sync_call *me)
 {
-	unsigned n = crowd_takes(&e->sync.crowd);
 	struct waiter *w = e->sync.queue;
-	uint64_t began;
 	int err;
 
 	e->sync.queue = NULL;
@@ -140,11 +120,9 @@ serve(struct engine *e, unsigned others, const struct sync_call *me)
 	pthread_mutex_unlock(&e->sync.lock);
 	if (me != NULL && me->leads != NULL)
 		me->leads(me->arg);
-	began = clock_ns();
 	err = sync_flush(e, false);
 	answer(w, err);
 	pthread_mutex_lock(&e->sync.lock);
-	crowd_served(&e->sync.crowd, n + others, began, clock_ns());
 	finish(e, err);
 	return err;
 }
@@ -174,21 +152,13 @@ void *
 sync_thread(void *arg)
 {
 	struct engine *e = arg;
-	struct timespec ts;
-	uint64_t until;
 
 	pthread_mutex_lock(&e->sync.lock);
 	while (!e->sync.stop) {
-		if (!e->sync.soon &&
-		    crowd_waits(&e->sync.crowd, clock_ns(), &until)) {
-			ts = clock_at(until);
-			pthread_cond_clockwait(&e->sync.wake, &e->sync.lock,
-			    CLOCK_MONOTONIC, &ts);
-		} else if (is_wanted(e) && lead(e)) {
-			serve(e, 0, NULL);
-		} else {
+		if (is_wanted(e) && lead(e))
+			serve(e, NULL);
+		else
 			pthread_cond_wait(&e->sync.wake, &e->sync.lock);
-		}
 	}
 	pthread_mutex_unlock(&e->sync.lock);
 	return NULL;
@@ -212,10 +182,10 @@ sync_thread_stop(struct engine *e)
 static int
 lead_flushes(struct engine *e, const struct sync_call *me, bool *left)
 {
-	int err = serve(e, 1, me);
+	int err = serve(e, me);
 
 	if (e->threads_on) {
-		if (is_wanted(e) || gathers(e))
+		if (is_wanted(e))
 			pthread_cond_signal(&e->sync.wake);
 		return err;
 	}
@@ -226,7 +196,7 @@ lead_flushes(struct engine *e, const struct sync_call *me, bool *left)
 			pthread_mutex_lock(&e->sync.lock);
 			*left = true;
 		}
-		serve(e, 0, NULL);
+		serve(e, NULL);
 	}
 	return err;
 }
@@ -279,9 +249,9 @@ engine_sync_shared(struct engine *e, const struct sync_call *c)
 		return engine_sync(e);
 	*w = (struct waiter){ .c = *c };
 	pthread_mutex_lock(&e->sync.lock);
-	crowd_asks(&e->sync.crowd, c->who, clock_ns());
-	if (e->sync.queue != NULL || gathers(e) || !lead(e)) {
-		enqueue(e, w);
+	if (e->sync.queue != NULL || !lead(e)) {
+		w->next = e->sync.queue;
+		e->sync.queue = w;
 		pthread_mutex_unlock(&e->sync.lock);
 		return 1;
 	}
@@ -306,7 +276,7 @@ sync_for_checkpoint(struct engine *e)
 	finish(e, err);
 	/* Who queued meanwhile must not wait for the next flush. */
 	while (e->sync.queue != NULL && lead(e))
-		serve(e, 0, NULL);
+		serve(e, NULL);
 	pthread_mutex_unlock(&e->sync.lock);
 	return err;
 }

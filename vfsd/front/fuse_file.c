@@ -269,8 +269,7 @@ leads(void *arg)
 static int
 sync_id(struct freq *q, struct vfs_id id, uint32_t flags)
 {
-	struct sync_call c = { .done = synced, .leads = leads,
-	    .who = q->h->pid };
+	struct sync_call c = { .done = synced, .leads = leads };
 	struct freq_later *l;
 	int err;
 
