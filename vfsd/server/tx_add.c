@@ -39,20 +39,13 @@ later_run(struct server *s, struct tx *t, const struct req_env *env,
 	return err;
 }
 
-/* Bytes that need blocks find them at once, and what follows an operation
- * that was run, or a savepoint, is run too. */
+/* What follows an operation that was run, or a savepoint, is run too. */
 static bool
-can_wait(struct server *s, const struct tx *t, const struct packed *ops,
-    uint32_t n, size_t bytes)
+may_wait(struct server *s, const struct tx *t, const struct vfs_tx_add *q)
 {
-	uint32_t i;
-
-	for (i = 0; i < n; i++)
-		if (!packed_is_rows(&ops[i]))
-			return false;
 	return t->items.n == 0 && t->deps.n == 0 && t->nsaves == 0 &&
-	    n <= VFS_TX_OPS_MAX - t->later.n &&
-	    t->later.bytes + bytes <= engine_commit_max(server_engine(s));
+	    q->nops <= VFS_TX_OPS_MAX - t->later.n &&
+	    t->later.bytes + q->ops.n <= engine_commit_max(server_engine(s));
 }
 
 static int
@@ -110,6 +103,8 @@ keep(struct server *s, struct tx *t, const struct vfs_tx_add *q,
 	struct packed *ops;
 	int err;
 
+	if (!may_wait(s, t, q))
+		return 1;
 	if ((err = arena_reserve(&l->copies, room)) < 0)
 		return err;
 	if (list.n > 0)
@@ -117,7 +112,8 @@ keep(struct server *s, struct tx *t, const struct vfs_tx_add *q,
 	err = packed_decode(list, q->nops, gate, &ops, &v->op_index);
 	if (err < 0)
 		return err;
-	err = can_wait(s, t, ops, q->nops, list.n) ?
+	/* Bytes that need blocks find them at once. */
+	err = packed_are_rows(ops, q->nops) ?
 	    later_append(l, ops, q->nops) : 1;
 	if (err == 0) {
 		(void)arena_alloc(&l->copies, room);

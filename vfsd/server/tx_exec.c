@@ -110,8 +110,8 @@ digest(const struct vfs_tx_exec *q, uint64_t out[2])
 	out[1] = h.high64 | 1;		/* never that of an interactive one */
 }
 
-bool
-packed_is_rows(const struct packed *p)
+static bool
+is_rows(const struct packed *p)
 {
 	switch (p->op) {
 	case VFS_OP_WRITE:
@@ -126,13 +126,13 @@ packed_is_rows(const struct packed *p)
 	}
 }
 
-static bool
-all_rows_only(const struct exec *x)
+bool
+packed_are_rows(const struct packed *ops, uint32_t n)
 {
 	uint32_t i;
 
-	for (i = 0; i < x->q->nops; i++)
-		if (!packed_is_rows(&x->ops[i]))
+	for (i = 0; i < n; i++)
+		if (!is_rows(&ops[i]))
 			return false;
 	return true;
 }
@@ -231,7 +231,7 @@ exec(const struct exec *x, struct tx_verdict *v)
 	unsigned tries = 0;
 	int err = -VFS_AGAIN;
 
-	if (all_rows_only(x))
+	if (packed_are_rows(x->ops, x->q->nops))
 		err = exec_rows(x, v);
 	while ((err == -VFS_AGAIN || err == -VFS_CONFLICT ||
 	    err == -VFS_EXPIRED) && tries++ < TRIES_MAX) {

@@ -213,8 +213,8 @@ void tx_tally(struct server *s, int err);
 int later_commit(struct server *s, struct tx *t, const struct req_env *env,
     uint32_t durability, const uint8_t *tx_id, struct tx_verdict *v);
 
-/* Can it do without a prepare step? */
-bool packed_is_rows(const struct packed *p);
+/* Can all n do without a prepare step? */
+bool packed_are_rows(const struct packed *ops, uint32_t n);
 /* Decode and check n operations; *out is the caller's to free. */
 int packed_decode(struct vfs_slice list, uint32_t n,
     const struct tx_gate *gate, struct packed **out, uint32_t *at);
