@@ -73,3 +73,16 @@ vfs_rig_teardown(void **state)
 	free(r);
 	return 0;
 }
+
+void
+vfs_rig_pack(struct vfs_pack *p, const char *name, unsigned files)
+{
+	struct vfs_id d = vfs_pack_mkdir(p, VFS_RIG_ROOT, name, 0755);
+	char f[20];
+	unsigned i;
+
+	for (i = 0; i < files; i++) {
+		snprintf(f, sizeof f, "f%u", i);
+		vfs_pack_file(p, d, f, 0644, "some bytes", 10);
+	}
+}

@@ -34,6 +34,9 @@ void vfs_rig_start(struct vfs_rig *r);
 /* One more client. */
 struct vfs *vfs_rig_peer(struct vfs_rig *r, const struct vfs_conf *conf);
 
+/* A directory of the root's and so many files in it: "f0", "f1". */
+void vfs_rig_pack(struct vfs_pack *p, const char *name, unsigned files);
+
 #define VFS_RIG_ROOT	((struct vfs_id){ VFS_ID_ROOT })
 #define VFS_TEST(f) \
 	cmocka_unit_test_setup_teardown(f, vfs_rig_setup, vfs_rig_teardown)

@@ -26,19 +26,6 @@ look(struct vfs *v, const char *path)
 }
 
 static void
-tree(struct vfs_pack *p, const char *name, unsigned files)
-{
-	struct vfs_id d = vfs_pack_mkdir(p, ROOT, name, 0755);
-	char f[20];
-	unsigned i;
-
-	for (i = 0; i < files; i++) {
-		snprintf(f, sizeof f, "f%u", i);
-		vfs_pack_file(p, d, f, 0644, "some bytes", 10);
-	}
-}
-
-static void
 pack__a_whole_tree__comes_at_once(void **state)
 {
 	struct vfs *v = ((struct vfs_rig *)*state)->v;
@@ -48,7 +35,7 @@ pack__a_whole_tree__comes_at_once(void **state)
 	char got[20];
 
 	pack(&p, v, sizeof buf);
-	tree(&p, "t", 20);
+	vfs_rig_pack(&p, "t", 20);
 	OK(vfs_pack_exec(&p, VFS_TX_STABLE, NULL, res, 64, &seq));
 	assert_true(seq.n > 0);
 	OK(look(v, "t/f19"));
@@ -64,7 +51,7 @@ pack__that_fails__has_done_nothing(void **state)
 	struct vfs_pack p;
 
 	pack(&p, v, sizeof buf);
-	tree(&p, "t", 3);
+	vfs_rig_pack(&p, "t", 3);
 	vfs_pack_mkdir(&p, ROOT, "t", 0755);
 	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), EXIST);
 	assert_int_equal(vfs_failure(v)->op_index, 7);
@@ -91,12 +78,12 @@ pack__with_preconditions__holds_them(void **state)
 	vfs_pack_if_absent(&p, ROOT, "t");
 	OK(vfs_stat(v, NULL, ROOT, &d));
 	vfs_pack_if_dir_version(&p, ROOT, d.data_version);
-	tree(&p, "t", 1);
+	vfs_rig_pack(&p, "t", 1);
 	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
 	pack(&p, v, sizeof buf);
 	vfs_pack_if_name(&p, ROOT, "f", a.id);
 	vfs_pack_if_absent(&p, ROOT, "t");
-	tree(&p, "u", 1);
+	vfs_rig_pack(&p, "u", 1);
 	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), PRECOND);
 	assert_int_equal(vfs_failure(v)->op_index, 1);
 	assert_int_equal(vfs_failure(v)->object.n, 1);
@@ -117,17 +104,17 @@ pack__twice_under_one_name__is_done_once(void **state)
 	OK(vfs_tx_status(v, &name, &st, &third));
 	assert_int_equal(st, VFS_TX_NEVER_SEEN);
 	pack(&p, v, sizeof buf);
-	tree(&p, "t", 3);
+	vfs_rig_pack(&p, "t", 3);
 	OK(vfs_pack_exec(&p, 0, &name, NULL, 0, &first));
 	pack(&p, v, sizeof buf);
-	tree(&p, "t", 3);
+	vfs_rig_pack(&p, "t", 3);
 	OK(vfs_pack_exec(&p, 0, &name, NULL, 0, &second));
 	assert_int_equal(first.n, second.n);
 	OK(vfs_tx_status(v, &name, &st, &third));
 	assert_int_equal(st, VFS_TX_COMMITTED);
 	assert_int_equal(first.n, third.n);
 	pack(&p, v, sizeof buf);
-	tree(&p, "other", 3);
+	vfs_rig_pack(&p, "other", 3);
 	assert_err(vfs_pack_exec(&p, 0, &name, NULL, 0, NULL), INVAL);
 }
 
@@ -143,7 +130,7 @@ pack__longer_than_its_room__is_staged(void **state)
 
 	w = vfs_rig_peer(*state, NULL);
 	pack(&p, v, 4096);
-	tree(&p, "t", 200);
+	vfs_rig_pack(&p, "t", 200);
 	assert_non_null(p.tx);
 	assert_err(look(w, "t"), NOENT);
 	OK(vfs_pack_exec(&p, 0, NULL, res, 500, NULL));
@@ -161,11 +148,11 @@ staged__precondition_fails__nothing_is_done(void **state)
 	int err;
 
 	pack(&p, v, sizeof buf);
-	tree(&p, "t", 0);
+	vfs_rig_pack(&p, "t", 0);
 	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
 	pack(&p, v, 4096);
 	vfs_pack_if_absent(&p, ROOT, "t");
-	tree(&p, "u", 200);
+	vfs_rig_pack(&p, "u", 200);
 	err = vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL);
 	if (err == -VFS_UNSUPPORTED_EXT)
 		skip();
@@ -180,7 +167,7 @@ static void
 begin_part(struct vfs_pack *p, struct vfs *v, const char *name)
 {
 	pack(p, v, 4096);
-	tree(p, name, 60);
+	vfs_rig_pack(p, name, 60);
 	assert_int_equal(p->err, 0);
 	assert_true(p->sent > 0 && p->ops > 0);
 }
@@ -206,7 +193,7 @@ part__under_way__is_nobody_elses(void **state)
 		assert_int_equal(vfs_complete(v, &got), 0);
 	}
 	assert_int_equal(vfs_pending(v), 0);
-	tree(&p, "u", 60);
+	vfs_rig_pack(&p, "u", 60);
 	OK(vfs_submit(v, &c));
 	assert_int_equal(vfs_pending(v), 1);
 	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
@@ -249,11 +236,11 @@ part__that_fails__is_told_once_and_by_number(void **state)
 
 	pack(&p, v, 4096);
 	vfs_pack_if_absent(&p, ROOT, "t");
-	tree(&p, "t", 60);
+	vfs_rig_pack(&p, "t", 60);
 	assert_true(p.sent > 0);
 	bad = p.sent + p.ops;
 	vfs_pack_mkdir(&p, ROOT, "t", 0755);
-	tree(&p, "u", 200);
+	vfs_rig_pack(&p, "u", 200);
 	assert_int_equal(p.err, -VFS_EXIST);
 	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), EXIST);
 	assert_int_equal(vfs_failure(v)->op_index, bad);
@@ -261,7 +248,7 @@ part__that_fails__is_told_once_and_by_number(void **state)
 	/* the last one, which nothing but the commit follows */
 	pack(&p, v, 4096);
 	vfs_pack_if_absent(&p, ROOT, "t");
-	tree(&p, "t", 60);
+	vfs_rig_pack(&p, "t", 60);
 	bad = p.sent + p.ops;
 	vfs_pack_mkdir(&p, ROOT, "t", 0755);
 	assert_int_equal(p.err, 0);
@@ -297,7 +284,7 @@ part__without_credit__is_sent_all_the_same(void **state)
 
 	pack(&p, v, 4096);
 	for (i = 0; i < 5; i++) {
-		tree(&p, (char[]){ (char)('a' + i), 0 }, 30);
+		vfs_rig_pack(&p, (char[]){ (char)('a' + i), 0 }, 30);
 		v->credits = v->waiting > 0 ? v->credits : 0;
 	}
 	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));

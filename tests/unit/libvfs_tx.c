@@ -250,20 +250,6 @@ pack__answer_or_request_lost__is_done_once(void **state)
 	lossy_close(&l);
 }
 
-/* Files of a directory, in as many parts as it takes. */
-static void
-pack_files(struct vfs_pack *p, unsigned n)
-{
-	struct vfs_id d = vfs_pack_mkdir(p, ROOT, "d", 0755);
-	char name[20];
-	unsigned i;
-
-	for (i = 0; i < n; i++) {
-		snprintf(name, sizeof name, "f%u", i);
-		vfs_pack_file(p, d, name, 0644, "some bytes", 10);
-	}
-}
-
 static void
 part__lost_while_under_way__aborts_the_pack(void **state)
 {
@@ -280,7 +266,7 @@ part__lost_while_under_way__aborts_the_pack(void **state)
 		OK(vfs_tx_name_new(l.v, &name));
 		vfs_pack_begin(&p, l.v, buf, sizeof buf, NULL, 0);
 		proxy_lose(&l.p, how[i % 2], VFS_OP_TX_ADD);
-		pack_files(&p, 60);
+		vfs_rig_pack(&p, "d", 60);
 		/* another call may find out, and connect again */
 		if (i >= 2)
 			OK(look(l.v, NULL, "."));
@@ -294,7 +280,7 @@ part__lost_while_under_way__aborts_the_pack(void **state)
 		assert_int_equal(st, VFS_TX_NEVER_SEEN);
 	}
 	vfs_pack_begin(&p, l.v, buf, sizeof buf, NULL, 0);
-	pack_files(&p, 60);
+	vfs_rig_pack(&p, "d", 60);
 	OK(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL));
 	OK(look(l.v, NULL, "d"));
 	lossy_close(&l);
