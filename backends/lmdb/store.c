@@ -132,7 +132,8 @@ reserve_readers(int dirfd, const char *name)
 	return rc == EOPNOTSUPP || rc == ENOSYS ? 0 : rc;
 }
 
-/* With less address space where the machine, or a limit, has less. */
+/* With less address space where the machine, or a limit, has less; valgrind
+ * says EINVAL then. */
 static int
 env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
 {
@@ -146,7 +147,7 @@ env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
 	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
 	for (map = LMDB_MAP_MAX; ; map /= 4) {
 		rc = env_try(path, flags, map, out);
-		if (rc != ENOMEM || map <= LMDB_MAP_MIN)
+		if ((rc != ENOMEM && rc != EINVAL) || map <= LMDB_MAP_MIN)
 			return lmdb_err(rc);
 	}
 }
