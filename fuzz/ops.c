@@ -31,6 +31,7 @@ wrong(const char *what, int line)
 
 #define SIZE_MAX_	12000u		/* copies of the model cost */
 #include "../tests/unit/core_model.h"
+#include "../tests/unit/model_ops.h"
 #include "../tests/unit/tree_model.h"
 #include "../vfsd/server/dispatch.h"
 #include "../vfsd/server/tx.h"

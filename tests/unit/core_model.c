@@ -7,6 +7,7 @@
  *	SEED=n OPS=n core_model		repeats a run
  */
 #include "core_model.h"
+#include "model_ops.h"
 #include "model_run.h"
 
 static void

@@ -1,7 +1,7 @@
 /*
  * model_run.h - random runs on the model, which stop and start the store
  *
- * For core_model.c and tree_model.c, behind core_model.h.
+ * For core_model.c and tree_model.c, behind model_ops.h.
  */
 #ifndef TESTS_MODEL_RUN_H
 #define TESTS_MODEL_RUN_H

@@ -6,6 +6,7 @@
  *	SEED=n OPS=n tree_model		repeats a run
  */
 #include "core_model.h"
+#include "model_ops.h"
 #include "model_run.h"
 #include "tree_model.h"
 

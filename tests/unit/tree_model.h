@@ -1,7 +1,7 @@
 /*
  * tree_model.h - operations on whole trees, in the model
  *
- * For tree_model.c and fuzz/ops.c, behind core_model.h.
+ * For tree_model.c and fuzz/ops.c, behind model_ops.h.
  */
 #ifndef TESTS_TREE_MODEL_H
 #define TESTS_TREE_MODEL_H
