@@ -113,6 +113,10 @@ item_give_ids(const struct item *it, struct txn *t, const struct vfs_id *ids)
 	txn_set_ids(t, it->nids > 0 ? ids + it->ids_at : NULL, it->nids);
 }
 
+/* In the name of who asked for it, with what now has of him (groups, the
+ * trace); of who asks now, if it came packed.  *env stays until t has another. */
+void item_ask_as(const struct item *it, struct txn *t,
+    const struct req_env *now, struct req_env *env);
 /* Run operation i in t, where those before it have run. */
 int item_run(struct items *l, size_t i, struct txn *t, void *rep,
     struct orphans *o);

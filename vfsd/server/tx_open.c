@@ -37,11 +37,9 @@ run_again(struct tx *t, struct txn *p)
 	private_reset(t->priv);
 	for (i = 0; err == 0 && i < t->items.n; i++) {
 		struct item *it = &t->items.v[i];
-		struct req_env env = *it->env;
+		struct req_env env;
 
-		env.groups = was->groups;
-		env.ngroups = was->ngroups;
-		txn_set_env(p, &env);
+		item_ask_as(it, p, was, &env);
 		item_give_ids(it, p, ids);
 		err = item_run(&t->items, i, p, &rep, NULL);
 	}

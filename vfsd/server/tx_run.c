@@ -311,17 +311,18 @@ brief(struct txn *t, const struct item *it, const union proto_rep *rep,
 	return 0;
 }
 
-/* As the one who asked; who commits asks for what came packed. */
-static void
-ask_as(const struct commit *c, struct txn *t, const struct item *it,
+void
+item_ask_as(const struct item *it, struct txn *t, const struct req_env *now,
     struct req_env *env)
 {
-	if (it->env == NULL)
+	if (it->env == NULL) {
+		txn_set_env(t, now);
 		return;
+	}
 	*env = *it->env;
-	env->groups = c->env->groups;
-	env->ngroups = c->env->ngroups;
-	env->trace_id = c->env->trace_id;
+	env->groups = now->groups;
+	env->ngroups = now->ngroups;
+	env->trace_id = now->trace_id;
 	txn_set_env(t, env);
 }
 
@@ -336,7 +337,7 @@ run_one(const struct commit *c, struct txn *t, size_t i, struct orphans *o,
 	union proto_rep rep;
 	int err;
 
-	ask_as(c, t, it, &env);
+	item_ask_as(it, t, c->env, &env);
 	if (c->deps != NULL)
 		item_give_ids(it, t, c->own.ids);
 	err = item_run(c->items, i, t, &rep, o);
