@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "../core/le.h"
 #include "engine_impl.h"
 
@@ -178,20 +178,11 @@ log_opening(struct engine *e)
 	return redo_append(e, &h);
 }
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static int
 recover(struct engine *e)
 {
 	struct ckpt_mark mark;
-	uint64_t from = now_ms();
+	uint64_t from = clock_ms();
 	int err;
 
 	if ((err = versions_make(e)) < 0 || (err = format_check(e)) < 0 ||
@@ -217,7 +208,7 @@ recover(struct engine *e)
 	atomic_store(&e->sync.data_need, (e->head.opens + 1) << 40);
 	table_size(e);
 	err = journal_open(e);
-	e->recovered_ms = now_ms() - from;
+	e->recovered_ms = clock_ms() - from;
 	return err;
 }
 
