@@ -364,12 +364,13 @@ static uint64_t
 settled(struct run *r)
 {
 	uint64_t was, now = vfp_fuse_calls(&r->b->c);
+	unsigned same;
 
-	do {
+	for (same = 0; same < 5; same = was == now ? same + 1 : 0) {
 		was = now;
 		usleep(2000);
 		now = vfp_fuse_calls(&r->b->c);
-	} while (was != now);
+	}
 	return now;
 }
 
