@@ -17,6 +17,8 @@
 #define QUICK	2u
 #define WORK	3u			/* a fifth of a millisecond */
 #define PASS	4u			/* gives up the turn, and waits */
+#define FLUSH	5u			/* a flush that takes no time */
+#define LONG	6u			/* one that waits until let go */
 #define MANY	100u
 #define SOON_MS	2000u			/* on a machine that is busy */
 
@@ -26,6 +28,7 @@ struct rig {
 	int kernel;
 	sem_t held, let_go, served;
 	_Atomic unsigned by[THREADS];	/* how many each has served */
+	struct fuse_worker *_Atomic flushing;	/* at the last LONG */
 };
 
 static struct rig *rig;			/* one test at a time */
@@ -40,10 +43,17 @@ thread(void *arg)
 		atomic_fetch_add(&rig->by[w->n], 1);
 		if (h->unique == PASS)
 			fuse_turn_pass(w);
-		if (h->unique == HOLD || h->unique == PASS) {
+		if (h->unique == FLUSH || h->unique == LONG)
+			fuse_turn_flush(w);
+		if (h->unique == LONG)
+			atomic_store(&rig->flushing, w);
+		if (h->unique == HOLD || h->unique == PASS ||
+		    h->unique == LONG) {
 			sem_post(&rig->held);
 			sem_wait(&rig->let_go);
 		}
+		if (h->unique == FLUSH || h->unique == LONG)
+			fuse_turn_flushed(w);
 		if (h->unique == WORK)
 			usleep(200);
 		sem_post(&rig->served);
@@ -212,6 +222,51 @@ waits_now__turn_is_passed(void **state)
 	turn_is_free(*state, FUSE_FSYNC, PASS);
 }
 
+/* Whether who is at a long flush has kept the turn, for a tick at least. */
+static bool
+keeps(struct rig *r)
+{
+	ask(r, FUSE_FSYNC, LONG);
+	assert_true(in_time(&r->held));
+	return atomic_load(&r->f.turn.reader) == atomic_load(&r->flushing);
+}
+
+/* It keeps the turn after some flushes during which nobody asked for
+ * anything; here that is seen unless we come a tick too late. */
+static void
+become_alone(struct rig *r)
+{
+	unsigned i, k;
+
+	for (i = 0; i < MANY; i++) {
+		for (k = 0; k < 20; k++) {
+			ask(r, FUSE_FSYNC, FLUSH);
+			assert_true(in_time(&r->served));
+		}
+		if (keeps(r))
+			return;
+		let_go(r, 1);
+		assert_true(in_time(&r->served));
+	}
+	fail_msg("the turn was passed each time");
+}
+
+/* The first one waits for a tick, the next ones for nothing. */
+static void
+flushes_alone__the_turn_stays_until_somebody_asks(void **state)
+{
+	struct rig *r = *state;
+
+	become_alone(r);
+	ask(r, FUSE_LOOKUP, QUICK);
+	assert_true(in_time(&r->served));
+	let_go(r, 1);
+	assert_true(in_time(&r->served));
+	assert_false(keeps(r));
+	let_go(r, 1);
+	assert_true(in_time(&r->served));
+}
+
 /* Who is not the reader any more has none to pass. */
 static void
 passed_twice__the_next_keeps_it(void **state)
@@ -253,6 +308,7 @@ main(void)
 		T(slow_one_after_a_sleep__nobody_waits_behind_it),
 		T(may_wait__turn_is_free_before),
 		T(waits_now__turn_is_passed),
+		T(flushes_alone__the_turn_stays_until_somebody_asks),
 		T(passed_twice__the_next_keeps_it),
 		T(many_at_once__others_help),
 	};

@@ -256,13 +256,13 @@ synced(void *arg, int err)
 	freq_done(arg, vfs_err_errno(err));
 }
 
-/* Our flush: somebody else reads requests meanwhile. */
+/* Our flush: somebody else reads requests meanwhile, if there are any. */
 static void
 leads(void *arg)
 {
 	struct freq_later *l = arg;
 
-	fuse_turn_pass(l->w);
+	fuse_turn_flush(l->w);
 }
 
 /* The flush may be somebody else's; then its leader replies. */
@@ -286,6 +286,7 @@ sync_id(struct freq *q, struct vfs_id id, uint32_t flags)
 	err = dispatch_sync(q->f->conf.server, &q->env, id, flags, &c);
 	if (err == 1)
 		return 0;		/* l and the reply are the leader's */
+	fuse_turn_flushed(q->w);
 	freq_not_later(q, l);
 	if (err < 0)
 		return err;

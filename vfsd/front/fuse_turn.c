@@ -10,6 +10,7 @@
 #define HELP_MAX	64u
 #define STILL_MAX	10u		/* ticks without a request */
 #define LONG_IO		32768u		/* bytes to copy */
+#define ALONE		4u		/* flushes that tell */
 
 void
 fuse_turn_init(struct fuse_turn *t)
@@ -147,6 +148,43 @@ fuse_turn_pass(struct fuse_worker *w)
 	pthread_mutex_unlock(&t->lock);
 }
 
+void
+fuse_turn_flush(struct fuse_worker *w)
+{
+	struct fuse_turn *t = &w->f->turn;
+
+	if (atomic_load(&t->reader) != w)
+		return;
+	w->turn.flushes = true;
+	w->turn.runs = atomic_load(&t->runs);
+	if (atomic_load(&t->alone) < ALONE)
+		fuse_turn_pass(w);
+}
+
+/* Has anybody asked for anything since? */
+static bool
+asked(struct fuse_turn *t, const struct fuse_worker *w)
+{
+	struct pollfd p = { .fd = w->fd, .events = POLLIN };
+
+	return atomic_load(&t->runs) != w->turn.runs ||
+	    (atomic_load(&t->reader) == w && poll(&p, 1, 0) > 0);
+}
+
+void
+fuse_turn_flushed(struct fuse_worker *w)
+{
+	struct fuse_turn *t = &w->f->turn;
+
+	if (!w->turn.flushes)
+		return;
+	w->turn.flushes = false;
+	if (asked(t, w))
+		atomic_store(&t->alone, 0);
+	else if (atomic_load(&t->alone) < ALONE)
+		atomic_fetch_add(&t->alone, 1);
+}
+
 /* From now on somebody looks at the clock. */
 static void
 be_watched(struct fuse_turn *t)
@@ -187,6 +225,7 @@ begin(struct fuse_turn *t, struct fuse_worker *w, size_t n)
 	struct fuse_turn_own *o = &w->turn;
 
 	o->found = true;
+	atomic_fetch_add(&t->runs, 1);
 	if (atomic_load(&t->reader) != w)
 		return;
 	if (may_wait(w, n)) {
@@ -194,7 +233,6 @@ begin(struct fuse_turn *t, struct fuse_worker *w, size_t n)
 		return;
 	}
 	atomic_store(&t->since, clock_ns());
-	atomic_fetch_add(&t->runs, 1);
 	be_watched(t);
 	if (++o->streak > atomic_load(&t->help_after)) {
 		o->streak = 0;

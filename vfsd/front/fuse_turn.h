@@ -7,8 +7,8 @@
  * one thread that is awake, and nobody else is woken.  Others join in
  *
  * - when the reader takes a request that may wait: the turn is free before
- *   it runs; or when it is about to wait (an fsync, of which most leave a
- *   callback: only who leads a flush does);
+ *   it runs; or when it is about to wait for a flush, unless nobody asked
+ *   for anything during the last few;
  * - when requests are there already each time it looks: one more helps, and
  *   goes on as long as it finds any without waiting;
  * - when a request takes longer than FUSE_TURN_MS after all: as long as
@@ -41,8 +41,10 @@ struct fuse_turn {
 	bool over;
 	atomic_bool watched;		/* somebody looks at the clock */
 	unsigned still;			/* how often nothing was new for him */
-	_Atomic uint64_t runs, since;	/* the reader's; 0: it runs nothing */
+	_Atomic uint64_t runs;		/* requests so far */
+	_Atomic uint64_t since;		/* the reader's; 0: it runs nothing */
 	atomic_uint help_after;		/* requests that were there already */
+	atomic_uint alone;		/* flushes that nobody waited behind */
 };
 
 /* What a thread keeps for itself. */
@@ -50,6 +52,8 @@ struct fuse_turn_own {
 	struct spin spin;
 	unsigned streak;		/* requests found without waiting */
 	bool called, found;		/* it came to help; and could */
+	bool flushes;			/* it is at a flush, as the reader */
+	uint64_t runs;			/* as that began */
 };
 
 void fuse_turn_init(struct fuse_turn *t);
@@ -61,6 +65,11 @@ size_t fuse_turn_read(struct fuse_worker *w);
 
 /* w is at something that takes long: the turn is whoever's, if it was w's. */
 void fuse_turn_pass(struct fuse_worker *w);
+/* w is to flush.  The same, or, while a client is alone, not: to be woken
+ * for nothing slows it.  Who comes then waits for a tick at most. */
+void fuse_turn_flush(struct fuse_worker *w);
+/* It has, and will reply now. */
+void fuse_turn_flushed(struct fuse_worker *w);
 
 /* Whoever is parked returns 0, now and from now on. */
 void fuse_turn_end(struct fuse_turn *t);
