@@ -5,7 +5,8 @@
 #	make bench [DIR=where] [ROUNDS=3] [FILES=2000] [BIG=1024] [ONLY="host vfsd"]
 #
 # Prints medians over the rounds, vfsd's ratio to each of the others, and
-# which of the goals hold: first what programs see that know nothing of vfsd,
+# which of the goals hold, with what an empty FUSE loop, or the best peer,
+# reaches of the same: first what programs see that know nothing of vfsd,
 # then what libvfs and other transports do beside the host's system calls and
 # an empty FUSE round trip, then the engine and 9P by themselves.  Needs root
 # for the peers that do; vfsd-uring is vfsd -o uring, where root has enabled
