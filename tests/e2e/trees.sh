@@ -192,6 +192,8 @@ is "what is required and is not so" "$(tx 'require d absent')" 3
 is "what is required and is so" \
     "$(tx "require d is $(stat -c %i "$mnt/d")")" 0
 is "a word too many" "$(tx 'mkdir e 755 x')" 2
+check "says what the line should be" \
+    grep -q ':1: mkdir: a word too many: mkdir PATH \[MODE\]$' "$work/tx.out"
 "$vfsctl" tx --at="$mnt" "$work" >"$work/tx.out" 2>&1
 is "a directory is no script" $? 1
 is "and it is said" "$(cat "$work/tx.out")" \

@@ -35,9 +35,13 @@ syntax_ok(const struct tx *t, const struct script *s)
 		    s->v[i].n > c->max ? "a word too many" : NULL;
 		if (why == NULL)
 			continue;
-		fprintf(stderr, "vfsctl: %s:%u: %.*s: %s\n", t->file,
+		fprintf(stderr, "vfsctl: %s:%u: %.*s: %s: ", t->file,
 		    s->v[i].number, (int)s->v[i].w[0].n,
 		    (const char *)s->v[i].w[0].p, why);
+		if (c == NULL)
+			fprintf(stderr, "vfsctl(8) has the list\n");
+		else
+			fprintf(stderr, "%s %s\n", c->name, c->words);
 		return false;
 	}
 	return true;

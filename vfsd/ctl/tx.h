@@ -21,6 +21,7 @@ struct tx {
 
 struct tx_command {
 	const char *name;
+	const char *words;		/* those after it, for messages */
 	unsigned min, max;		/* words, the name too */
 	bool asks;			/* -VFS_PRECOND: it is not so */
 	int (*run)(struct tx *t);	/* the line t->l */
