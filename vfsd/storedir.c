@@ -187,7 +187,8 @@ storedir_open(const char *path, bool create, bool rdonly,
 	if (lock(d.fd) != 0) {
 		if (errno == EWOULDBLOCK)
 			report_why(why, cap, "%s is in use: another vfsd, or a "
-			    "check, works on it", path);
+			    "check, works on it: end that first (a mount: "
+			    "umount)", path);
 		else
 			report_why(why, cap, "%s: cannot lock: %s", path,
 			    strerror(errno));

@@ -198,6 +198,9 @@ check "says what the line should be" \
 is "a directory is no script" $? 1
 is "and it is said" "$(cat "$work/tx.out")" \
     "vfsctl: $work: cannot be read: is a directory"
+(cd "$work" && echo 'mkdir e' | "$vfsctl" tx -) 2>"$work/tx.out"
+is "outside of a mount paths begin nowhere" $? 1
+check "and it is said what helps" grep -q -- 'use --at$' "$work/tx.out"
 is "a dry run" "$(tx 'remove-tree d' --dry-run)" 0
 check "does nothing" test -d "$mnt/d"
 is "replaced by a script" "$(tx '

@@ -191,8 +191,12 @@ serve(struct tx *t, const struct script *s, const struct ctl_args *a)
 	struct ctl_at at;
 	int err;
 
-	if (ctl_at(a->flag[AT] ? a->value[AT] : ".", true, &t->k, &at) < 0)
+	if (ctl_at(a->flag[AT] ? a->value[AT] : ".", true, &t->k, &at) < 0) {
+		if (!a->flag[AT])
+			fprintf(stderr, "vfsctl: paths begin at the current "
+			    "directory: go into a mount, or use --at\n");
 		return CTL_FAILED;
+	}
 	t->at = at.dir;
 	t->lines = malloc(VFS_TX_OPS_MAX * sizeof *t->lines);
 	t->buf = malloc(VFS_IO_MAX);
