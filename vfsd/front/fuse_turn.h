@@ -66,7 +66,7 @@ size_t fuse_turn_read(struct fuse_worker *w);
 /* w is at something that takes long: the turn is whoever's, if it was w's. */
 void fuse_turn_pass(struct fuse_worker *w);
 /* w is to flush.  The same, or, while a client is alone, not: to be woken
- * for nothing slows it.  Who comes then waits for a tick at most. */
+ * for nothing slows it.  Who comes then waits for two ticks at most. */
 void fuse_turn_flush(struct fuse_worker *w);
 /* It has, and will reply now. */
 void fuse_turn_flushed(struct fuse_worker *w);
