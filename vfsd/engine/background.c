@@ -8,8 +8,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <malloc.h>
-#include <time.h>
 
+#include "../clock.h"
 #include "engine_impl.h"
 
 #define SYNC_AFTER_MS	2500	/* of a commit; power loss costs 5 s at most */
@@ -32,16 +32,7 @@ bg_init(struct engine *e)
 static struct timespec
 after_ms(unsigned ms)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += ms / 1000;
-	ts.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	return ts;
+	return clock_at(clock_ns() + ms * UINT64_C(1000000));
 }
 
 /* --- signals ------------------------------------------------------- */
