@@ -29,15 +29,6 @@ function best_peer(what, us,   i, x, least) {
 	}
 	return least
 }
-function peers_best(what, who,   i, x, most) {
-	most = 0
-	for (i = 1; i <= np; i++) {
-		x = is_peer(name[i]) ? times(what, who, name[i]) : 0
-		if (x > most)
-			most = x
-	}
-	return most
-}
 function goal(kind, text, x, least, whose, other) {
 	if (x <= 0)
 		return
@@ -50,9 +41,11 @@ function goal(kind, text, x, least, whose, other) {
 function of_peers(text, what) {
 	goal("must", text ", of the best peer", best_peer(what), 2, "an empty loop", best_peer(what, "loop"))
 }
-# Of warm pages and attributes no filesystem is asked for anything.
-function of_host(text, what, least) {
-	goal("must", text ", of the host", times(what, "host"), least, "the best peer", peers_best(what, "host"))
+# The best peer has the same kernel in its way, and of warm pages and attributes
+# nothing else.
+function of_host(text, what, least,   x) {
+	x = best_peer(what, "host")
+	goal("must", text ", of the host", times(what, "host"), least, "the best peer", (x > 0 ? 1 / x : 0))
 }
 {
 	all[$1, $2] = all[$1, $2] " " $3
