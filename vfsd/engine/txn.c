@@ -38,7 +38,7 @@ txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
 	t->env = env != NULL ? env : &nobody;
 	t->ws = NULL;
 	t->first_id = atomic_load(&e->id_now);
-	t->draft = t->carries = t->whole = false;
+	t->draft = t->carries = t->whole = t->stable = false;
 	t->nids = 0;
 	t->njournal = t->changes = 0;
 	t->places = places;
