@@ -54,7 +54,7 @@ measure_txn(const struct txn *t, struct measure *m)
 {
 	memset(m, 0, sizeof(*m));
 	measure_rows(t->ws, m);
-	m->record += t->carried.n * REDO_RUN + t->carry_buf.n;
+	m->record += t->did.carried.n * REDO_RUN + t->did.carry_buf.n;
 #ifndef PLANT_ACK_BEFORE_APPEND
 	if ((m->adopts = overlay_adopts(t->ws)))
 		m->table = 0;
@@ -99,12 +99,12 @@ encode_rows(const struct txn *t, uint8_t *p)
 static void
 encode_runs(const struct txn *t, uint8_t *p)
 {
-	const struct carry_ent *c = t->carried.p;
+	const struct carry_ent *c = t->did.carried.p;
 	size_t i;
 
-	for (i = 0; i < t->carried.n; i++)
+	for (i = 0; i < t->did.carried.n; i++)
 		p = redo_run_put(p, c[i].block, (struct vfs_slice){
-		    (const uint8_t *)t->carry_buf.p + c[i].off, c[i].n });
+		    (const uint8_t *)t->did.carry_buf.p + c[i].off, c[i].n });
 }
 
 /* Each row gets its checksum, as it has in the table. */
@@ -132,16 +132,16 @@ pieces_of_rows(const struct txn *t, struct redo_out *o)
 static void
 pieces_of_runs(const struct txn *t, struct redo_out *o)
 {
-	const struct carry_ent *c = t->carried.p;
+	const struct carry_ent *c = t->did.carried.p;
 	uint8_t *p;
 	size_t i;
 
-	for (i = 0; i < t->carried.n; i++) {
+	for (i = 0; i < t->did.carried.n; i++) {
 		p = redo_out_room(o, REDO_RUN + c[i].n);
 		if (p == NULL)
 			return;
 		redo_run_put(p, c[i].block, (struct vfs_slice){
-		    (const uint8_t *)t->carry_buf.p + c[i].off, c[i].n });
+		    (const uint8_t *)t->did.carry_buf.p + c[i].off, c[i].n });
 	}
 }
 
@@ -173,9 +173,9 @@ log_txn(struct txn *t, const struct measure *m, struct redo_head *h)
 {
 	*h = (struct redo_head){
 		.type = t->draft ? REDO_DRAFT : REDO_COMMIT,
-		.seq = t->draft ? 0 : t->e->seq_now,
+		.seq = t->draft ? 0 : t->seq,
 		.nrows = m->nrows,
-		.nruns = (uint32_t)t->carried.n,
+		.nruns = (uint32_t)t->did.carried.n,
 	};
 	return m->adopts ? log_pieces(t, m, h) : log_whole(t, m, h);
 }
@@ -329,10 +329,10 @@ rows_adopt(struct engine *e, struct overlay *o, struct overlay *ws,
 static void
 free_blocks(struct txn *t, uint64_t tick)
 {
-	const struct free_ent *f = t->frees.p;
+	const struct free_ent *f = t->did.frees.p;
 	size_t i;
 
-	for (i = 0; i < t->frees.n; i++)
+	for (i = 0; i < t->did.frees.n; i++)
 		if (space_defer(t->e->space, f[i].block, f[i].n, tick,
 		    f[i].published) < 0)
 			efault(t->e, -VFS_NOMEM, "%u freed blocks are lost "
@@ -344,7 +344,7 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 {
 	struct engine *e = t->e;
 	uint64_t tick = atomic_load(&e->tick) + 1;
-	bool moves = (t->changes & CHANGES_PLACES) != 0;
+	bool moves = (t->did.changes & CHANGES_PLACES) != 0;
 	const uint8_t *rec = e->rec.p;
 	int err = 0;
 
@@ -365,7 +365,7 @@ publish(struct txn *t, const struct measure *m, const struct redo_head *h)
 		atomic_fetch_add(&e->places, 1);
 	/* After the tick: who takes first this and then the tick sees it. */
 	if (h->seq != 0) {
-		if (t->njournal > 0)
+		if (t->did.njournal > 0)
 			atomic_store(&e->journal.seq, h->seq);
 		atomic_store(&e->last_seq, h->seq);
 		e->seq_now++;
@@ -397,14 +397,14 @@ commit_rows(struct txn *t, struct vfs_seq *seq)
 	if (m.record + REDO_HEAD + 8 > e->log_size / 4)
 		return -VFS_TX_LIMIT;
 	if ((err = rows_room(e, m.nrows, m.record,
-	    m.deletes || t->frees.n > 0)) < 0)
+	    m.deletes || t->did.frees.n > 0)) < 0)
 		return err;
 	if ((err = overlay_reserve(t->v->active, m.table)) < 0 ||
 	    (err = vec_room(&e->dead, sizeof(struct dead_key), m.ndead)) < 0)
 		return err;
 	/* Before the append: a sync that takes the record along must know. */
 	if (m.extents)
-		atomic_store(t->carries ? &e->sync.carry_need :
+		atomic_store(t->did.carries ? &e->sync.carry_need :
 		    &e->sync.data_need, atomic_load(&e->sync.data_gen));
 	if ((err = log_txn(t, &m, &h)) < 0)
 		return err;
@@ -437,14 +437,14 @@ txn_commit(struct txn *t, struct vfs_seq *seq)
 	struct engine *e = t->e;
 	struct vfs_seq got = { 0 };
 	bool stable = !t->draft;
-	uint32_t changes = t->changes;
+	uint32_t changes = t->did.changes;
 	bool written = t->mode == TXN_WRITE && overlay_rows(t->ws) > 0;
 	int err = 0;
 
 	if (written)
 		err = commit_rows(t, &got);
 	else
-		assert(t->frees.n == 0);
+		assert(t->did.frees.n == 0);
 	txn_end(t);
 	if (err < 0)
 		return err;

@@ -86,9 +86,9 @@ slots_free(struct engine *e)
 		struct txn *t = &e->slots[i].txn;
 
 		assert(t->v == NULL);	/* every txn has ended */
-		free(t->frees.p);
-		free(t->carried.p);
-		free(t->carry_buf.p);
+		free(t->did.frees.p);
+		free(t->did.carried.p);
+		free(t->did.carry_buf.p);
 	}
 	free(e->slots);
 }

@@ -155,7 +155,8 @@ size_t engine_commit_max(const struct engine *e);
 struct private;
 int private_begin(struct engine *e, struct private **out);
 void private_end(struct private *p);	/* NULL is fine */
-/* One operation at a time; t is good until leave. */
+/* One operation at a time (several of a speculative one); t is good until
+ * leave.  -VFS_CONFLICT: speculative, and somebody else has committed. */
 int private_enter(struct private *p, const struct req_env *env,
     struct txn **t);
 void private_leave(struct private *p);
@@ -172,6 +173,24 @@ size_t private_record(const struct private *p);
 const struct vfs_id *private_ids(const struct private *p, size_t *n);
 /* The last commit that it sees. */
 struct vfs_seq private_seq(const struct private *p);
+
+/* --- speculative ones: a commit that is run before it is asked for ------ */
+
+/*
+ * What somebody will commit soon is run on the guess that nobody else commits
+ * before that.  It is entered and left as a private one, but its rows are those
+ * that a TXN_WRITE would have now.  One at a time: -VFS_BUSY.
+ */
+int speculation_begin(struct engine *e, struct private **out);
+/* Has nobody committed yet? */
+bool speculation_holds(const struct private *p);
+/*
+ * As txn_begin with TXN_WRITE.  1: nobody did, and t has all that was run in
+ * p, as if that had been run in t; if t is aborted, p has it again, with what
+ * t has added.  0: the guess was wrong, or p is NULL, and t has nothing.
+ */
+int txn_begin_speculated(struct engine *e, struct private *p,
+    const struct req_env *env, struct txn **t);
 
 /* --- waiting and durability ---------------------------------------- */
 

@@ -35,6 +35,7 @@ struct base {
 	_Atomic(void *) snap[SLOTS_MAX + 1];	/* NULL: ended already */
 	unsigned privates;		/* that use the last one; vlock */
 	pthread_mutex_t shared;		/* who uses it now */
+	_Atomic unsigned waiting;	/* for that */
 };
 
 /* What readers take at once: where the rows are. */
@@ -77,13 +78,23 @@ struct free_ent {
 struct carry_ent {
 	uint64_t block;
 	uint32_t n;
-	size_t off;			/* in txn.carry_buf */
+	size_t off;			/* in carry_buf */
 };
 
 /* A growing array: p has room for cap items of the caller's size. */
 struct vec {
 	void *p;
 	size_t n, cap;
+};
+
+/* What a commit goes by, besides the write set. */
+struct did {
+	uint64_t first_id;		/* the next one when it began */
+	uint32_t njournal, changes;	/* records; 1 << kind of them */
+	bool carries;			/* its unsynced bytes are carried */
+	struct vec frees;		/* of free_ent */
+	struct vec carried;		/* of carry_ent */
+	struct vec carry_buf;		/* of bytes */
 };
 
 struct txn {
@@ -95,18 +106,16 @@ struct txn {
 	unsigned slot;
 	struct overlay *ws;		/* TXN_WRITE */
 	bool draft;			/* txn_set_draft */
-	bool carries;			/* its unsynced bytes are carried */
 	bool whole;			/* many operations: never a draft */
 	bool stable;			/* a flush is about to be asked for */
-	struct private *priv;		/* NULL: not private */
-	uint64_t first_id;		/* the next one when it began */
+	struct private *priv;		/* NULL: not one that lives long */
+	bool speculative;		/* priv's writes may be committed */
+	struct private *taken;		/* whose writes it has taken up */
+	uint64_t seq;			/* what its rows say */
 	const struct vfs_id *ids;	/* to give out before new ones */
 	size_t nids;
-	uint32_t njournal, changes;	/* records; 1 << kind of them */
 	uint64_t places;		/* engine.places, from before v */
-	struct vec frees;		/* of free_ent */
-	struct vec carried;		/* of carry_ent */
-	struct vec carry_buf;		/* of bytes */
+	struct did did;
 	struct txn_cur cur[TXN_CURSORS_MAX];
 };
 
@@ -122,7 +131,14 @@ struct slot {
 	struct txn txn;
 };
 
-/* A private txn: lives long, writes only for itself. */
+/* It writes for itself only. */
+static inline bool
+txn_is_private(const struct txn *t)
+{
+	return t->priv != NULL && !t->speculative;
+}
+
+/* A private txn, or a speculative one: lives long. */
 struct private {
 	struct txn txn;
 	pthread_mutex_t busy;		/* while an operation runs */
@@ -134,6 +150,7 @@ struct private {
 	size_t journal;			/* bytes of records not written */
 	struct vfs_seq seq;		/* the last commit that it sees */
 	bool expired;			/* holds nothing any more */
+	bool taken;			/* a commit has what it wrote */
 };
 
 /* What the header of the log holds. */
@@ -212,6 +229,7 @@ struct engine {
 	_Atomic bool have_garbage;
 	_Atomic unsigned slot_waiters;
 	struct private *privates;
+	_Atomic bool speculates;	/* one of them is speculative */
 	uint64_t generation;		/* bases so far */
 	_Atomic uint64_t tick;		/* newest visible; under serial */
 	struct slot *slots;
@@ -324,6 +342,8 @@ void slot_give(struct engine *e, struct txn *t);
 
 /* private.c */
 int private_new_id(struct private *p, struct vfs_id *id);
+bool speculation_take(struct private *p, struct txn *t);	/* serial */
+void speculation_give_back(struct txn *t);	/* it was not committed */
 uint64_t privates_min_tick(const struct engine *e);	/* under vlock */
 void privates_retire(struct engine *e);
 

@@ -1,14 +1,20 @@
 /*
- * private.c - transactions that nobody else sees
+ * private.c - transactions that nobody else sees, or not yet
  *
  * Each pins a version (tables and a store snapshot, which it shares with
  * the others of its generation) and a tick, and has a write set of its
  * own.  All gets and puts are those of any other txn.
+ *
+ * A speculative one has the sequence number of the next commit, and what it
+ * writes is that commit's, if the tick is still the same when it begins.
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "engine_impl.h"
+
+#define GIVE_WAY_NS	50000
 
 /* --- begin and end ------------------------------------------------- */
 
@@ -48,8 +54,8 @@ unpin(struct engine *e, struct private *p)
 	return v;
 }
 
-int
-private_begin(struct engine *e, struct private **out)
+static int
+private_new(struct engine *e, struct private **out)
 {
 	struct private *p = calloc(1, sizeof(*p));
 	int err;
@@ -66,8 +72,40 @@ private_begin(struct engine *e, struct private **out)
 	p->txn.ws = p->ws;
 	p->txn.priv = p;
 	pthread_mutex_init(&p->busy, NULL);
-	pin(e, p);
 	*out = p;
+	return 0;
+}
+
+int
+private_begin(struct engine *e, struct private **out)
+{
+	int err = private_new(e, out);
+
+	if (err == 0)
+		pin(e, *out);
+	return err;
+}
+
+int
+speculation_begin(struct engine *e, struct private **out)
+{
+	struct txn *t;
+	int err;
+
+	if (atomic_exchange(&e->speculates, true))
+		return -VFS_BUSY;
+	if ((err = private_new(e, out)) < 0) {
+		atomic_store(&e->speculates, false);
+		return err;
+	}
+	t = &(*out)->txn;
+	t->speculative = t->whole = true;
+	pthread_mutex_lock(&e->serial);
+	pin(e, *out);
+	t->seq = atomic_load(&e->seq_now);
+	t->did.first_id = atomic_load(&e->id_now);
+	t->places = atomic_load(&e->places);
+	pthread_mutex_unlock(&e->serial);
 	return 0;
 }
 
@@ -87,6 +125,11 @@ private_end(struct private *p)
 	if (v != NULL)
 		version_put(e, v);
 	pthread_mutex_destroy(&p->busy);
+	if (p->txn.speculative)
+		atomic_store(&e->speculates, false);
+	free(p->txn.did.frees.p);
+	free(p->txn.did.carried.p);
+	free(p->txn.did.carry_buf.p);
 	overlay_free(p->ws);
 	free(p->issued.p);
 	free(p);
@@ -136,15 +179,45 @@ privates_min_tick(const struct engine *e)
 
 /* --- one operation ------------------------------------------------- */
 
+static int
+may_enter(const struct private *p)
+{
+	if (p->expired)
+		return -VFS_EXPIRED;
+	if (!p->txn.speculative)
+		return 0;
+	if (!engine_writable(p->txn.e))
+		return -VFS_ROFS;
+	return p->taken || !speculation_holds(p) ? -VFS_CONFLICT : 0;
+}
+
+/*
+ * Who runs many one after the other would always be faster than one that has
+ * to be woken for its turn.
+ */
+static void
+take_turn(struct private *p)
+{
+	struct base *b = p->txn.v->base;
+
+	if (p->txn.speculative && atomic_load(&b->waiting) > 0)
+		nanosleep(&(struct timespec){ 0, GIVE_WAY_NS }, NULL);
+	atomic_fetch_add(&b->waiting, 1);
+	pthread_mutex_lock(&b->shared);
+	atomic_fetch_sub(&b->waiting, 1);
+}
+
 int
 private_enter(struct private *p, const struct req_env *env, struct txn **t)
 {
+	int err;
+
 	pthread_mutex_lock(&p->busy);
-	if (p->expired) {
+	if ((err = may_enter(p)) < 0) {
 		pthread_mutex_unlock(&p->busy);
-		return -VFS_EXPIRED;
+		return err;
 	}
-	pthread_mutex_lock(&p->txn.v->base->shared);
+	take_turn(p);
 	p->txn.env = env;
 	p->txn.nids = 0;
 	*t = &p->txn;
@@ -193,6 +266,49 @@ private_new_id(struct private *p, struct vfs_id *id)
 	if (err == 0)
 		((struct vfs_id *)p->issued.p)[p->issued.n++] = *id;
 	return err;
+}
+
+/* --- what was speculated -------------------------------------------- */
+
+/* t is at the serial point, whose write set changes hands. */
+static void
+swap_writes(struct private *p, struct txn *t)
+{
+	struct overlay *ws = p->ws;
+	struct did did = p->txn.did;
+
+	p->ws = p->txn.ws = t->ws;
+	p->txn.did = t->did;
+	t->ws = t->e->ws = ws;
+	t->did = did;
+}
+
+bool
+speculation_holds(const struct private *p)
+{
+	return p->txn.tick == atomic_load(&p->txn.e->tick);
+}
+
+/* With the same tick it is the same state, whatever checkpoints have made of
+ * its tables. */
+bool
+speculation_take(struct private *p, struct txn *t)
+{
+	if (p->taken || p->txn.tick != t->tick)
+		return false;
+	assert(p->txn.seq == t->seq);
+	swap_writes(p, t);
+	p->taken = true;
+	t->taken = p;
+	return true;
+}
+
+void
+speculation_give_back(struct txn *t)
+{
+	swap_writes(t->taken, t);
+	t->taken->taken = false;
+	t->taken = NULL;
 }
 
 /* --- looking ------------------------------------------------------- */

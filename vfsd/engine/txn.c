@@ -33,16 +33,20 @@ txn_start(struct engine *e, enum txn_mode mode, const struct req_env *env)
 {
 	uint64_t places = atomic_load(&e->places);
 	struct txn *t = slot_take(e, mode == TXN_WRITE);
+	struct did *d = &t->did;
 
 	t->mode = mode;
 	t->env = env != NULL ? env : &nobody;
 	t->ws = NULL;
-	t->first_id = atomic_load(&e->id_now);
-	t->draft = t->carries = t->whole = t->stable = false;
+	t->taken = NULL;
+	t->seq = mode == TXN_WRITE ? atomic_load(&e->seq_now) : 0;
+	t->draft = t->whole = t->stable = false;
 	t->nids = 0;
-	t->njournal = t->changes = 0;
 	t->places = places;
-	t->frees.n = t->carried.n = t->carry_buf.n = 0;
+	d->first_id = atomic_load(&e->id_now);
+	d->njournal = d->changes = 0;
+	d->carries = false;
+	d->frees.n = d->carried.n = d->carry_buf.n = 0;
 	return t;
 }
 
@@ -72,14 +76,11 @@ engine_writable(struct engine *e)
 	return write_allowed(e) == 0;
 }
 
-int
-txn_begin(struct engine *e, enum txn_mode mode, const struct req_env *env,
-    struct txn **out)
+static int
+begin_write(struct engine *e, const struct req_env *env, struct txn **out)
 {
 	int err;
 
-	if (mode == TXN_READ)
-		return txn_begin_inner(e, mode, env, out);
 	if ((err = write_allowed(e)) < 0)
 		return err;
 	if (ckpt_pressed(e) && (err = bg_wait_room(e)) < 0)
@@ -91,9 +92,28 @@ txn_begin(struct engine *e, enum txn_mode mode, const struct req_env *env,
 		pthread_mutex_unlock(&e->serial);
 		return err;
 	}
-	*out = txn_start(e, mode, env);
+	*out = txn_start(e, TXN_WRITE, env);
 	(*out)->ws = e->ws;
 	return 0;
+}
+
+int
+txn_begin(struct engine *e, enum txn_mode mode, const struct req_env *env,
+    struct txn **out)
+{
+	return mode == TXN_READ ? txn_begin_inner(e, mode, env, out) :
+	    begin_write(e, env, out);
+}
+
+int
+txn_begin_speculated(struct engine *e, struct private *p,
+    const struct req_env *env, struct txn **out)
+{
+	int err = begin_write(e, env, out);
+
+	if (err < 0)
+		return err;
+	return p != NULL && speculation_take(p, *out) ? 1 : 0;
 }
 
 void
@@ -115,8 +135,11 @@ txn_end(struct txn *t)
 void
 txn_abort(struct txn *t)
 {
-	if (t != NULL)
-		txn_end(t);
+	if (t == NULL)
+		return;
+	if (t->taken != NULL)
+		speculation_give_back(t);
+	txn_end(t);
 }
 
 const struct req_env *
@@ -246,16 +269,16 @@ struct vfs_id
 txn_first_id(const struct txn *t)
 {
 	assert(t->mode == TXN_WRITE);
-	return (struct vfs_id){ t->first_id };
+	return (struct vfs_id){ t->did.first_id };
 }
 
 struct vfs_seq
 txn_seq(const struct txn *t)
 {
 	assert(t->mode == TXN_WRITE);
-	if (t->priv != NULL)
+	if (txn_is_private(t))
 		return (struct vfs_seq){ VFS_PROVISIONAL };
-	return (struct vfs_seq){ t->e->seq_now };
+	return (struct vfs_seq){ t->seq };
 }
 
 int
@@ -267,14 +290,14 @@ txn_journal(struct txn *t, const struct rec_journal *rec,
 
 	assert(t->mode == TXN_WRITE);
 	*at = (struct journal_pos){ 0, 0 };
-	if (t->priv != NULL) {
+	if (txn_is_private(t)) {
 		row_key_id2(&key, ROW_JOURNAL, 0, 0);
 		t->priv->journal += redo_row_size(key.n,
 		    rec_journal_encode(rec, buf) + ROW_SUM);
 		return 0;
 	}
-	*at = (struct journal_pos){ t->e->seq_now, t->njournal++ };
-	t->changes |= 1u << rec->kind;
+	*at = (struct journal_pos){ t->seq, t->did.njournal++ };
+	t->did.changes |= 1u << rec->kind;
 	row_key_id2(&key, ROW_JOURNAL, at->seq, at->idx);
 	return txn_put(t, row_key_slice(&key), (struct vfs_slice){
 	    buf, rec_journal_encode(rec, buf) });
@@ -284,8 +307,8 @@ txn_journal(struct txn *t, const struct rec_journal *rec,
 static bool
 unsettled(const struct txn *t, uint64_t places)
 {
-	return t->priv != NULL || places % 2 != 0 ||
-	    (t->changes & CHANGES_PLACES) != 0;
+	return txn_is_private(t) || places % 2 != 0 ||
+	    (t->did.changes & CHANGES_PLACES) != 0;
 }
 
 uint64_t
@@ -311,13 +334,13 @@ txn_set_draft(struct txn *t)
 bool
 txn_publishes(const struct txn *t)
 {
-	return t->whole || t->priv != NULL;
+	return t->whole || txn_is_private(t);
 }
 
 uint64_t
 txn_slot_floor(const struct txn *t)
 {
-	return t->priv != NULL ? VFS_PROVISIONAL : 0;
+	return txn_is_private(t) ? VFS_PROVISIONAL : 0;
 }
 
 void
@@ -351,12 +374,12 @@ txn_free_blocks(struct txn *t, uint64_t block, uint32_t n, bool published)
 	struct free_ent *f;
 
 	assert(t->mode == TXN_WRITE && block > 0 && n > 0);
-	if (t->priv != NULL)
+	if (txn_is_private(t))
 		return 0;
-	if (vec_room(&t->frees, sizeof(*f), 1) < 0)
+	if (vec_room(&t->did.frees, sizeof(*f), 1) < 0)
 		return -VFS_NOMEM;
-	f = t->frees.p;
-	f[t->frees.n++] = (struct free_ent){ block, n, published };
+	f = t->did.frees.p;
+	f[t->did.frees.n++] = (struct free_ent){ block, n, published };
 	return 0;
 }
 
@@ -364,19 +387,20 @@ txn_free_blocks(struct txn *t, uint64_t block, uint32_t n, bool published)
 int
 txn_carry(struct txn *t, uint64_t block, const void *p, size_t n)
 {
+	struct did *d = &t->did;
 	struct carry_ent *c;
 
 	assert(t->mode == TXN_WRITE);
-	t->carries = true;
+	d->carries = true;
 	if (n == 0)
 		return 0;
-	if (vec_room(&t->carried, sizeof(*c), 1) < 0 ||
-	    vec_room(&t->carry_buf, 1, n) < 0)
+	if (vec_room(&d->carried, sizeof(*c), 1) < 0 ||
+	    vec_room(&d->carry_buf, 1, n) < 0)
 		return -VFS_NOMEM;
-	c = t->carried.p;
-	c[t->carried.n++] = (struct carry_ent){ block, (uint32_t)n,
-	    t->carry_buf.n };
-	memcpy((uint8_t *)t->carry_buf.p + t->carry_buf.n, p, n);
-	t->carry_buf.n += n;
+	c = d->carried.p;
+	c[d->carried.n++] = (struct carry_ent){ block, (uint32_t)n,
+	    d->carry_buf.n };
+	memcpy((uint8_t *)d->carry_buf.p + d->carry_buf.n, p, n);
+	d->carry_buf.n += n;
 	return 0;
 }
