@@ -139,7 +139,7 @@ name_of(uint64_t id, uint8_t buf[16])
 static void
 verdict(struct rig *r)
 {
-	r->v = (struct tx_verdict){ .results = r->results, .cap = 64 };
+	r->v = (struct tx_verdict){ .results = r->results, .cap = RIG_RESULTS };
 }
 
 int
@@ -178,6 +178,19 @@ rig_begin(struct rig *r)
 	assert(err == 0);
 	(void)err;
 	return rep.tx;
+}
+
+int
+rig_part(struct rig *r, uint64_t tx, uint32_t flags, uint32_t *first)
+{
+	struct vfs_tx_add q = { .tx = tx, .flags = flags, .nops = r->nops,
+		.ops = { r->ops, r->nops_bytes } };
+	int err;
+
+	verdict(r);
+	err = tx_add(r->s, &r->fx->env, RIG_OWNER, &q, NULL, first, &r->v);
+	rig_new(r);
+	return err;
 }
 
 int

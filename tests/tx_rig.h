@@ -12,6 +12,7 @@
 #include "fx.h"
 
 #define RIG_OWNER	7u
+#define RIG_RESULTS	64u
 #define RIG_LIST_MAX	(16u << 20)
 #define ROOT		((struct vfs_id){ VFS_ID_ROOT })
 #define RESULT(k)	((struct vfs_id){ VFS_TX_RESULT | (k) })
@@ -23,7 +24,7 @@ struct rig {
 	uint8_t *ops, *pre;
 	size_t nops_bytes, npre_bytes;
 	uint32_t nops, npre;
-	struct proto_brief results[64];
+	struct proto_brief results[RIG_RESULTS];
 	struct tx_verdict v;		/* of the last call */
 };
 
@@ -50,6 +51,8 @@ int rig_status(struct rig *r, uint64_t id);
 
 /* Interactive. */
 uint64_t rig_begin(struct rig *r);
+/* The message as a part, with TX_ADD; *first as in its reply. */
+int rig_part(struct rig *r, uint64_t tx, uint32_t flags, uint32_t *first);
 int rig_commit(struct rig *r, uint64_t tx);
 int rig_commit_as(struct rig *r, uint64_t tx, uint64_t id);
 

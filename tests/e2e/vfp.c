@@ -116,9 +116,9 @@ vfp_exec(struct vfp *c)
 }
 
 int
-vfp_add_to(struct vfp *c, uint64_t tx)
+vfp_add_to(struct vfp *c, uint64_t tx, uint32_t flags)
 {
-	struct vfs_tx_add q = { .tx = tx, .nops = c->nops,
+	struct vfs_tx_add q = { .tx = tx, .flags = flags, .nops = c->nops,
 	    .ops = { c->ops, c->ops_n } };
 	struct vfs_tx_add_reply r;
 

@@ -30,7 +30,7 @@ void vfp_do(struct vfp *c, enum vfs_op op, const void *q, void *r);
 /* Operations for one TX_EXEC, and running them all; or, for TX_ADD. */
 void vfp_add(struct vfp *c, enum vfs_op op, const void *q);
 int vfp_exec(struct vfp *c);
-int vfp_add_to(struct vfp *c, uint64_t tx);
+int vfp_add_to(struct vfp *c, uint64_t tx, uint32_t flags);
 
 struct vfs_slice vfp_str(const char *s);
 /* -VFS_NOENT or 0 */

@@ -77,7 +77,7 @@ begin(struct both *b, unsigned i, uint64_t *tx)
 	sq.id.n = VFS_TX_RESULT;
 	vfp_add(&b->c, VFS_OP_CREATE, &cq);
 	vfp_add(&b->c, VFS_OP_STAT, &sq);
-	if ((err = vfp_add_to(&b->c, r.tx)) < 0) {
+	if ((err = vfp_add_to(&b->c, r.tx, 0)) < 0) {
 		printf("in a transaction: %s\n", vfs_err_text(err));
 		exit(1);
 	}

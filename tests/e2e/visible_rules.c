@@ -2,6 +2,7 @@
  * visible_rules.c - what else the kernel keeps: permissions, access
  * lists, links, mappings, sizes; and both sides at one name or file
  */
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,6 +19,8 @@
 #include "visible.h"
 
 #define PAGE	4096u
+#define PARTS		4u
+#define PART_FILES	50u
 
 struct rules {
 	struct both *b;
@@ -48,6 +51,64 @@ static struct vfs_id
 new_file(struct both *b, const char *name)
 {
 	return vfp_create(&b->c, b->dir, name, S_IFREG | 0644);
+}
+
+/* --- many at once ------------------------------------------------------------ */
+
+static void
+add_parts(struct both *b, uint64_t tx, struct vfs_id old)
+{
+	struct vfs_setattr mode = { .id = old, .valid = VFS_SET_MODE,
+	    .mode = 0600 };
+	char name[16];
+	unsigned i, j;
+
+	vfp_add(&b->c, VFS_OP_SETATTR, &mode);
+	for (i = 0; i < PARTS; i++) {
+		for (j = 0; j < PART_FILES; j++) {
+			struct vfs_create q = { .dir = b->dir,
+			    .mode = S_IFREG | 0644, .flags = VFS_CREATE_EXCL };
+
+			snprintf(name, sizeof name, "part%u.%u", i, j);
+			q.name = vfp_str(name);
+			vfp_add(&b->c, VFS_OP_CREATE, &q);
+		}
+		if (vfp_add_to(&b->c, tx, VFS_TX_LATER) < 0)
+			err(1, "TX_ADD");
+	}
+}
+
+/* The kernel knows the directory, a file, and that there is no other; and the
+ * commit has a name, as each of libvfs has. */
+static void
+parts(struct rules *r)
+{
+	struct both *b = r->b;
+	struct vfs_id old = new_file(b, "part.old");
+	uint64_t before = vfp_status(&b->c, "tx.speculated");
+	struct vfs_tx_begin bq = { 0 };
+	struct vfs_tx_begin_reply br;
+	struct vfs_tx_commit cq = { .tx_id = { "sixteen bytes...", 16 } };
+	struct vfs_tx_commit_reply cr;
+	struct stat st;
+
+	vfp_do(&b->c, VFS_OP_TX_BEGIN, &bq, &br);
+	cq.tx = br.tx;
+	add_parts(b, br.tx, old);
+	rule(r, "a part is not there before its commit",
+	    fstatat(b->dfd, "part.old", &st, 0) == 0 &&
+	    (st.st_mode & 0777) == 0644 &&
+	    fstatat(b->dfd, "part0.0", &st, 0) != 0 && errno == ENOENT);
+	rule(r, "parts are committed",
+	    vfp_call(&b->c, VFS_OP_TX_COMMIT, &cq, &cr) == 0);
+	rule(r, "then all of them are there",
+	    fstatat(b->dfd, "part.old", &st, 0) == 0 &&
+	    (st.st_mode & 0777) == 0600 &&
+	    fstatat(b->dfd, "part0.0", &st, 0) == 0 &&
+	    fstatat(b->dfd, "part3.49", &st, 0) == 0);
+	/* Unless somebody else, who publishes a draft, say, was faster. */
+	printf("# run before their commit: %lu of 1\n", (unsigned long)
+	    (vfp_status(&b->c, "tx.speculated") - before));
 }
 
 /* --- names ------------------------------------------------------------------- */
@@ -431,8 +492,8 @@ int
 visible_rules(struct both *b)
 {
 	static void (*const all[])(struct rules *) = {
-		creates_of_one_name, links, moved_directory, mapping, appends,
-		sizes, writes_to_one_file, xattrs,
+		parts, creates_of_one_name, links, moved_directory, mapping,
+		appends, sizes, writes_to_one_file, xattrs,
 	};
 	static void (*const root[])(struct rules *) = { modes, access_lists };
 	struct rules r = { .b = b };

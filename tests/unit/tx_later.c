@@ -10,20 +10,6 @@
 #define RIG_TEST(f)	cmocka_unit_test_setup_teardown(f, rig_setup, \
 	rig_teardown)
 
-/* Sends what was added since rig_new. */
-static int
-add(struct rig *r, uint64_t tx, uint32_t flags, uint32_t *first)
-{
-	struct vfs_tx_add q = { .tx = tx, .flags = flags, .nops = r->nops,
-		.ops = { r->ops, r->nops_bytes } };
-	int err;
-
-	r->v = (struct tx_verdict){ .results = r->results, .cap = 64 };
-	err = tx_add(r->s, &r->fx->env, RIG_OWNER, &q, NULL, first, &r->v);
-	rig_new(r);
-	return err;
-}
-
 /* d, and in it f with some bytes, in two parts. */
 static void
 add_tree(struct rig *r, uint64_t tx)
@@ -32,12 +18,12 @@ add_tree(struct rig *r, uint64_t tx)
 
 	rig_new(r);
 	rig_create(r, ROOT, "d", DIR_MODE);
-	assert_int_equal(add(r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_part(r, tx, VFS_TX_LATER, &first), 0);
 	assert_int_equal(first, 0);
 	assert_int_equal(r->v.nresults, 0);
 	rig_create(r, RESULT(0), "f", FILE_MODE);
 	rig_write(r, RESULT(1), 0, "hello", 5);
-	assert_int_equal(add(r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_part(r, tx, VFS_TX_LATER, &first), 0);
 	assert_int_equal(first, 1);
 }
 
@@ -96,7 +82,7 @@ tx_later__it_looks_itself__sees_them(void **state)
 	check_tree(r, tx);
 	assert_err(do_lookup(r, 0, ROOT, "d", NULL), NOENT);
 	rig_create(r, RESULT(0), "g", FILE_MODE);
-	assert_int_equal(add(r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_part(r, tx, VFS_TX_LATER, &first), 0);
 	assert_int_equal(first, 3);
 	assert_int_equal(r->v.nresults, 1);	/* run at once by now */
 	assert_int_equal(rig_commit(r, tx), 0);
@@ -117,7 +103,7 @@ tx_later__one_of_them_fails__is_told_at_the_commit(void **state)
 	rig_add(r, VFS_OP_CREATE, &(struct vfs_create){ .dir = ROOT,
 	    .name = { "g", 1 }, .mode = FILE_MODE,
 	    .flags = VFS_CREATE_EXCL });
-	assert_int_equal(add(r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_part(r, tx, VFS_TX_LATER, &first), 0);
 	assert_err(rig_commit_as(r, tx, 6), EXIST);
 	assert_int_equal(r->v.op_index, 3);
 	assert_true(fx_digest(r->fx) == before);
@@ -134,7 +120,7 @@ tx_later__one_fails_when_it_looks__ends_it(void **state)
 
 	rig_new(r);
 	rig_unlink(r, ROOT, "nobody");
-	assert_int_equal(add(r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_part(r, tx, VFS_TX_LATER, &first), 0);
 	assert_err(do_lookup(r, tx, ROOT, "d", NULL), NOENT);
 	assert_err(do_lookup(r, tx, ROOT, "d", NULL), ABORTED);
 	assert_err(rig_commit(r, tx), ABORTED);
@@ -166,7 +152,7 @@ tx_later__bytes_that_need_blocks__are_run_at_once(void **state)
 	memset(big, 7, sizeof big);
 	add_tree(r, tx);
 	rig_write(r, RESULT(1), 0, big, sizeof big);
-	assert_int_equal(add(r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_part(r, tx, VFS_TX_LATER, &first), 0);
 	assert_int_equal(r->v.nresults, 1);
 	f = r->results[0].id;
 	assert_int_equal(rig_commit(r, tx), 0);
@@ -189,7 +175,7 @@ tx_later__bytes_turn_out_to_need_blocks__are_written(void **state)
 	assert_int_equal(do_write(r, 0, f, 0, big, sizeof big), 0);
 	rig_new(r);
 	rig_write(r, f, 100, "hello", 5);
-	assert_int_equal(add(r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_part(r, tx, VFS_TX_LATER, &first), 0);
 	assert_int_equal(rig_commit(r, tx), 0);
 	assert_int_equal(do_read(r, 0, f, 100, big, 5), 5);
 	assert_memory_equal(big, "hello", 5);
@@ -212,7 +198,7 @@ tx_later__more_bytes_than_a_commit_takes__are_refused_in_time(void **state)
 		snprintf(name, sizeof name, "f%u", n);
 		rig_create(r, ROOT, name, FILE_MODE);
 		rig_write(r, RESULT(2 * n), 0, data, sizeof data);
-		err = add(r, tx, VFS_TX_LATER, &first);
+		err = rig_part(r, tx, VFS_TX_LATER, &first);
 	}
 	assert_err(err, TX_LIMIT);
 	tx_abort(r->s, (struct tx_ref){ tx, RIG_OWNER });
@@ -230,7 +216,7 @@ tx_later__savepoints_and_unknown_flags__are_invalid(void **state)
 	assert_int_equal(tx_savepoint(r->s, ref, &save), 0);
 	rig_new(r);
 	rig_create(r, ROOT, "x", FILE_MODE);
-	assert_int_equal(add(r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_part(r, tx, VFS_TX_LATER, &first), 0);
 	assert_int_equal(r->v.nresults, 1);	/* there is a way back */
 	assert_int_equal(tx_rollback_to(r->s, ref, save), 0);
 	assert_err(do_lookup(r, tx, ROOT, "x", NULL), NOENT);
@@ -239,7 +225,7 @@ tx_later__savepoints_and_unknown_flags__are_invalid(void **state)
 	add_tree(r, tx);
 	assert_err(tx_savepoint(r->s, (struct tx_ref){ tx, RIG_OWNER },
 	    &save), INVAL);
-	assert_err(add(r, tx, VFS_TX_LATER << 1, &first), INVAL);
+	assert_err(rig_part(r, tx, VFS_TX_LATER << 1, &first), INVAL);
 	assert_int_equal(rig_commit(r, tx), 0);
 }
 

@@ -159,6 +159,36 @@ visible__attributes_of_a_held_file__told_before_they_change(void **state)
 	server_kernel_drop(e->r->s, e->watched, 1);
 }
 
+/* It is told of, and then taken up all the same. */
+static void
+visible__run_before_its_commit__told_before_they_change(void **state)
+{
+	struct ear *e = *state;
+	uint64_t tx = rig_begin(e->r);
+	struct tx_counts n;
+	struct vfs_attr a;
+	uint32_t first;
+
+	e->watched = file(e, "f");
+	server_kernel_hold(e->r->s, e->watched, 1);
+	rig_new(e->r);
+	rig_add(e->r, VFS_OP_SETATTR, &(struct vfs_setattr){
+	    .id = e->watched, .valid = VFS_SET_MODE, .mode = 0600 });
+	assert_int_equal(rig_part(e->r, tx, VFS_TX_LATER, &first), 0);
+	assert_int_equal(rig_commit_as(e->r, tx, 7), 0);
+	assert_int_equal(e->n, 1);
+	assert_said(e, 0, OBJECT, e->watched, NULL);
+	assert_int_equal(e->said[0].mode, 0644);
+	assert_int_equal(do_stat(e->r, 0, e->watched, &a), 0);
+	assert_int_equal(a.mode & 07777, 0600);
+	assert_int_equal(rig_status(e->r, 7), 0);
+	assert_int_equal(e->r->v.state, VFS_TX_COMMITTED);
+	assert_int_equal(e->r->v.nresults, 1);
+	tx_counts(e->r->s, &n);
+	assert_int_equal(n.speculated, 1);
+	server_kernel_drop(e->r->s, e->watched, 1);
+}
+
 static void
 visible__content__told_before_and_pages_after(void **state)
 {
@@ -540,6 +570,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(visible__attributes_of_a_held_file__told_before_they_change),
+		TEST(visible__run_before_its_commit__told_before_they_change),
 		TEST(visible__content__told_before_and_pages_after),
 		TEST(visible__replaced_name__objects_first_then_the_names),
 		TEST(visible__the_kernels_own_change__is_not_told),

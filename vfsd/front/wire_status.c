@@ -117,6 +117,7 @@ open_things(struct wire *w, struct proto_list *l)
 	number(l, "tx.aborts", t.aborts);
 	number(l, "tx.conflicts", t.conflicts);
 	number(l, "tx.expired", t.expired);
+	number(l, "tx.speculated", t.speculated);
 	number(l, "locks", locks_count(server_locks(w->conf.server)));
 }
 

@@ -117,6 +117,16 @@ tx_tally(struct server *s, int err)
 	pthread_mutex_unlock(&x->lock);
 }
 
+void
+tx_speculated(struct server *s)
+{
+	struct txs *x = server_txs(s);
+
+	pthread_mutex_lock(&x->lock);
+	x->counts.speculated++;
+	pthread_mutex_unlock(&x->lock);
+}
+
 /* Who only looked has seen one state, and need not be told of later ones. */
 static int
 commit_one(struct server *s, struct tx *t, const struct req_env *env,

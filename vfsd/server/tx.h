@@ -124,6 +124,7 @@ uint32_t tx_open(struct server *s, uint64_t owner);
 /* Open now; for status. */
 struct tx_counts {
 	uint64_t open, commits, aborts, conflicts, expired;
+	uint64_t speculated;		/* commits that were run before */
 };
 void tx_counts(struct server *s, struct tx_counts *out);
 

@@ -15,8 +15,14 @@
 void
 later_free(struct later *l)
 {
+	struct part *k, *next;
+
+	for (k = l->first; k != NULL; k = next) {
+		next = k->next;
+		free(k->ops);
+		free(k);
+	}
 	arena_free(&l->copies);
-	free(l->ops);
 	*l = (struct later){ 0 };
 }
 
@@ -25,14 +31,19 @@ later_run(struct server *s, struct tx *t, const struct req_env *env,
     uint32_t *at)
 {
 	union proto_rep rep;
-	size_t i;
+	const struct part *k;
+	uint32_t i;
 	int err = 0;
 
-	for (i = 0; err == 0 && i < t->later.n; i++) {
-		*at = (uint32_t)i;
-		err = tx_run_packed(s, t, env, t->later.ops[i].op,
-		    &t->later.ops[i].q, &rep);
-	}
+	if (t->later.n == 0)
+		return 0;
+	speculation_drop(server_txs(s)->speculator, t);
+	for (k = t->later.first, *at = 0; err == 0 && k != NULL; k = k->next)
+		for (i = 0; err == 0 && i < k->n; i++) {
+			err = tx_run_packed(s, t, env, k->ops[i].op,
+			    &k->ops[i].q, &rep);
+			*at += err == 0;
+		}
 	if (err < 0)
 		t->dead = -VFS_ABORTED;
 	later_free(&t->later);
@@ -48,21 +59,32 @@ may_wait(struct server *s, const struct tx *t, const struct vfs_tx_add *q)
 	    t->later.bytes + q->ops.n <= engine_commit_max(server_engine(s));
 }
 
+/* Takes ops. */
 static int
-later_append(struct later *l, const struct packed *ops, uint32_t n)
+later_append(struct later *l, const struct req_env *env, struct packed *ops,
+    uint32_t n)
 {
-	size_t cap = 2 * l->cap > l->n + n ? 2 * l->cap : l->n + n;
-	struct packed *v;
+	size_t groups = env->ngroups * sizeof env->groups[0];
+	struct part *k = calloc(1, sizeof *k + groups);
 
-	if (l->n + n > l->cap) {
-		if ((v = realloc(l->ops, cap * sizeof *v)) == NULL)
-			return -VFS_NOMEM;
-		l->ops = v;
-		l->cap = cap;
+	if (k == NULL) {
+		free(ops);
+		return -VFS_NOMEM;
 	}
-	if (n > 0)
-		memcpy(l->ops + l->n, ops, n * sizeof *ops);
+	k->ops = ops;
+	k->n = n;
+	k->env = *env;
+	k->env.stop = NULL;
+	if (groups > 0)
+		memcpy(k->groups, env->groups, groups);
+	k->env.groups = k->groups;
+	if (l->last != NULL)
+		l->last->next = k;
+	else
+		l->first = k;
+	l->last = k;
 	l->n += n;
+	l->confined |= env->root != 0;
 	return 0;
 }
 
@@ -94,8 +116,9 @@ add(struct server *s, struct tx *t, const struct req_env *env,
 
 /* 1: they cannot wait. */
 static int
-keep(struct server *s, struct tx *t, const struct vfs_tx_add *q,
-    const struct tx_gate *gate, struct tx_verdict *v)
+keep(struct server *s, struct tx *t, const struct req_env *env,
+    const struct vfs_tx_add *q, const struct tx_gate *gate,
+    struct tx_verdict *v)
 {
 	size_t room = (q->ops.n + 7) & ~(size_t)7;
 	struct later *l = &t->later;
@@ -105,6 +128,8 @@ keep(struct server *s, struct tx *t, const struct vfs_tx_add *q,
 
 	if (!may_wait(s, t, q))
 		return 1;
+	if (q->nops == 0 && q->ops.n == 0)
+		return 0;
 	if ((err = arena_reserve(&l->copies, room)) < 0)
 		return err;
 	if (list.n > 0)
@@ -113,14 +138,16 @@ keep(struct server *s, struct tx *t, const struct vfs_tx_add *q,
 	if (err < 0)
 		return err;
 	/* Bytes that need blocks find them at once. */
-	err = packed_are_rows(ops, q->nops) ?
-	    later_append(l, ops, q->nops) : 1;
-	if (err == 0) {
-		(void)arena_alloc(&l->copies, room);
-		l->bytes += list.n;
+	if (!packed_are_rows(ops, q->nops)) {
+		free(ops);
+		return 1;
 	}
-	free(ops);
-	return err;
+	if ((err = later_append(l, env, ops, q->nops)) < 0)
+		return err;
+	(void)arena_alloc(&l->copies, room);
+	l->bytes += list.n;
+	speculate(server_txs(s)->speculator, t);
+	return 0;
 }
 
 static int
@@ -155,7 +182,8 @@ tx_add(struct server *s, const struct req_env *env, uint64_t owner,
 	if ((err = tx_get(s, ref, &t)) < 0)
 		return err;
 	*first = (uint32_t)(t->items.n + t->later.n);
-	err = (q->flags & VFS_TX_LATER) != 0 ? keep(s, t, q, gate, v) : 1;
+	err = (q->flags & VFS_TX_LATER) != 0 ? keep(s, t, env, q, gate, v) :
+	    1;
 	if (err > 0)
 		err = run_now(s, t, env, q, gate, v);
 	if (err == 0)

@@ -87,8 +87,10 @@ struct exec {
 	struct server *s;
 	const struct req_env *env;
 	const struct vfs_tx_exec *q;
-	struct packed *ops;
+	struct items *items;		/* q->nops of them */
+	bool rows;			/* packed_are_rows */
 	struct vfs_tx_pre *pre;
+	const struct speculation *spec;	/* NULL: nothing was run before */
 	const uint8_t *tx_id;
 	uint64_t digest[2];
 };
@@ -152,22 +154,10 @@ commit_of(const struct exec *x, struct items *items)
 static int
 exec_rows(const struct exec *x, struct tx_verdict *v)
 {
-	struct items l = { 0 };
-	struct commit c = commit_of(x, &l);
-	struct item *it;
-	uint32_t i;
-	int err;
+	struct commit c = commit_of(x, x->items);
 
-	if (x->q->nops > 0 && (err = items_room(&l, x->q->nops)) < 0)
-		return err;
-	for (i = 0; i < x->q->nops; i++) {
-		it = items_add(&l);
-		it->op = x->ops[i].op;
-		it->q = &x->ops[i].q;
-	}
-	err = commit_run(x->s, &c, v);
-	items_cut(x->s, &l, 0, err == 0);
-	return err;
+	c.spec = x->spec;
+	return commit_run(x->s, &c, v);
 }
 
 /* Here a failure is seen on a snapshot; preconditions come first. */
@@ -193,8 +183,8 @@ run_private(const struct exec *x, struct tx *t, struct tx_verdict *v)
 	int err;
 
 	for (i = 0; i < x->q->nops; i++) {
-		err = tx_run_packed(x->s, t, x->env, x->ops[i].op,
-		    &x->ops[i].q, &rep);
+		err = tx_run_packed(x->s, t, x->env, x->items->v[i].op,
+		    x->items->v[i].q, &rep);
 		if (err < 0) {
 			v->op_index = i;
 			return err;
@@ -231,7 +221,7 @@ exec(const struct exec *x, struct tx_verdict *v)
 	unsigned tries = 0;
 	int err = -VFS_AGAIN;
 
-	if (packed_are_rows(x->ops, x->q->nops))
+	if (x->rows)
 		err = exec_rows(x, v);
 	while ((err == -VFS_AGAIN || err == -VFS_CONFLICT ||
 	    err == -VFS_EXPIRED) && tries++ < TRIES_MAX) {
@@ -311,12 +301,30 @@ exec_decoded(const struct exec *x, struct tx_verdict *v)
 	return err;
 }
 
+/* They borrow from ops. */
+static int
+items_of(struct items *l, const struct packed *ops, uint32_t n)
+{
+	struct item *it;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		if ((it = items_add(l)) == NULL)
+			return -VFS_NOMEM;
+		it->op = ops[i].op;
+		it->q = &ops[i].q;
+	}
+	return 0;
+}
+
 int
 tx_exec(struct server *s, const struct req_env *env,
     const struct vfs_tx_exec *q, const struct tx_gate *gate,
     struct tx_verdict *v)
 {
-	struct exec x = { .s = s, .env = env, .q = q };
+	struct items l = { 0 };
+	struct exec x = { .s = s, .env = env, .q = q, .items = &l };
+	struct packed *ops;
 	int err;
 
 	verdict_clear(v);
@@ -326,11 +334,16 @@ tx_exec(struct server *s, const struct req_env *env,
 	digest(q, x.digest);
 	if ((err = pre_decode(q, gate, &x.pre, &v->op_index)) < 0)
 		return err;
-	err = packed_decode(q->ops, q->nops, gate, &x.ops, &v->op_index);
+	err = packed_decode(q->ops, q->nops, gate, &ops, &v->op_index);
 	if (err == 0) {
 		v->op_index = 0;
-		err = exec_decoded(&x, v);
-		free(x.ops);
+		x.rows = packed_are_rows(ops, q->nops);
+		if (q->nops == 0 || (err = items_room(&l, q->nops)) == 0)
+			err = items_of(&l, ops, q->nops);
+		if (err == 0)
+			err = exec_decoded(&x, v);
+		items_cut(s, &l, 0, err == 0);
+		free(ops);
 	}
 	free(x.pre);
 	return err;
@@ -343,8 +356,22 @@ later_commit(struct server *s, struct tx *t, const struct req_env *env,
 {
 	struct vfs_tx_exec q = { .durability = durability,
 		.nops = (uint32_t)t->later.n };
-	struct exec x = { .s = s, .env = env, .q = &q, .ops = t->later.ops,
-		.tx_id = tx_id };
+	struct items l = { 0 };
+	struct exec x = { .s = s, .env = env, .q = &q, .items = &l,
+		.rows = true, .tx_id = tx_id };
+	const struct part *k = t->later.first;
+	int err = 0;
 
-	return exec(&x, v);
+	if (speculation_end(server_txs(s)->speculator, t)) {
+		x.spec = &t->spec;
+		x.items = &t->spec.items;
+	} else {
+		err = items_room(&l, t->later.n);
+		for (; err == 0 && k != NULL; k = k->next)
+			err = items_of(&l, k->ops, k->n);
+	}
+	if (err == 0)
+		err = exec(&x, v);
+	items_cut(s, &l, 0, err == 0);
+	return err;
 }

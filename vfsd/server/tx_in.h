@@ -6,6 +6,7 @@
  *   tx_open.c	operations of an open one, going back
  *   tx_exec.c	TX_EXEC: operations that come packed
  *   tx_add.c	TX_ADD: the same in parts
+ *   tx_speculate.c	parts that wait for the commit, run before it
  *   tx_run.c	one operation of several; the commit
  *   tx_deps.c	what a transaction has read, and whether it still holds
  *   tx_pre.c	preconditions
@@ -120,6 +121,9 @@ void item_ask_as(const struct item *it, struct txn *t,
 /* Run operation i in t, where those before it have run. */
 int item_run(struct items *l, size_t i, struct txn *t, void *rep,
     struct orphans *o);
+/* How its object is now; rep is what the operation said. */
+int item_brief(const struct item *it, struct txn *t,
+    const union proto_rep *rep, struct proto_brief *out);
 /* The same with the request in hand, resolved. */
 int item_run_q(struct item *it, struct txn *t, const void *q, void *rep,
     struct orphans *o);
@@ -131,9 +135,18 @@ struct packed {
 	union proto_req q;
 };
 
-struct later {
+struct part {
+	struct part *next;
 	struct packed *ops;
-	size_t n, cap;
+	uint32_t n;
+	struct req_env env;		/* who added them; it stops nothing */
+	uint32_t groups[];		/* of env */
+};
+
+struct later {
+	struct part *first, *last;
+	size_t n;			/* operations */
+	bool confined;			/* somebody who may not see all asked */
 	struct arena copies;
 	size_t bytes;			/* of copies */
 };
@@ -143,12 +156,37 @@ struct tx;
 int later_run(struct server *s, struct tx *t, const struct req_env *env,
     uint32_t *at);
 
+/* --- what waits for the commit, run before it ---------------------------- */
+
+/* The thread's while it runs parts, else its transaction's. */
+struct speculation {
+	bool over;			/* it failed: not again */
+	struct private *priv;		/* NULL: nothing was run */
+	struct items items;		/* as many as were run */
+	struct orphans orphans;
+	struct proto_brief *briefs;	/* one for each */
+};
+
+struct speculator;
+int speculator_new(struct server *s, struct speculator **out);
+void speculator_free(struct speculator *sp);
+/* t has one more part.  Nobody is told if it fails. */
+void speculate(struct speculator *sp, struct tx *t);
+/* All of t's parts have come.  True: all were run. */
+bool speculation_end(struct speculator *sp, struct tx *t);
+/* Forget what was run of t. */
+void speculation_drop(struct speculator *sp, struct tx *t);
+/* The commit has taken them up: what they would have told it. */
+int speculation_told(const struct speculation *x, struct orphans *o,
+    struct tx_verdict *v);
+
 struct commit {
 	const struct req_env *env;
 	struct items *items;
 	const struct vfs_tx_pre *pre;
 	size_t npre;
 	const struct deps *deps;	/* NULL: the operations never ran */
+	const struct speculation *spec;	/* but perhaps here; NULL: no */
 	struct own own;			/* ids that they were given */
 	const uint8_t *tx_id;		/* NULL: none */
 	uint64_t digest[2];
@@ -173,6 +211,7 @@ struct tx {
 	struct items items;
 	struct deps deps;
 	struct later later;		/* nothing was run before them */
+	struct speculation spec;	/* of those */
 	uint64_t data;			/* bytes written */
 	struct {
 		uint32_t number;
@@ -212,6 +251,7 @@ void tx_forget(struct server *s, uint64_t number);
 int tx_answered(struct server *s, const uint8_t *tx_id,
     const uint64_t digest[2], struct tx_verdict *v);
 void tx_tally(struct server *s, int err);
+void tx_speculated(struct server *s);
 
 /* The commit of operations that were kept for it. */
 int later_commit(struct server *s, struct tx *t, const struct req_env *env,
@@ -259,6 +299,7 @@ struct txs {
 	uint64_t next;
 	struct tx_counts counts;
 	struct txids *ids;
+	struct speculator *speculator;
 };
 
 /* A verdict without an answer yet. */

@@ -36,6 +36,7 @@ static void
 drop(struct server *s, struct tx *t, int err)
 {
 	items_cut(s, &t->items, 0, false);
+	speculation_drop(server_txs(s)->speculator, t);
 	later_free(&t->later);
 	deps_free(&t->deps);
 	private_end(t->priv);
@@ -245,7 +246,10 @@ txs_new(struct server *s, struct txs **out)
 
 	if (x == NULL)
 		return -VFS_NOMEM;
-	if ((err = txids_new(server_engine(s), &x->ids)) < 0) {
+	if ((err = txids_new(server_engine(s), &x->ids)) < 0 ||
+	    (err = speculator_new(s, &x->speculator)) < 0) {
+		speculator_free(x->speculator);
+		txids_free(x->ids);
 		free(x);
 		return err;
 	}
@@ -262,6 +266,7 @@ txs_free(struct server *s, struct txs *x)
 		return;
 	while (x->list != NULL)
 		unlist(s, &x->list);
+	speculator_free(x->speculator);
 	txids_free(x->ids);
 	pthread_mutex_destroy(&x->lock);
 	free(x);

@@ -287,23 +287,21 @@ passes(int err)
 	}
 }
 
-/* How its object is now; what was created has just been told. */
-static int
-brief(struct txn *t, const struct item *it, const union proto_rep *rep,
-    struct tx_verdict *v)
+/* What was created has just been told. */
+int
+item_brief(const struct item *it, struct txn *t, const union proto_rep *rep,
+    struct proto_brief *out)
 {
 	struct vfs_stat q = { it->id };
 	struct vfs_stat_reply r;
 	int err = 0;
 
-	if (v->nresults++ >= v->cap)
-		return 0;
-	v->results[v->nresults - 1] = (struct proto_brief){ .id = it->id };
+	*out = (struct proto_brief){ .id = it->id };
 	if (it->op == VFS_OP_CREATE)
 		r.attr = rep->create.attr;
 	else if ((err = op_stat(t, &q, &r)) < 0)
 		return err == -VFS_NO_SUCH_ID ? 0 : err;
-	v->results[v->nresults - 1] = (struct proto_brief){
+	*out = (struct proto_brief){
 		.id = it->id, .data_version = r.attr.data_version,
 		.meta_version = r.attr.meta_version, .size = r.attr.size,
 		.nlink = r.attr.nlink, .mode = r.attr.mode,
@@ -343,8 +341,8 @@ run_one(const struct commit *c, struct txn *t, size_t i, struct orphans *o,
 	err = item_run(c->items, i, t, &rep, o);
 	if (err == 0 && c->deps != NULL && it->id.n != was.n)
 		err = -VFS_CONFLICT;
-	if (err == 0)
-		err = brief(t, it, &rep, v);
+	if (err == 0 && v->nresults++ < v->cap)
+		err = item_brief(it, t, &rep, &v->results[v->nresults - 1]);
 	txn_set_env(t, c->env);
 	txn_set_ids(t, NULL, 0);
 	if (err == 0)
@@ -357,8 +355,8 @@ run_one(const struct commit *c, struct txn *t, size_t i, struct orphans *o,
 }
 
 static int
-run_all(struct server *s, const struct commit *c, struct txn *t,
-    struct orphans *o, struct tx_verdict *v)
+run_each(const struct commit *c, struct txn *t, struct orphans *o,
+    struct tx_verdict *v)
 {
 	size_t i;
 	int err;
@@ -370,6 +368,19 @@ run_all(struct server *s, const struct commit *c, struct txn *t,
 	for (i = 0; i < c->items->n; i++)
 		if ((err = run_one(c, t, i, o, v)) < 0)
 			return err;
+	return 0;
+}
+
+/* ran: t has all that was run before. */
+static int
+run_all(struct server *s, const struct commit *c, struct txn *t, bool ran,
+    struct orphans *o, struct tx_verdict *v)
+{
+	int err = ran ? speculation_told(c->spec, o, v) :
+	    run_each(c, t, o, v);
+
+	if (err < 0)
+		return err;
 	v->seq = txn_seq(t);
 #ifdef PLANT_OUTCOME_LATER
 	return 0;
@@ -425,16 +436,22 @@ try_commit(struct server *s, const struct commit *c,
 {
 	struct vfs_seq seq;
 	struct txn *t;
+	bool ran;
 	int err;
 
-	if ((err = txn_begin(server_engine(s), TXN_WRITE, c->env, &t)) < 0)
+	err = txn_begin_speculated(server_engine(s),
+	    c->spec != NULL ? c->spec->priv : NULL, c->env, &t);
+	if (err < 0)
 		return err;
+	ran = err > 0;
 	txn_set_whole(t);
 	if (syncs(s, c))
 		txn_set_stable(t);
-	err = answered(c, t, v);
+	/* Taken up again: nobody has committed since we asked, and t has our own
+	 * answer by now. */
+	err = ran && vis->tries > 0 ? 0 : answered(c, t, v);
 	if (err == 0)
-		err = run_all(s, c, t, o, v);
+		err = run_all(s, c, t, ran, o, v);
 	if (err == 0 && c->env->stop != NULL)
 		err = c->env->stop(c->env->stop_arg);
 	if (err != 0) {
@@ -454,6 +471,8 @@ try_commit(struct server *s, const struct commit *c,
 #endif
 	if (c->tx_id != NULL)
 		txids_committed(server_txs(s)->ids, c);
+	if (ran)
+		tx_speculated(s);
 	return 0;
 }
 
