@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "../../vfsd/core/record.h"
 #include "../cm.h"
 #include "../tx_rig.h"
 
@@ -543,6 +544,35 @@ speculation__its_commit_fails__is_not_taken_up_again(void **state)
 	assert_int_equal(do_list(r, 0, ROOT, NULL), 0);
 }
 
+/* What is damaged is reported by who asked for it, not by a guess as well. */
+static void
+speculation__meets_damage__says_nothing(void **state)
+{
+	struct rig *r = *state;
+	struct vfs_setattr q = { .valid = VFS_SET_MODE, .mode = 0600 };
+	struct vfs_setattr_reply rep;
+	struct fault_rec f[2];
+	struct row_key k;
+	struct private *p;
+	struct txn *t;
+
+	assert_int_equal(do_create(r, 0, ROOT, "f", FILE_MODE, &q.id), 0);
+	row_key_id(&k, ROW_INODE, q.id.n);
+	assert_int_equal(txn_begin(r->fx->e, TXN_WRITE, &r->fx->env, &t), 0);
+	assert_int_equal(txn_put(t, row_key_slice(&k),
+	    (struct vfs_slice){ "nonsense", 8 }), 0);
+	assert_int_equal(txn_commit(t, NULL), 0);
+	r->fx->quiet = true;
+	assert_int_equal(speculation_begin(r->fx->e, &p), 0);
+	assert_int_equal(private_enter(p, &r->fx->env, &t), 0);
+	assert_err(op_setattr(t, &q, NULL, &rep), CORRUPT);
+	private_leave(p);
+	private_end(p);
+	assert_int_equal(engine_faults(r->fx->e, 0, f, 2), 0);
+	assert_err(do_chmod(r, 0, q.id, 0600), CORRUPT);
+	assert_int_equal(engine_faults(r->fx->e, 0, f, 2), 1);
+}
+
 static void
 speculation__there_is_one__another_is_busy(void **state)
 {
@@ -595,6 +625,7 @@ main(void)
 		RIG_TEST(
 		    speculation__somebody_commits__is_not_entered_or_taken_up),
 		RIG_TEST(speculation__its_commit_fails__is_not_taken_up_again),
+		RIG_TEST(speculation__meets_damage__says_nothing),
 		RIG_TEST(speculation__there_is_one__another_is_busy),
 		RIG_TEST(speculation__store_is_read_only__is_not_entered),
 	};

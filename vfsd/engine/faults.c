@@ -57,6 +57,8 @@ txn_fault(struct txn *t, int err, const char *file, int line,
 	struct fault_rec f;
 	va_list ap;
 
+	if (t->speculative)
+		return err;		/* the commit itself will meet it */
 	va_start(ap, fmt);
 	fault_fill(&f, t->env->trace_id, err, file, line, fmt, ap);
 	va_end(ap);
