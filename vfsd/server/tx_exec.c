@@ -305,15 +305,11 @@ exec_decoded(const struct exec *x, struct tx_verdict *v)
 static int
 items_of(struct items *l, const struct packed *ops, uint32_t n)
 {
-	struct item *it;
 	uint32_t i;
 
-	for (i = 0; i < n; i++) {
-		if ((it = items_add(l)) == NULL)
+	for (i = 0; i < n; i++)
+		if (items_add_packed(l, &ops[i]) == NULL)
 			return -VFS_NOMEM;
-		it->op = ops[i].op;
-		it->q = &ops[i].q;
-	}
 	return 0;
 }
 

@@ -121,12 +121,12 @@ void item_ask_as(const struct item *it, struct txn *t,
 /* Run operation i in t, where those before it have run. */
 int item_run(struct items *l, size_t i, struct txn *t, void *rep,
     struct orphans *o);
-/* How its object is now; rep is what the operation said. */
-int item_brief(const struct item *it, struct txn *t,
-    const union proto_rep *rep, struct proto_brief *out);
 /* The same with the request in hand, resolved. */
 int item_run_q(struct item *it, struct txn *t, const void *q, void *rep,
     struct orphans *o);
+/* How its object is now; rep is what the operation said. */
+int item_brief(const struct item *it, struct txn *t,
+    const union proto_rep *rep, struct proto_brief *out);
 
 /* Operations that the commit will run, decoded; they borrow from copies
  * of the messages. */
@@ -134,6 +134,8 @@ struct packed {
 	enum vfs_op op;
 	union proto_req q;
 };
+/* It borrows from op. */
+struct item *items_add_packed(struct items *l, const struct packed *op);
 
 struct part {
 	struct part *next;

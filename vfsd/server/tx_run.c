@@ -32,6 +32,18 @@ items_add(struct items *l)
 	return &l->v[l->n++];
 }
 
+struct item *
+items_add_packed(struct items *l, const struct packed *op)
+{
+	struct item *it = items_add(l);
+
+	if (it != NULL) {
+		it->op = op->op;
+		it->q = &op->q;
+	}
+	return it;
+}
+
 void
 items_cut(struct server *s, struct items *l, size_t n, bool committed)
 {

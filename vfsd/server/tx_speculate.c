@@ -58,13 +58,11 @@ room(struct speculation *x, size_t n)
 static int
 run_one(struct speculation *x, struct txn *p, const struct packed *op)
 {
-	struct item *it = items_add(&x->items);
+	struct item *it = items_add_packed(&x->items, op);
 	size_t i = x->items.n - 1;
 	union proto_rep rep;
 	int err;
 
-	it->op = op->op;
-	it->q = &op->q;
 	err = item_run(&x->items, i, p, &rep, &x->orphans);
 	return err < 0 ? err : item_brief(it, p, &rep, &x->briefs[i]);
 }
@@ -200,8 +198,8 @@ put_out(struct speculator *sp)
 void
 speculate(struct speculator *sp, struct tx *t)
 {
+	/* A session that is confined says what it sees: not to this thread. */
 	if (!sp->started || t->later.confined) {
-		/* Its session says what it may see, and is not asked from here. */
 		speculation_drop(sp, t);
 		return;
 	}
