@@ -38,6 +38,10 @@ missing() {
 	return 1
 }
 
+warned() {	# what it was measured in spite of
+	[ -s "$top/err" ] && echo "# $1: $(tail -n 1 "$top/err")" >&2
+}
+
 image() {	# MKFS...
 	truncate -s 4G "$top/img" && "$@" "$top/img" >/dev/null 2>&1
 }
@@ -93,7 +97,7 @@ measure() {
 	mkdir -p "$top/mnt/w"
 	timeout 600 "$bin/work" "$top/mnt/w" "$files" "$big_here" 2>>"$top/err" |
 	    sed "s/^/$1 /" >> "$results"
-	[ -s "$top/err" ] && echo "# $1: $(tail -n 1 "$top/err")" >&2
+	warned "$1"
 	down
 }
 
@@ -109,7 +113,7 @@ measure_api() {
 			timeout 60 "$bin/calls" vfsd "$top/sock" "$top/mail" ;;
 		esac
 	} 2>>"$top/err" | sed "s/^/$1 /" >> "$api"
-	[ -s "$top/err" ] && echo "# $1: $(tail -n 1 "$top/err")" >&2
+	warned "$1"
 	down
 }
 
