@@ -18,7 +18,7 @@
 #include "probe.h"
 #include "visible.h"
 
-#define PAGE	4096u
+#define PAGE		4096u
 #define PARTS		4u
 #define PART_FILES	50u
 
@@ -62,6 +62,7 @@ add_parts(struct both *b, uint64_t tx, struct vfs_id old)
 	    .mode = 0600 };
 	char name[16];
 	unsigned i, j;
+	int e;
 
 	vfp_add(&b->c, VFS_OP_SETATTR, &mode);
 	for (i = 0; i < PARTS; i++) {
@@ -73,8 +74,8 @@ add_parts(struct both *b, uint64_t tx, struct vfs_id old)
 			q.name = vfp_str(name);
 			vfp_add(&b->c, VFS_OP_CREATE, &q);
 		}
-		if (vfp_add_to(&b->c, tx, VFS_TX_LATER) < 0)
-			err(1, "TX_ADD");
+		if ((e = vfp_add_to(&b->c, tx, VFS_TX_LATER)) < 0)
+			errx(1, "TX_ADD: %s", vfs_err_text(e));
 	}
 }
 
