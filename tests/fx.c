@@ -127,7 +127,7 @@ fx_as(struct fx *fx, uint32_t uid, uint32_t gid)
 	fx->env.gid = gid;
 	fx->env.groups = NULL;
 	fx->env.ngroups = 0;
-	fx->env.kernel_checked = false;
+	fx->env.from_kernel = fx->env.kernel_checked = false;
 	fx->env.privileged = uid == 0;
 }
 
@@ -144,7 +144,7 @@ void
 fx_as_kernel(struct fx *fx)
 {
 	fx_as(fx, 0, 0);
-	fx->env.kernel_checked = true;
+	fx->env.from_kernel = fx->env.kernel_checked = true;
 }
 
 static void

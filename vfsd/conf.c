@@ -43,8 +43,10 @@ static const struct option_row table[] = {
 	  "only its owner may (other users' default)" },
 	{ "listen=", K_LISTEN, 0, 0,
 	  "also serve at unix: tcp: 9p: ipc: serial:, or store" },
-	{ "default_permissions", K_NONE, 0, 0,
-	  "the kernel checks permissions (always on)" },
+	{ "default_permissions", K_CLEAR, AT(own_checks), 0,
+	  "the kernel checks permissions (default)" },
+	{ "nodefault_permissions", K_SET, AT(own_checks), 0,
+	  "vfsd does: faster, with noallow_other only" },
 	{ "durability=process", K_CLEAR, AT(sync_all), 0,
 	  "fsync makes durable; kill -9 loses nothing (default)" },
 	{ "durability=sync", K_SET, AT(sync_all), 0,
@@ -323,6 +325,10 @@ conf_parse(int argc, char **argv, struct conf *out, char *why, size_t cap)
 		    "MOUNTPOINT");
 	if (out->rdonly)
 		out->mount_flags |= MS_RDONLY;
+	if (out->own_checks && out->allow_other)
+		return report_why(why, cap, "nodefault_permissions needs "
+		    "noallow_other: the kernel shows everybody the names "
+		    "that it has cached");
 	if (out->no_sandbox && out->require_sandbox)
 		return report_why(why, cap, "no-sandbox and require-sandbox "
 		    "exclude each other");

@@ -27,6 +27,7 @@ struct conf {
 	bool allow_peers;		/* ... said so: sockets too */
 	bool sync_all;			/* durability=sync */
 	bool shared_locks;		/* locks=shared */
+	bool own_checks;		/* nodefault_permissions */
 	bool direct;
 	bool uring;
 	bool atime;

@@ -114,6 +114,7 @@ do_mount(struct launch *l)
 		.source = l->c->fsname[0] ? l->c->fsname : l->c->store,
 		.path = l->c->mountpoint, .flags = l->c->mount_flags,
 		.allow_other = l->c->allow_other,
+		.own_checks = l->c->own_checks,
 	};
 	char why[512];
 	int fd;

@@ -188,6 +188,16 @@ static const struct {
 	{ MS_DIRSYNC, "dirsync" }, { MS_NOATIME, "noatime" },
 };
 
+/* Who may use it, and who says so. */
+static const char *
+whose(const struct mount_conf *c)
+{
+	if (c->own_checks)
+		return "";
+	return c->allow_other ? ",default_permissions,allow_other" :
+	    ",default_permissions";
+}
+
 /* name=value with what the helper would split at escaped. */
 static void
 put_escaped(FILE *f, const char *s)
@@ -209,13 +219,12 @@ attach_helper(const struct mount_conf *c, int *fd, char *why, size_t cap)
 
 	if (f == NULL)
 		return report_why(why, cap, "out of memory");
-	fputs("subtype=vfsd,default_permissions,fsname=", f);
+	fputs("subtype=vfsd,fsname=", f);
 	put_escaped(f, c->source);
 	for (i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (c->flags & words[i].flag)
 			fprintf(f, ",%s", words[i].on);
-	if (c->allow_other)
-		fputs(",allow_other", f);
+	fputs(whose(c), f);
 	fclose(f);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
 		free(opts);
@@ -252,8 +261,7 @@ attach_direct(const struct mount_conf *c, int *out, char *why, size_t cap)
 		return -1;
 	}
 	snprintf(data, sizeof data, "fd=%d,rootmode=40000,user_id=%u,"
-	    "group_id=%u,default_permissions%s", fd, getuid(), getgid(),
-	    c->allow_other ? ",allow_other" : "");
+	    "group_id=%u%s", fd, getuid(), getgid(), whose(c));
 	if (mount(c->source, c->path, MOUNT_TYPE, c->flags, data) != 0) {
 		e = errno;
 		close(fd);

@@ -27,6 +27,7 @@ struct mount_conf {
 	const char *source, *path;	/* both shown by mount(8) */
 	unsigned long flags;		/* MS_* */
 	bool allow_other;
+	bool own_checks;		/* no default_permissions */
 };
 
 /* The session's descriptor in *fd. */

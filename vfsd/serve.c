@@ -259,6 +259,7 @@ start_fuse(struct serve *s, const int *fds, unsigned nfds)
 		.store = s->c->store, .direct = s->c->direct,
 		.ring_queues = s->ring_queues,
 		.shared_locks = s->c->shared_locks,
+		.own_checks = s->c->own_checks,
 		.atime = s->c->atime && !s->c->rdonly,
 		.ready = on_ready, .ended = on_ended, .arg = s,
 	};
@@ -338,6 +339,9 @@ settle(struct serve *s)
 {
 	char why[256];
 
+	if (s->init_err == -VFS_UNSUPPORTED)
+		return failed(s, "nodefault_permissions needs FUSE 7.44 "
+		    "(Linux 6.16)");
 	if (s->init_err < 0)
 		return failed(s, "this kernel's FUSE is too old: 7.%d or "
 		    "newer is needed (Linux 5.4)", 31);

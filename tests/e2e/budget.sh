@@ -7,9 +7,10 @@ if [ "$plain" ]; then
 	skip budget "counts requests"
 	finish
 fi
-owner=()
+user=()
 [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null &&
-    owner=(setpriv --reuid 1000 --regid 1000 --clear-groups)
+    user=(setpriv --reuid 1000 --regid 1000 --clear-groups)
+owner=("${user[@]}")
 mount_store || { check "mount" false; finish; }
 if [ ${#owner[@]} -gt 0 ]; then
 	chown 1000:1000 "$mnt"
@@ -70,6 +71,20 @@ budget "create, 4 KiB, close" 5 create "$mnt/a/b/new"
 budget "rename" 3 rename "$mnt/a/b/new" "$mnt/a/b/newer"
 budget "unlink" 2 unlink "$mnt/a/b/newer"
 budget "mkdir" 3 mkdir "$mnt/a/b/dir"
+
+# Without the kernel's checks nobody asks for the directory's attributes.
+own_checks() {
+	local own=noallow_other,nodefault_permissions
+	owner=()
+	check "remount" remount -o $own
+	"$probe" call mkdir "$mnt/a/b/second"
+	budget "own checks: create, 4 KiB, close" 4 create "$mnt/a/b/new"
+	budget "own checks: rename" 2 rename "$mnt/a/b/new" "$mnt/a/b/newer"
+	budget "own checks: unlink" 1 unlink "$mnt/a/b/newer"
+	budget "own checks: mkdir" 2 mkdir "$mnt/a/b/dir2"
+	owner=("${user[@]}")
+}
+linux_since 6.16 && own_checks
 
 # Everything cold, but the root's own attributes.
 check "remount" remount

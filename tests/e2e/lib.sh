@@ -142,6 +142,29 @@ mount_store() {	# [vfsd options]
 	return 1
 }
 
+# From here on an ordinary user mounts, and "${user[@]}" COMMAND asks as him.
+user=()
+become_user() {
+	[ "$plain" ] && return 1
+	[ "$(id -u)" = 0 ] || return 0
+	command -v setpriv >/dev/null || return 1
+	at_end "chmod $(stat -c %a /dev/fuse) /dev/fuse"
+	chmod 666 /dev/fuse
+	mkdir "$work/user" "$work/user/mnt"
+	cp "$bin/vfsd" "$bin/posix-run" "$bin/vfsctl" "$work/user"
+	chown -R 1000:1000 "$work/user"
+	bin=$work/user vfsctl=$work/user/vfsctl
+	store=$work/user/store mnt=$work/user/mnt
+	user=(setpriv --reuid 1000 --regid 1000 --groups 2000
+	    env PATH=/usr/bin:/bin)
+	mount_store() {
+		"${user[@]}" "$bin/vfsd" "$@" "$store" "$mnt"
+	}
+	unmount_store() {
+		"${user[@]}" fusermount3 -u "$mnt" && sleep 1
+	}
+}
+
 # Unmount and wait until the store is closed; its exit status.
 unmount_store() {
 	local rc
@@ -204,6 +227,10 @@ need() {	# COMMAND...: end with a skip when one is missing
 		skip "$(basename "$0" .sh)" "no $c here"
 		finish
 	done
+}
+
+linux_since() {	# MAJOR.MINOR
+	[ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" = "$1" ]
 }
 
 need_root() {

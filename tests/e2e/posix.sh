@@ -1,6 +1,7 @@
 #!/bin/bash
 # The rules of tests/posix on mounts: as they are by default, without a
-# page cache, with the daemon's own locks, and of an ordinary user.
+# page cache, with the daemon's own locks, and of an ordinary user, whose
+# permissions the kernel checks or the daemon.
 . "$(dirname "$0")/lib.sh"
 bad=0
 rules() {	# options
@@ -16,27 +17,13 @@ rules() {	# options
 		bad=1
 	}
 }
-user=()
 rules
 [ "$plain" ] || {
 	rules -o direct
 	rules -o locks=shared
 }
-if [ -z "$plain" ] && [ "$(id -u)" = 0 ] && command -v setpriv >"$log"; then
-	at_end "chmod $(stat -c %a /dev/fuse) /dev/fuse"
-	chmod 666 /dev/fuse
-	mkdir "$work/user" "$work/user/mnt"
-	cp "$bin/vfsd" "$bin/posix-run" "$bin/vfsctl" "$work/user"
-	chown -R 1000:1000 "$work/user"
-	bin=$work/user vfsctl=$work/user/vfsctl
-	store=$work/user/store mnt=$work/user/mnt
-	user=(setpriv --reuid 1000 --regid 1000 --clear-groups)
-	mount_store() {
-		"${user[@]}" "$bin/vfsd" "$store" "$mnt"
-	}
-	unmount_store() {
-		"${user[@]}" fusermount3 -u "$mnt" && sleep 1
-	}
+if become_user; then
 	rules
+	linux_since 6.16 && rules -o nodefault_permissions
 fi
 exit $bad

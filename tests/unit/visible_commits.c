@@ -99,7 +99,7 @@ setup(void **state)
 
 	e->r = rig_open(96u << 20);
 	e->v = server_visible(e->r->s);
-	e->r->fx->env.kernel_checked = false;
+	e->r->fx->env.from_kernel = e->r->fx->env.kernel_checked = false;
 	visible_listen(e->v, &ear);
 	*state = e;
 	return 0;
@@ -230,7 +230,7 @@ visible__the_kernels_own_change__is_not_told(void **state)
 	struct vfs_id f = file(e, "f");
 
 	server_kernel_hold(e->r->s, f, 1);
-	e->r->fx->env.kernel_checked = true;
+	e->r->fx->env.from_kernel = true;
 	assert_int_equal(do_chmod(e->r, 0, f, 0600), 0);
 	assert_int_equal(do_rename(e->r, 0, ROOT, "f", ROOT, "g"), 0);
 	assert_int_equal(e->n, 0);
@@ -410,7 +410,7 @@ make_more(struct ear *e)
 	/* By another: what the commit touches is more than it was. */
 	struct req_env env = e->r->fx->env;
 
-	e->r->fx->env.kernel_checked = true;
+	e->r->fx->env.from_kernel = true;
 	assert_int_equal(do_create(e->r, 0, ROOT, "g", FILE_MODE, NULL), 0);
 	e->r->fx->env = env;
 }

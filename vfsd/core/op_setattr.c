@@ -69,7 +69,9 @@ check_perm(struct txn *t, const struct vfs_setattr *q,
 	if ((q->valid & SET_NOW) && perm_owner(t, n) < 0 &&
 	    (err = perm_check(t, n, VFS_MAY_WRITE)) < 0)
 		return err;
-	if (q->valid & (VFS_SET_SIZE | VFS_SET_KILL_SUIDGID))
+	/* An owner can take the set-id bits away in any case. */
+	if ((q->valid & VFS_SET_SIZE) || ((q->valid & VFS_SET_KILL_SUIDGID) &&
+	    perm_owner(t, n) < 0))
 		return perm_check(t, n, VFS_MAY_WRITE);
 	return 0;
 }
@@ -129,7 +131,7 @@ change(struct txn *t, const struct vfs_setattr *q, struct plan *p,
 {
 	/* The kernel sends chown(-1, -1) as nothing at all. */
 	bool owner = (q->valid & SET_OWNER) != 0 ||
-	    (q->valid == 0 && txn_env(t)->kernel_checked);
+	    (q->valid == 0 && txn_env(t)->from_kernel);
 	bool changed;
 	int err;
 

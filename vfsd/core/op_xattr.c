@@ -59,12 +59,13 @@ is_acl(enum space s)
 	return s == SPACE_ACL_ACCESS || s == SPACE_ACL_DEFAULT;
 }
 
+/* The kernel looks at this even where it checks no modes. */
 static bool
 trusted(const struct txn *t)
 {
 	const struct req_env *env = txn_env(t);
 
-	return env->privileged || env->kernel_checked;
+	return env->privileged || env->kernel_checked || env->from_kernel;
 }
 
 /* The kernel asks for ACLs and labels of everything that is listed:
@@ -101,7 +102,12 @@ may_set(struct txn *t, const struct node *n, enum space s)
 			return -VFS_UNSUPPORTED;
 		return perm_owner(t, n);
 	default:
-		return trusted(t) ? 0 : -VFS_PERM;
+		if (!trusted(t))
+			return -VFS_PERM;
+		/* It takes capabilities away before it asks for a chown that
+		 * may not be. */
+		return perm_owner(t, n) < 0 &&
+		    perm_check(t, n, VFS_MAY_WRITE) < 0 ? -VFS_PERM : 0;
 	}
 }
 

@@ -33,9 +33,10 @@ enum txn_mode {
 struct req_env {
 	struct vfs_time now;		/* wall clock at the request's start */
 	uint32_t uid, gid, umask, pid;
-	const uint32_t *groups;		/* supplementary, wire and 9P only */
+	const uint32_t *groups;		/* supplementary; lent */
 	uint32_t ngroups;
-	bool kernel_checked;		/* FUSE: permissions were checked */
+	bool from_kernel;		/* FUSE: it knows of what it changes */
+	bool kernel_checked;		/* and has checked permissions */
 	bool privileged;		/* may do what CAP_* lets root do */
 	bool no_modes;			/* modes were looked at when the handle
 					 * was opened, or do not count; owners

@@ -32,6 +32,7 @@ struct fuse_front_conf {
 					 * locks */
 	bool shared_locks;		/* fcntl and flock locks are kept here */
 	bool atime;			/* opens for reading may set atime */
+	bool own_checks;		/* the kernel checks no permissions */
 	/* Called once, by a thread of the front, when INIT was answered;
 	 * err is why the kernel was refused. */
 	void (*ready)(void *arg, int err);

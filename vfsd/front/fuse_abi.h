@@ -15,6 +15,7 @@
 #define FUSE_MAJOR		7
 #define FUSE_MINOR		45	/* the newest we know */
 #define FUSE_MINOR_MIN		31	/* Linux 5.4 */
+#define FUSE_MINOR_EPOCH	44	/* Linux 6.16 */
 #define FUSE_ROOT_ID		1
 
 #define FUSE_DEV_IOC_CLONE	_IOR(229, 0, uint32_t)
@@ -85,6 +86,7 @@ enum fuse_opcode {
 /* Messages of our own accord: unique is 0, error is the code. */
 #define FUSE_NOTIFY_INVAL_INODE		2
 #define FUSE_NOTIFY_INVAL_ENTRY		3
+#define FUSE_NOTIFY_INC_EPOCH		8
 
 struct fuse_in_header {
 	uint32_t len, opcode;

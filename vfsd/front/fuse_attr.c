@@ -96,9 +96,6 @@ valid_of(uint32_t kernel)
 		v &= ~VFS_SET_ATIME;
 	if (v & VFS_SET_MTIME_NOW)
 		v &= ~VFS_SET_MTIME;
-	/* With HANDLE_KILLPRIV_V2 a chown always clears, and says nothing. */
-	if (v & (VFS_SET_UID | VFS_SET_GID) && !(v & VFS_SET_MODE))
-		v |= VFS_SET_KILL_SUIDGID;
 	return v;
 }
 
@@ -119,10 +116,14 @@ fuse_do_setattr(struct freq *q)
 
 	if (in->atimensec > 999999999 || in->mtimensec > 999999999)
 		return -VFS_INVAL;
+	if (in->valid & FATTR_FH)
+		freq_opened(q);
 	freq_watch(q);
 	fuse_sets(q->f, sq.id);
 	if ((err = freq_dispatch(q, VFS_OP_SETATTR, &sq, &r)) < 0)
 		return err;
+	if (sq.valid & VFS_SET_MODE)
+		freq_shut(q, sq.id);
 	fuse_sets(q->f, sq.id);		/* it may have taken long */
 	if (in->valid & FATTR_SIZE && in->valid & FATTR_FH &&
 	    (h = fuse_handle_find(q->f->handles, in->fh, sq.id)) != NULL)
@@ -271,6 +272,7 @@ fuse_do_setxattr(struct freq *q)
 		xq.flags |= VFS_XATTR_KILL_SGID;
 	if ((err = freq_dispatch(q, VFS_OP_XATTR_SET, &xq, &r)) < 0)
 		return err;
+	freq_shut(q, xq.id);
 	freq_reply(q, NULL, 0);
 	return 0;
 }
@@ -287,6 +289,7 @@ fuse_do_removexattr(struct freq *q)
 		return err;
 	if ((err = freq_dispatch(q, VFS_OP_XATTR_REMOVE, &xq, &r)) < 0)
 		return err;
+	freq_shut(q, xq.id);
 	freq_reply(q, NULL, 0);
 	return 0;
 }

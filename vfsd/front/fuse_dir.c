@@ -16,16 +16,15 @@ fuse_do_opendir(struct freq *q)
 {
 	const struct fuse_open_in *in = (const void *)q->body;
 	struct fuse_open_out out = { 0 };
-	struct vfs_open oq = { .id = freq_id(q) };
+	struct vfs_open oq = { .id = freq_id(q), .flags = VFS_OPEN_READ };
 	struct vfs_open_reply r = { 0 };
 	int err;
 
 	/* As with files, atime is decided here. */
-	if (q->f->conf.atime && !(in->flags & O_NOATIME)) {
-		oq.flags = VFS_OPEN_READ | VFS_OPEN_ATIME;
-		if ((err = freq_dispatch(q, VFS_OP_OPEN, &oq, &r)) < 0)
-			return err;
-	}
+	if (q->f->conf.atime && !(in->flags & O_NOATIME))
+		oq.flags |= VFS_OPEN_ATIME;
+	if ((err = freq_dispatch(q, VFS_OP_OPEN, &oq, &r)) < 0)
+		return err;
 	err = fuse_handle_add(q->f->handles, oq.id, in->flags, &out.fh);
 	if (err < 0)
 		return err;
@@ -150,13 +149,23 @@ entry_hold(struct freq *q, struct fuse_entry_out *e,
 	fuse_drop(q->f, id, 1);
 }
 
+static void
+entry_hide(struct freq *q, struct fuse_entry_out *e,
+    const struct fuse_dirent *d)
+{
+	(void)q;
+	(void)d;
+	e->nodeid = 0;
+}
+
 static int
 reply_page(struct freq *q, const struct fuse_page_out *out, bool plus)
 {
 	if (out->n == 0 && !out->eof)
 		return -VFS_INVAL;	/* not even one entry fits */
 	if (plus)
-		page_each(out, q, entry_hold);
+		page_each(out, q, freq_may_search(q, freq_id(q)) ?
+		    entry_hold : entry_hide);
 	if (!freq_reply(q, out->p, out->n) && plus)
 		page_each(out, q, entry_drop);
 	return 0;
@@ -177,6 +186,7 @@ read_dir(struct freq *q, bool plus)
 	h = fuse_handle_find(q->f->handles, in->fh, page.dir);
 	if (h == NULL)
 		return -VFS_BAD_HANDLE;
+	freq_opened(q);
 	if (in->offset != 0)
 		page.fence = atomic_load(&h->fence);
 	else if (!(h->flags & O_NOATIME))

@@ -21,6 +21,8 @@
 	FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_EXPLICIT_INVAL_DATA | \
 	FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_INIT_EXT | \
 	FUSE_DIRECT_IO_ALLOW_MMAP)
+/* It turns default_permissions on. */
+#define WANT_NO_CHECKS	(WANT & ~(uint64_t)FUSE_POSIX_ACL)
 #define WANT_SHARED_LOCKS	(FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS)
 
 #define READAHEAD_MAX	(1u << 20)
@@ -36,16 +38,17 @@ tell_ready(struct fuse_front *f, int err)
 }
 
 static int
-refuse(struct freq *q)
+refuse(struct freq *q, int err)
 {
-	tell_ready(q->f, -VFS_VERSION);
+	tell_ready(q->f, err);
 	return freq_errno(q, EPROTO);
 }
 
 static uint64_t
 flags_wanted(const struct fuse_front *f, const struct fuse_init_in *in)
 {
-	uint64_t have = in->flags, want = WANT;
+	uint64_t have = in->flags;
+	uint64_t want = f->conf.own_checks ? WANT_NO_CHECKS : WANT;
 
 	if (in->flags & FUSE_INIT_EXT)
 		have |= (uint64_t)in->flags2 << 32;
@@ -71,7 +74,9 @@ fuse_do_init(struct freq *q)
 		return 0;
 	}
 	if (in.major < FUSE_MAJOR || in.minor < FUSE_MINOR_MIN)
-		return refuse(q);
+		return refuse(q, -VFS_VERSION);
+	if (f->conf.own_checks && in.minor < FUSE_MINOR_EPOCH)
+		return refuse(q, -VFS_UNSUPPORTED);
 	use = flags_wanted(f, &in);
 	if (in.minor < r.minor)
 		r.minor = in.minor;

@@ -36,7 +36,8 @@ fuse_op_name(unsigned opcode)
 }
 
 static void
-env_fill(struct req_env *e, const struct fuse_in_header *h)
+env_fill(struct req_env *e, const struct fuse_front *f,
+    const struct fuse_in_header *h)
 {
 	struct timespec ts;
 
@@ -44,9 +45,10 @@ env_fill(struct req_env *e, const struct fuse_in_header *h)
 	*e = (struct req_env){
 		.now = { ts.tv_sec, (uint32_t)ts.tv_nsec },
 		.uid = h->uid, .gid = h->gid, .pid = h->pid,
-		.kernel_checked = true, .privileged = h->uid == 0,
-		.trace_id = h->unique,
+		.from_kernel = true, .kernel_checked = !f->conf.own_checks,
+		.privileged = h->uid == 0, .trace_id = h->unique,
 	};
+	fuse_groups(f, e);
 }
 
 void
@@ -78,7 +80,7 @@ fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n)
 	}
 	q.n -= ext;
 	q.t0_ns = clock_ns();
-	env_fill(&q.env, h);
+	env_fill(&q.env, w->f, h);
 	err = row->run(&q);
 	if (err < 0)
 		freq_errno(&q, vfs_err_errno(err));
@@ -210,7 +212,8 @@ fuse_front_start(const struct fuse_front_conf *conf, struct fuse_front **out)
 	f->conf.fds = NULL;		/* the caller's array */
 	if (conf->store != NULL && (f->store = strdup(conf->store)) == NULL)
 		goto out;
-	if ((err = fuse_handles_new(&f->handles)) < 0)
+	if ((err = fuse_handles_new(&f->handles)) < 0 ||
+	    (err = fuse_groups_read(f)) < 0)
 		goto out;
 	if (conf->shared_locks)
 		f->locks = server_locks(conf->server);
@@ -272,6 +275,7 @@ fuse_front_stop(struct fuse_front *f)
 	fuse_handles_free(f->handles);
 	fuse_turn_destroy(&f->turn);
 	free(f->store);
+	free(f->groups);
 	free(f);
 }
 

@@ -46,7 +46,7 @@ send_notice(struct fuse_front *f, int code, const void *p, size_t n,
 		{ (void *)(uintptr_t)name.p, name.n },
 		{ (void *)(uintptr_t)"", 1 },
 	};
-	int nv = name.n > 0 ? 4 : 2;
+	int nv = name.n > 0 ? 4 : n > 0 ? 2 : 1;
 
 	h.len = (uint32_t)(sizeof h + n + (name.n > 0 ? name.n + 1 : 0));
 	while (writev(f->notice_fd, v, nv) < 0)
@@ -73,6 +73,13 @@ inval_inode(struct fuse_front *f, struct vfs_id id, bool pages)
 	};
 
 	return send_notice(f, FUSE_NOTIFY_INVAL_INODE, &i, sizeof i,
+	    (struct vfs_slice){ NULL, 0 });
+}
+
+void
+fuse_forget_names(struct fuse_front *f)
+{
+	(void)send_notice(f, FUSE_NOTIFY_INC_EPOCH, NULL, 0,
 	    (struct vfs_slice){ NULL, 0 });
 }
 

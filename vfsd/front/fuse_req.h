@@ -58,6 +58,8 @@ struct fuse_front {
 	struct fuse_dropper *dropper;
 	struct fuse_ahead *ahead;	/* NULL: not started */
 	char *store;
+	uint32_t *groups;		/* own_checks: of this user */
+	uint32_t ngroups, user;
 	struct fuse_handles *handles;
 	struct locks *locks;	/* NULL: the kernel keeps them */
 	_Atomic uint32_t minor;
@@ -161,6 +163,22 @@ int fuse_notify_start(struct fuse_front *f);
 void fuse_notify_stop(struct fuse_front *f);
 /* When they have ended: they may leave pages to be dropped until then. */
 void fuse_notify_free(struct fuse_front *f);
+
+/*
+ * fuse_perm.c: permissions, where the kernel checks none (own_checks).
+ * Elsewhere these change nothing.
+ */
+int fuse_groups_read(struct fuse_front *f);
+void fuse_groups(const struct fuse_front *f, struct req_env *env);
+/* Asked of an open file or directory, so permission was looked at then. */
+void freq_opened(struct freq *q);
+/* May it search id?  The kernel may keep names in there if so. */
+bool freq_may_search(struct freq *q, struct vfs_id id);
+/* The mode or an ACL of id has changed.  Before the reply. */
+void freq_shut(struct freq *q, struct vfs_id id);
+/* fuse_notify.c: the kernel asks for each name anew.  Takes no lock of its,
+ * and so does not wait. */
+void fuse_forget_names(struct fuse_front *f);
 
 /* A reply for a new entry: takes a hold for the kernel, and gives it back
  * if the reply was not delivered. */

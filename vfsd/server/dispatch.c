@@ -361,8 +361,8 @@ must_be_seen(struct server *s, enum vfs_op op, const struct req_env *env)
 {
 	if (op == VFS_OP_REAP)
 		return s->visible;
-	return env->kernel_checked || op == VFS_OP_PUBLISH ||
-	    op == VFS_OP_RECLAIM ? NULL : s->visible;
+	return env->from_kernel || env->kernel_checked ||
+	    op == VFS_OP_PUBLISH || op == VFS_OP_RECLAIM ? NULL : s->visible;
 }
 
 /* The kernel is told without locks: requests of its own may want them. */
