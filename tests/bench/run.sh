@@ -9,13 +9,13 @@
 # reaches of the same: first what programs see that know nothing of vfsd,
 # then what libvfs and other transports do beside the host's system calls and
 # an empty FUSE round trip, then the engine and 9P by themselves.  Needs root
-# for the peers that do; vfsd-uring is vfsd -o uring, where root has enabled
-# that.
+# for the peers that do; vfsd-own is vfsd with nodefault_permissions, and
+# vfsd-uring with uring, where root has enabled that.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "$1" && pwd)
 rounds=${ROUNDS:-3} files=${FILES:-2000} big=${BIG:-1024}
-peers=${ONLY:-host loop vfsd vfsd-uring bindfs fuse-overlayfs fuse2fs gocryptfs ntfs-3g}
+peers=${ONLY:-host loop vfsd vfsd-own vfsd-uring bindfs fuse-overlayfs fuse2fs gocryptfs ntfs-3g}
 top=$(mktemp -d "${DIR:-.}/bench.XXXXXX") || exit 1
 top=$(cd "$top" && pwd)
 results=$top/results api=$top/api
@@ -69,6 +69,11 @@ up() {
 		    "$top/back/store" "$top/mnt" & pid=$!
 		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
 		return 1 ;;
+	vfsd-own)
+		"$bin/vfsd" -f -o noallow_other,nodefault_permissions \
+		    "$top/back/store" "$top/mnt" & pid=$!
+		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
+		return 1 ;;
 	vfsd-uring)
 		grep -qs Y /sys/module/fuse/parameters/enable_uring || {
 			echo "fuse.enable_uring is off" >&2; return 1; }
@@ -91,7 +96,7 @@ up() {
 measure() {
 	local big_here=$big
 	case $1 in loop) big_here=0 ;; esac
-	command -v "$1" >/dev/null || [ -x "$bin/${1%-uring}" ] || [ "$1" = host ] ||
+	command -v "$1" >/dev/null || [ -x "$bin/${1%-*}" ] || [ "$1" = host ] ||
 	    { missing "$1" "not installed"; return; }
 	up "$1" 2>"$top/err" || { missing "$1" "$(tail -n 1 "$top/err")"; down; return; }
 	mkdir -p "$top/mnt/w"

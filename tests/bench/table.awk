@@ -29,17 +29,21 @@ function best_peer(what, us,   i, x, least) {
 	}
 	return least
 }
-function goal(kind, text, x, least, whose, other) {
+function goal(kind, text, x, least, whose, other, own) {
 	if (x <= 0)
 		return
 	printf "%-5s %-8s %-54s %6.2f (>= %.2f)", (x >= least ? "ok" : "MISS"), kind, text, x, least
 	if (other > 0)
 		printf "  %s: %.2f", whose, other
+	if (own > 0)
+		printf "  own checks: %.2f", own
 	print ""
 }
-# What the kernel leaves to anybody: a loop that does nothing has no more.
+# What the kernel leaves to anybody: a loop that does nothing has no more, as
+# long as the kernel checks permissions.
 function of_peers(text, what) {
-	goal("must", text ", of the best peer", best_peer(what), 2, "an empty loop", best_peer(what, "loop"))
+	goal("must", text ", of the best peer", best_peer(what), 2,
+	    "an empty loop", best_peer(what, "loop"), best_peer(what, "vfsd-own"))
 }
 # The best peer has the same kernel in its way, and of warm pages and attributes
 # nothing else.
