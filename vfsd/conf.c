@@ -57,6 +57,8 @@ static const struct option_row table[] = {
 	  "vfsd keeps them, for all ways into the store" },
 	{ "direct", K_SET, AT(direct), 0,
 	  "no page cache: each write(2) arrives whole" },
+	{ "direct=new", K_SET, AT(direct_new), 0,
+	  "so for who makes a file to write it: a request less" },
 	{ "uring", K_SET, AT(uring), 0,
 	  "requests by io_uring, where root has enabled fuse's" },
 	{ "relatime", K_SET, AT(atime), 0,

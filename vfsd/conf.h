@@ -28,7 +28,7 @@ struct conf {
 	bool sync_all;			/* durability=sync */
 	bool shared_locks;		/* locks=shared */
 	bool own_checks;		/* nodefault_permissions */
-	bool direct;
+	bool direct, direct_new;
 	bool uring;
 	bool atime;
 	bool require_sandbox, no_sandbox;

@@ -257,6 +257,7 @@ start_fuse(struct serve *s, const int *fds, unsigned nfds)
 		.server = s->server, .fds = fds, .nfds = nfds - 1,
 		.notice_fd = fds[nfds - 1],
 		.store = s->c->store, .direct = s->c->direct,
+		.direct_new = s->c->direct_new,
 		.ring_queues = s->ring_queues,
 		.shared_locks = s->c->shared_locks,
 		.own_checks = s->c->own_checks,

@@ -9,8 +9,9 @@
 # reaches of the same: first what programs see that know nothing of vfsd,
 # then what libvfs and other transports do beside the host's system calls and
 # an empty FUSE round trip, then the engine and 9P by themselves.  Needs root
-# for the peers that do; vfsd-own is vfsd with nodefault_permissions, and
-# vfsd-uring with uring, where root has enabled that.
+# for the peers that do; vfsd-own is vfsd as its fastest, for one
+# user: noallow_other, nodefault_permissions, direct=new; vfsd-uring is with
+# uring, where root has enabled that.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(cd "$1" && pwd)
@@ -70,7 +71,7 @@ up() {
 		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
 		return 1 ;;
 	vfsd-own)
-		"$bin/vfsd" -f -o noallow_other,nodefault_permissions \
+		"$bin/vfsd" -f -o noallow_other,nodefault_permissions,direct=new \
 		    "$top/back/store" "$top/mnt" & pid=$!
 		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
 		return 1 ;;

@@ -82,6 +82,10 @@ own_checks() {
 	budget "own checks: rename" 2 rename "$mnt/a/b/new" "$mnt/a/b/newer"
 	budget "own checks: unlink" 1 unlink "$mnt/a/b/newer"
 	budget "own checks: mkdir" 2 mkdir "$mnt/a/b/dir2"
+	check "remount" remount -o $own,direct=new
+	"$probe" call mkdir "$mnt/a/b/third"
+	budget "own checks, new files direct: create, 4 KiB, close" 3 \
+	    create "$mnt/a/b/new"
 	owner=("${user[@]}")
 }
 linux_since 6.16 && own_checks

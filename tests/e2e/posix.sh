@@ -1,7 +1,7 @@
 #!/bin/bash
 # The rules of tests/posix on mounts: as they are by default, without a
-# page cache, with the daemon's own locks, and of an ordinary user, whose
-# permissions the kernel checks or the daemon.
+# page cache or without one for new files, with the daemon's own locks, and
+# of an ordinary user, whose permissions the kernel checks or the daemon.
 . "$(dirname "$0")/lib.sh"
 bad=0
 rules() {	# options
@@ -20,6 +20,7 @@ rules() {	# options
 rules
 [ "$plain" ] || {
 	rules -o direct
+	rules -o direct=new
 	rules -o locks=shared
 }
 if become_user; then

@@ -347,6 +347,30 @@ map_two(struct px *px)
 	CHECK(px, p[10] == 42 && p[11] == '+');
 }
 
+/* Who made a file and writes it, and one who has mapped it meanwhile. */
+static void
+map_of_new(struct px *px)
+{
+	int w = CALL(px, open("f", O_CREAT | O_EXCL | O_WRONLY, 0600)), r;
+	char *p, b[4];
+
+	EQUAL(px, write(w, "abc", 3), 3);
+	r = CALL(px, open("f", O_RDONLY));
+	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, r, 0);
+	CHECK(px, p != MAP_FAILED);
+	CHECK(px, memcmp(p, "abc\0", 4) == 0);
+	EQUAL(px, pwrite(w, "X", 1, 1), 1);
+	CHECK(px, memcmp(p, "aXc\0", 4) == 0);
+	EQUAL(px, write(w, "d", 1), 1);
+	CHECK(px, memcmp(p, "aXcd", 4) == 0);
+	EQUAL(px, pread(r, b, 4, 0), 4);
+	CHECK(px, memcmp(b, "aXcd", 4) == 0);
+	CALL(px, ftruncate(w, 2));
+	CHECK(px, p[1] == 'X' && p[2] == 0);
+	CALL(px, close(w));
+	EQUAL(px, pread(r, b, 4, 0), 2);
+}
+
 static const struct test alloc_tests[] = {
 	{ "punched and zeroed ranges read as zeroes", punch_and_zero, 0, false },
 	{ "SEEK_DATA and SEEK_HOLE find them", holes, 0, false },
@@ -368,6 +392,8 @@ static const struct test mmap_tests[] = {
 	{ "lives on after close, rename, unlink", map_survives, 0, false },
 	{ "a cut file gives SIGBUS behind it", map_after_cut, 0, false },
 	{ "two processes share", map_two, 0, false },
+	{ "what is written to a new file shows in mappings", map_of_new, 0,
+	    false },
 	{ 0 },
 };
 

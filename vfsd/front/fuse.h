@@ -27,6 +27,7 @@ struct fuse_front_conf {
 					 * too; 0: the first of fds is used */
 	const char *store;		/* its path, for ADDR_XATTR */
 	bool direct;			/* every write(2) arrives whole */
+	bool direct_new;		/* only by who made a file to write it */
 	unsigned ring_queues;		/* fuse_ring_queues: by io_uring, where
 					 * that can be; 0: no.  Not with shared
 					 * locks */

@@ -33,12 +33,10 @@ for_writing(uint32_t flags)
  * closed, and only FLUSH tells.
  */
 static uint32_t
-open_flags(const struct fuse_front *f)
+open_flags(const struct fuse_front *f, bool direct)
 {
-	uint32_t fl = FOPEN_KEEP_CACHE;
+	uint32_t fl = direct ? FOPEN_DIRECT_IO : FOPEN_KEEP_CACHE;
 
-	if (f->conf.direct)
-		fl = FOPEN_DIRECT_IO;
 	if (!f->conf.shared_locks)
 		fl |= FOPEN_NOFLUSH;
 	return fl;
@@ -50,7 +48,9 @@ fuse_do_open(struct freq *q)
 	const struct fuse_open_in *in = (const void *)q->body;
 	struct vfs_open oq = { .id = freq_id(q) };
 	struct vfs_open_reply r = { 0 };
-	struct fuse_open_out out = { .open_flags = open_flags(q->f) };
+	struct fuse_open_out out = {
+		.open_flags = open_flags(q->f, q->f->conf.direct)
+	};
 	bool trunc = in->flags & O_TRUNC;
 	int err;
 
@@ -89,13 +89,24 @@ fuse_do_open(struct freq *q)
 	return 0;
 }
 
+/* Before it puts written pages into its cache the kernel asks, once for each
+ * file, for capabilities that it would have to clear. */
+static bool
+new_is_direct(const struct fuse_front *f, uint32_t flags)
+{
+	return f->conf.direct ||
+	    (f->conf.direct_new && (flags & O_ACCMODE) == O_WRONLY);
+}
+
 /* A new file, and a handle on it, in one reply. */
 static int
 reply_created(struct freq *q, struct vfs_slice name,
     const struct vfs_attr *a, uint32_t flags)
 {
 	struct fuse_entry_out e;
-	struct fuse_open_out o = { .open_flags = open_flags(q->f) };
+	struct fuse_open_out o = {
+		.open_flags = open_flags(q->f, new_is_direct(q->f, flags))
+	};
 	int err;
 
 	err = fuse_handle_add(q->f->handles, a->id, flags, &o.fh);
