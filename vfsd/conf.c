@@ -42,13 +42,13 @@ static const struct option_row table[] = {
 	{ "noallow_other", K_OTHERS, AT(allow_other), false,
 	  "only its owner may (other users' default)" },
 	{ "listen=", K_LISTEN, 0, 0,
-	  "also serve at unix: tcp: 9p: ipc: serial:, or store" },
+	  "serve at unix: tcp: 9p: ipc: serial: or store, too" },
 	{ "default_permissions", K_CLEAR, AT(own_checks), 0,
 	  "the kernel checks permissions (default)" },
 	{ "nodefault_permissions", K_SET, AT(own_checks), 0,
 	  "vfsd does: faster, with noallow_other only" },
 	{ "durability=process", K_CLEAR, AT(sync_all), 0,
-	  "fsync makes durable; kill -9 loses nothing (default)" },
+	  "fsync is durable; kill -9 loses nothing (default)" },
 	{ "durability=sync", K_SET, AT(sync_all), 0,
 	  "every operation is on the disk when it returns" },
 	{ "locks=local", K_CLEAR, AT(shared_locks), 0,
@@ -58,9 +58,9 @@ static const struct option_row table[] = {
 	{ "direct", K_SET, AT(direct), 0,
 	  "no page cache: each write(2) arrives whole" },
 	{ "direct=new", K_SET, AT(direct_new), 0,
-	  "so for who makes a file to write it: a request less" },
+	  "only for who makes a file to write it" },
 	{ "uring", K_SET, AT(uring), 0,
-	  "requests by io_uring, where root has enabled fuse's" },
+	  "by io_uring, where root has enabled that in fuse" },
 	{ "relatime", K_SET, AT(atime), 0,
 	  "atime at the first open after a change (default)" },
 	{ "noatime", K_ATIME, AT(atime), MS_NOATIME, "never" },
@@ -354,6 +354,6 @@ conf_usage(FILE *to)
 	    "  -o OPT,...         options:\n");
 	for (i = 0; i < NROWS; i++)
 		if (table[i].help != NULL)
-			fprintf(to, "      %-20s %s\n", table[i].name,
+			fprintf(to, "      %-22s %s\n", table[i].name,
 			    table[i].help);
 }

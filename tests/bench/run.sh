@@ -9,7 +9,7 @@
 # reaches of the same: first what programs see that know nothing of vfsd,
 # then what libvfs and other transports do beside the host's system calls and
 # an empty FUSE round trip, then the engine and 9P by themselves.  Needs root
-# for the peers that do; vfsd-own is vfsd as its fastest, for one
+# for the peers that do; vfsd-own is vfsd at its fastest, for one
 # user: noallow_other, nodefault_permissions, direct=new; vfsd-uring is with
 # uring, where root has enabled that.
 set -u
