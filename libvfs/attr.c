@@ -161,17 +161,14 @@ int
 vfs_utimens(struct vfs *v, struct vfs_tx *tx, struct vfs_id id,
     const struct vfs_time *atime, const struct vfs_time *mtime)
 {
-	struct vfs_setattr q = { .id = id,
-		.valid = VFS_SET_ATIME | VFS_SET_MTIME };
+	struct vfs_setattr q = { .id = id };
 
+	q.valid = (atime != NULL ? VFS_SET_ATIME : VFS_SET_ATIME_NOW) |
+	    (mtime != NULL ? VFS_SET_MTIME : VFS_SET_MTIME_NOW);
 	if (atime != NULL)
 		q.atime = *atime;
-	else
-		q.valid |= VFS_SET_ATIME_NOW;
 	if (mtime != NULL)
 		q.mtime = *mtime;
-	else
-		q.valid |= VFS_SET_MTIME_NOW;
 	return vfs_setattr(v, tx, &q, NULL);
 }
 
