@@ -279,11 +279,31 @@ times__by_whom__now_needs_only_write(void **state)
 	fx_as(fx, BOB, BOB);
 	assert_err(set(fx, "/f", exact), PERM);
 	assert_err(set(fx, "/f", now), OK);
+	now.valid = VFS_SET_MTIME_NOW;		/* one alone is the owner's */
+	assert_err(set(fx, "/f", now), PERM);
+	now.valid |= VFS_SET_ATIME_NOW;
 	fx_as(fx, ALICE, ALICE);
 	assert_err(fx_chmod(fx, "/f", 0640), OK);
 	assert_err(set(fx, "/f", exact), OK);
 	fx_as(fx, BOB, BOB);
 	assert_err(set(fx, "/f", now), ACCESS);
+}
+
+/* As the kernel sends chown(-1, -1), by anybody. */
+static void
+nothing__from_the_kernel__ends_set_id_bits_for_the_owner(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_setattr nothing = { .valid = 0 };
+
+	assert_err(fx_chmod(fx, "/f", 04755), OK);
+	fx_as(fx, BOB, BOB);
+	fx->env.from_kernel = fx->env.kernel_checked = true;
+	assert_err(set(fx, "/f", nothing), OK);
+	assert_int_equal(stat_of(fx, "/f").mode & 07777, 04755);
+	fx->env.uid = ALICE;
+	assert_err(set(fx, "/f", nothing), OK);
+	assert_int_equal(stat_of(fx, "/f").mode & 07777, 0755);
 }
 
 static void
@@ -347,6 +367,7 @@ main(void)
 		T(chown__set_id_bits__are_cleared_as_linux_does),
 		T(times__explicit_values__kept_exactly),
 		T(times__by_whom__now_needs_only_write),
+		T(nothing__from_the_kernel__ends_set_id_bits_for_the_owner),
 		T(size__of_what_has_none__refused),
 		T(size__set__is_a_change_of_content),
 		T(statfs__empty_store__room_and_limits),

@@ -52,6 +52,17 @@ check_owner(const struct txn *t, const struct vfs_setattr *q,
 	return 0;
 }
 
+/* Both times at once may be set to now by whoever may write. */
+static bool
+only_owner(const struct vfs_setattr *q)
+{
+	uint32_t now = q->valid & SET_NOW;
+
+	if (now != 0 && now != SET_NOW && !(q->valid & VFS_SET_SIZE))
+		return true;
+	return (q->valid & (VFS_SET_MODE | SET_EXACT)) != 0;
+}
+
 static int
 check_perm(struct txn *t, const struct vfs_setattr *q,
     const struct node *n)
@@ -61,8 +72,7 @@ check_perm(struct txn *t, const struct vfs_setattr *q,
 
 	if (env->kernel_checked || env->privileged)
 		return 0;
-	if ((q->valid & (VFS_SET_MODE | SET_EXACT)) &&
-	    (err = perm_owner(t, n)) < 0)
+	if (only_owner(q) && (err = perm_owner(t, n)) < 0)
 		return err;
 	if ((q->valid & SET_OWNER) && (err = check_owner(t, q, n)) < 0)
 		return err;
@@ -125,13 +135,23 @@ set_times(struct txn *t, const struct vfs_setattr *q, struct node *n)
 		n->in.mtime = n->in.ctime;
 }
 
+/* The kernel sends chown(-1, -1) as nothing at all, whoever asks; and the
+ * same before somebody writes to a file with set-id bits. */
+static bool
+is_chown(const struct txn *t, const struct vfs_setattr *q,
+    const struct node *n)
+{
+	const struct req_env *env = txn_env(t);
+
+	return q->valid == 0 && env->from_kernel &&
+	    (env->privileged || env->uid == n->in.uid);
+}
+
 static int
 change(struct txn *t, const struct vfs_setattr *q, struct plan *p,
     struct node *n)
 {
-	/* The kernel sends chown(-1, -1) as nothing at all. */
-	bool owner = (q->valid & SET_OWNER) != 0 ||
-	    (q->valid == 0 && txn_env(t)->from_kernel);
+	bool owner = (q->valid & SET_OWNER) != 0 || is_chown(t, q, n);
 	bool changed;
 	int err;
 
