@@ -27,16 +27,30 @@ for_writing(uint32_t flags)
 }
 
 /*
+ * Who only appends has no cache in between: the kernel would put the bytes
+ * where it believes the end to be, which a commit of others has moved.
+ */
+static bool
+appends(uint32_t flags)
+{
+	return (flags & (O_ACCMODE | O_APPEND)) == (O_WRONLY | O_APPEND);
+}
+
+/*
  * Pages are kept: all that changes bytes passes through the kernel that
  * has them, or through a front that tells it.  NOFLUSH saves a request at
  * each close, but a forwarded fcntl lock must go when any descriptor is
  * closed, and only FLUSH tells.
  */
 static uint32_t
-open_flags(const struct fuse_front *f, bool direct)
+open_flags(const struct fuse_front *f, uint32_t flags)
 {
-	uint32_t fl = direct ? FOPEN_DIRECT_IO : FOPEN_KEEP_CACHE;
+	uint32_t fl = FOPEN_KEEP_CACHE;
 
+	if (f->conf.direct)
+		fl = FOPEN_DIRECT_IO;
+	else if (appends(flags))
+		fl |= FOPEN_DIRECT_IO;
 	if (!f->conf.shared_locks)
 		fl |= FOPEN_NOFLUSH;
 	return fl;
@@ -49,7 +63,7 @@ fuse_do_open(struct freq *q)
 	struct vfs_open oq = { .id = freq_id(q) };
 	struct vfs_open_reply r = { 0 };
 	struct fuse_open_out out = {
-		.open_flags = open_flags(q->f, q->f->conf.direct)
+		.open_flags = open_flags(q->f, in->flags)
 	};
 	bool trunc = in->flags & O_TRUNC;
 	int err;
@@ -91,11 +105,14 @@ fuse_do_open(struct freq *q)
 
 /* Before it puts written pages into its cache the kernel asks, once for each
  * file, for capabilities that it would have to clear. */
-static bool
-new_is_direct(const struct fuse_front *f, uint32_t flags)
+static uint32_t
+new_flags(const struct fuse_front *f, uint32_t flags)
 {
-	return f->conf.direct ||
-	    (f->conf.direct_new && (flags & O_ACCMODE) == O_WRONLY);
+	uint32_t fl = open_flags(f, flags);
+
+	if (f->conf.direct_new && (flags & O_ACCMODE) == O_WRONLY)
+		fl |= FOPEN_DIRECT_IO;
+	return fl;
 }
 
 /* A new file, and a handle on it, in one reply. */
@@ -104,9 +121,7 @@ reply_created(struct freq *q, struct vfs_slice name,
     const struct vfs_attr *a, uint32_t flags)
 {
 	struct fuse_entry_out e;
-	struct fuse_open_out o = {
-		.open_flags = open_flags(q->f, new_is_direct(q->f, flags))
-	};
+	struct fuse_open_out o = { .open_flags = new_flags(q->f, flags) };
 	int err;
 
 	err = fuse_handle_add(q->f->handles, a->id, flags, &o.fh);
