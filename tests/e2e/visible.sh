@@ -98,6 +98,14 @@ while [ $felt = 1 ] && [ $tries -lt 3 ]; do
 done
 is "64 open transactions are not felt" $felt 0
 is "and their commits are seen" "$(said wrong)" 0
+
+# Where the kernel checks no permissions it asks for attributes less often.
+if [ "$(id -u)" = 0 ] && linux_since 6.16; then
+	check "remount" remount \
+	    -o noallow_other,nodefault_permissions,direct=new
+	run "$((rounds / 5)) changes, where the daemon checks permissions" \
+	    300 rounds "$store" "$mnt" $((rounds / 5))
+fi
 check "unmount" unmount_store
 check "the store is clean" store_is_clean
 finish

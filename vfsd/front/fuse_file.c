@@ -218,6 +218,22 @@ fuse_do_read(struct freq *q)
 	return 0;
 }
 
+/*
+ * The kernel drops the pages in which it believes that it has appended, and
+ * what is put where it knew of no bytes it does not have; but a reader may
+ * have learned of them in between.
+ */
+static bool
+dropped_all(const struct freq *q, const struct fuse_handle *h,
+    const struct fuse_write_in *in, const struct vfs_write_reply *r)
+{
+	if (!q->f->conf.direct && (h == NULL || !appends(h->flags)))
+		return false;
+	return in->size > 0 && r->off >= in->offset &&
+	    (r->off + in->size - 1) / VFS_BLOCK <=
+	    (in->offset + in->size - 1) / VFS_BLOCK;
+}
+
 int
 fuse_do_write(struct freq *q)
 {
@@ -249,7 +265,8 @@ fuse_do_write(struct freq *q)
 	if ((err = freq_dispatch(q, VFS_OP_WRITE, &wq, &r)) < 0)
 		return err;
 	out.size = r.count;
-	if (wq.flags & VFS_WRITE_APPEND && r.off != in->offset)
+	if (wq.flags & VFS_WRITE_APPEND && r.off != in->offset &&
+	    !dropped_all(q, h, in, &r))
 		fuse_misplaced(q->f, wq.id);
 	freq_reply(q, &out, sizeof out);
 	return 0;
