@@ -22,7 +22,7 @@
 
 /* Requests; FUSE_OP_COUNT is one past the last we know. */
 enum fuse_opcode {
-#define FUSE_OP(n, NAME, name, fixed)	FUSE_##NAME = n,
+#define FUSE_OP(n, NAME, name, fixed, opened)	FUSE_##NAME = n,
 #include "fuse_ops.def"
 #undef FUSE_OP
 };

@@ -116,8 +116,7 @@ fuse_do_setattr(struct freq *q)
 
 	if (in->atimensec > 999999999 || in->mtimensec > 999999999)
 		return -VFS_INVAL;
-	if (in->valid & FATTR_FH)
-		freq_opened(q);
+	q->env.no_modes = (in->valid & FATTR_FH) != 0;
 	freq_watch(q);
 	fuse_sets(q->f, sq.id);
 	if ((err = freq_dispatch(q, VFS_OP_SETATTR, &sq, &r)) < 0)

@@ -186,7 +186,6 @@ read_dir(struct freq *q, bool plus)
 	h = fuse_handle_find(q->f->handles, in->fh, page.dir);
 	if (h == NULL)
 		return -VFS_BAD_HANDLE;
-	freq_opened(q);
 	if (in->offset != 0)
 		page.fence = atomic_load(&h->fence);
 	else if (!(h->flags & O_NOATIME))

@@ -210,7 +210,6 @@ fuse_do_read(struct freq *q)
 
 	rq.count = in->size < VFS_IO_MAX ? in->size : VFS_IO_MAX;
 	r.data.cap = rq.count;
-	freq_opened(q);
 	if ((err = freq_dispatch(q, VFS_OP_READ, &rq, &r)) < 0)
 		return err;
 	read_atime(q, in->fh);
@@ -255,7 +254,6 @@ fuse_do_write(struct freq *q)
 		wq.flags |= VFS_WRITE_KILL_CAPS;
 	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
 		wq.flags |= VFS_WRITE_KILL_SUIDGID;
-	freq_opened(q);
 	/* Before the bytes are there: a release may come right after. */
 	if (h != NULL && !atomic_load_explicit(&h->wrote,
 	    memory_order_relaxed))
@@ -385,7 +383,6 @@ fuse_do_fallocate(struct freq *q)
 	/* Nothing in the request tells; the kernel leaves it to us. */
 	if (!q->env.privileged)
 		aq.flags |= VFS_ALLOC_KILL_SUIDGID;
-	freq_opened(q);
 	if ((err = freq_dispatch(q, VFS_OP_ALLOCATE, &aq, &r)) < 0)
 		return err;
 	freq_reply(q, NULL, 0);
@@ -407,7 +404,6 @@ fuse_do_lseek(struct freq *q)
 		sq.whence = VFS_SEEK_HOLE;
 	else
 		return -VFS_INVAL;
-	freq_opened(q);
 	if ((err = freq_dispatch(q, VFS_OP_SEEK, &sq, &r)) < 0)
 		return err;
 	out.offset = r.off;
@@ -428,7 +424,6 @@ copy_range(struct freq *q, uint64_t max, uint64_t *copied)
 	struct fuse_handle *h;
 	int err;
 
-	freq_opened(q);
 	if ((err = freq_dispatch(q, VFS_OP_COPY_RANGE, &cq, &r)) < 0)
 		return err;
 	h = fuse_handle_find(q->f->handles, in->fh_out, cq.dst);

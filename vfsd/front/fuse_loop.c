@@ -19,12 +19,13 @@
 struct fuse_row {
 	const char *name;
 	size_t fixed;			/* least length after the header */
+	bool opened;
 	fuse_handler *run;
 };
 
 static const struct fuse_row rows[FUSE_OP_COUNT] = {
-#define FUSE_OP(n, NAME, name, fixed) \
-	[n] = { #NAME, fixed, fuse_do_##name },
+#define FUSE_OP(n, NAME, name, fixed, opened) \
+	[n] = { #NAME, fixed, opened, fuse_do_##name },
 #include "fuse_ops.def"
 #undef FUSE_OP
 };
@@ -81,6 +82,7 @@ fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n)
 	q.n -= ext;
 	q.t0_ns = clock_ns();
 	env_fill(&q.env, w->f, h);
+	q.env.no_modes = row->opened;
 	err = row->run(&q);
 	if (err < 0)
 		freq_errno(&q, vfs_err_errno(err));

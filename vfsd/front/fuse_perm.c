@@ -47,12 +47,6 @@ fuse_groups(const struct fuse_front *f, struct req_env *env)
 	env->ngroups = f->ngroups;
 }
 
-void
-freq_opened(struct freq *q)
-{
-	q->env.no_modes = true;
-}
-
 bool
 freq_may_search(struct freq *q, struct vfs_id id)
 {

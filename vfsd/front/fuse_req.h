@@ -101,7 +101,7 @@ void fuse_worker_join(struct fuse_worker *w);
 void fuse_serve(struct fuse_worker *w, const uint8_t *p, size_t n);
 
 typedef int fuse_handler(struct freq *q);
-#define FUSE_OP(n, NAME, name, fixed) fuse_handler fuse_do_##name;
+#define FUSE_OP(n, NAME, name, fixed, opened) fuse_handler fuse_do_##name;
 #include "fuse_ops.def"
 #undef FUSE_OP
 
@@ -170,8 +170,6 @@ void fuse_notify_free(struct fuse_front *f);
  */
 int fuse_groups_read(struct fuse_front *f);
 void fuse_groups(const struct fuse_front *f, struct req_env *env);
-/* Asked of an open file or directory, so permission was looked at then. */
-void freq_opened(struct freq *q);
 /* May it search id?  The kernel may keep names in there if so. */
 bool freq_may_search(struct freq *q, struct vfs_id id);
 /* The mode or an ACL of id has changed.  Before the reply. */
