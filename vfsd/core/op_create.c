@@ -102,7 +102,6 @@ check_target(struct vfs_slice target)
 static int
 check_request(const struct txn *t, const struct vfs_create *q)
 {
-	const struct req_env *env = txn_env(t);
 	int err;
 
 	if ((q->mode >> 16) != 0 || (q->flags & ~CREATE_FLAGS) != 0)
@@ -114,11 +113,7 @@ check_request(const struct txn *t, const struct vfs_create *q)
 		return check_target(q->target);
 	case VFS_CHR:
 	case VFS_BLK:
-		/* The kernel lets everybody make a whiteout. */
-		if (!env->kernel_checked && !env->from_kernel &&
-		    !env->privileged)
-			return -VFS_PERM;
-		return 0;
+		return perm_trusted(t) ? 0 : -VFS_PERM;
 	case VFS_REG:
 	case VFS_DIR:
 	case VFS_FIFO:

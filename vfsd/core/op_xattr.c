@@ -59,15 +59,6 @@ is_acl(enum space s)
 	return s == SPACE_ACL_ACCESS || s == SPACE_ACL_DEFAULT;
 }
 
-/* The kernel looks at this even where it checks no modes. */
-static bool
-trusted(const struct txn *t)
-{
-	const struct req_env *env = txn_env(t);
-
-	return env->privileged || env->kernel_checked || env->from_kernel;
-}
-
 /* The kernel asks for ACLs and labels of everything that is listed:
  * "not there" is the answer, never "not supported". */
 static int
@@ -79,7 +70,7 @@ may_get(struct txn *t, const struct node *n, enum space s)
 			return -VFS_NOXATTR;
 		return perm_check(t, n, VFS_MAY_READ);
 	case SPACE_TRUSTED:
-		return trusted(t) ? 0 : -VFS_NOXATTR;
+		return perm_trusted(t) ? 0 : -VFS_NOXATTR;
 	default:
 		return 0;
 	}
@@ -102,7 +93,7 @@ may_set(struct txn *t, const struct node *n, enum space s)
 			return -VFS_UNSUPPORTED;
 		return perm_owner(t, n);
 	default:
-		if (!trusted(t))
+		if (!perm_trusted(t))
 			return -VFS_PERM;
 		/* It takes capabilities away before it asks for a chown that
 		 * may not be. */

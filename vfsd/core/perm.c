@@ -117,6 +117,14 @@ perm_owner(const struct txn *t, const struct node *n)
 	return -VFS_PERM;
 }
 
+bool
+perm_trusted(const struct txn *t)
+{
+	const struct req_env *env = txn_env(t);
+
+	return env->privileged || env->kernel_checked || env->from_kernel;
+}
+
 int
 perm_remove(struct txn *t, const struct node *dir,
     const struct node *victim)

@@ -1,9 +1,9 @@
 /*
  * perm.h - may this request do that?
  *
- * The kernel checks FUSE requests (env->kernel_checked): then the
- * functions say yes at once.  Wire and 9P sessions are checked here: mode,
- * supplementary groups, access ACL, sticky directories.
+ * Where the kernel checks FUSE requests (env->kernel_checked) the functions
+ * say yes at once.  All others are checked here: mode, supplementary groups,
+ * access ACL, sticky directories.
  */
 #ifndef CORE_PERM_H
 #define CORE_PERM_H
@@ -20,6 +20,10 @@ int perm_granted(struct txn *t, const struct node *n, uint32_t mask,
 
 /* Owner (or privileged) only: chmod, utimes, ACLs.  0 or -VFS_PERM. */
 int perm_owner(const struct txn *t, const struct node *n);
+
+/* May it do what takes a capability?  The kernel looks at those itself, even
+ * where it checks no modes. */
+bool perm_trusted(const struct txn *t);
 
 /* Take a name of victim out of dir: write, search, sticky.
  * -VFS_ACCESS, -VFS_PERM. */
