@@ -46,7 +46,7 @@ send_notice(struct fuse_front *f, int code, const void *p, size_t n,
 		{ (void *)(uintptr_t)name.p, name.n },
 		{ (void *)(uintptr_t)"", 1 },
 	};
-	int nv = name.n > 0 ? 4 : n > 0 ? 2 : 1;
+	int nv = name.n > 0 ? 4 : 2;
 
 	h.len = (uint32_t)(sizeof h + n + (name.n > 0 ? name.n + 1 : 0));
 	while (writev(f->notice_fd, v, nv) < 0)
