@@ -57,30 +57,28 @@ retire() {
 	rm -f "$top/img"
 }
 
+served() {	# DAEMON...: it stays, and has mounted when this returns
+	"$@" & pid=$!
+	for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
+	return 1
+}
+
 # Put the named filesystem on $top/mnt, backed by $top/back.
 up() {
 	retire
 	mkdir -p "$top/mnt" "$top/back"
 	case $1 in
 	host)	mount --bind "$top/back" "$top/mnt" ;;
-	loop)	"$bin/loop" "$top/mnt" & pid=$!
-		for _ in $(seq 50); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
-		return 1 ;;
-	vfsd)	"$bin/vfsd" -f -o "listen=unix:$top/sock,listen=ipc:$top/mail" \
-		    "$top/back/store" "$top/mnt" & pid=$!
-		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
-		return 1 ;;
+	loop)	served "$bin/loop" "$top/mnt" ;;
+	vfsd)	served "$bin/vfsd" -f -o "listen=unix:$top/sock,listen=ipc:$top/mail" \
+		    "$top/back/store" "$top/mnt" ;;
 	vfsd-own)
-		"$bin/vfsd" -f -o noallow_other,nodefault_permissions,direct=new \
-		    "$top/back/store" "$top/mnt" & pid=$!
-		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
-		return 1 ;;
+		served "$bin/vfsd" -f -o noallow_other,nodefault_permissions,direct=new \
+		    "$top/back/store" "$top/mnt" ;;
 	vfsd-uring)
 		grep -qs Y /sys/module/fuse/parameters/enable_uring || {
 			echo "fuse.enable_uring is off" >&2; return 1; }
-		"$bin/vfsd" -f -o uring "$top/back/store" "$top/mnt" & pid=$!
-		for _ in $(seq 100); do mountpoint -q "$top/mnt" && return; sleep 0.1; done
-		return 1 ;;
+		served "$bin/vfsd" -f -o uring "$top/back/store" "$top/mnt" ;;
 	bindfs)	bindfs "$top/back" "$top/mnt" ;;
 	fuse-overlayfs)
 		mkdir "$top/back/l" "$top/back/u" "$top/back/w"

@@ -36,7 +36,7 @@ function goal(kind, text, x, least, whose, other, own) {
 	if (other > 0)
 		printf "  %s: %.2f", whose, other
 	if (own > 0)
-		printf "  own checks: %.2f", own
+		printf "  vfsd-own: %.2f", own
 	print ""
 }
 # What the kernel leaves to anybody: a loop that does nothing has no more, as
