@@ -7,7 +7,6 @@ if [ "$plain" ]; then
 	skip budget "counts requests"
 	finish
 fi
-user=()
 [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null &&
     user=(setpriv --reuid 1000 --regid 1000 --clear-groups)
 owner=("${user[@]}")

@@ -1,18 +1,22 @@
 """What own_checks.sh asks beside its list of commands.
 
   prepare DIR   as root: files of others, and such that have privileges
-  calls DIR     as the user: a line for each call and what came of it
+  own DIR       as the user: attributes, lists, open directories
+  others DIR    as the user: what was prepared
   race DIR      as the user: directories are shut by many at once
+
+A line for each call and what came of it.
 """
 import ctypes
 import errno
 import os
 import stat
+import struct
 import sys
 import threading
 import time
 
-USER, GROUP, NOBODY = 1000, 2000, 2**32 - 1
+USER, GROUP = 1000, 2000
 CAPS = "security.capability"
 CAP = bytes.fromhex("0100000200040000000000000000000000000000")
 libc = ctypes.CDLL(None, use_errno=True)
@@ -86,6 +90,44 @@ def allocated(fd):
     if libc.fallocate(fd, 0, 0, 4096) == 0:
         return 0
     raise OSError(ctypes.get_errno(), "fallocate")
+
+
+def acl(user):
+    """An access list by which the owner may do this, and root all."""
+    entries = ((1, user, 2**32 - 1), (2, 7, 0), (4, 0, 2**32 - 1),
+               (16, 7, 2**32 - 1), (32, 0, 2**32 - 1))
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e)
+                                           for e in entries)
+
+
+def own():
+    access = "system.posix_acl_access"
+    put("x", -1, -1, 0o644)
+    t("setxattr", os.setxattr, "x", "user.a", b"1")
+    os.chmod("x", 0o444)
+    t("setxattr", os.setxattr, "x", "user.a", b"2")
+    os.chmod("x", 0)
+    t("getxattr", os.getxattr, "x", "user.a")
+    t("removexattr", os.removexattr, "x", "user.a")
+    os.chmod("x", 0o644)
+    t("getxattr", os.getxattr, "x", "user.a")
+    os.mkdir("P")
+    put("P/f", -1, -1, 0o644)
+    seen = lambda *a, **k: os.stat(*a, **k).st_size
+    for user in (0, 7):
+        t("setxattr", os.setxattr, "P", access, acl(user))
+        t("by a list of %d" % user, seen, "P/f")
+    os.chmod("P", 0o700)
+    t("removexattr", os.removexattr, "P", access)
+    fd, held = os.open("P", os.O_RDONLY), os.open("P/f", os.O_RDONLY)
+    os.fchmod(fd, 0)
+    t("shut", seen, "P/f")
+    t("shut", seen, "P/none")
+    t("shut", lambda: seen("f", dir_fd=fd))
+    os.fchmod(fd, 0o700)
+    t("open again", seen, "P/f")
+    t("noatime", lambda: os.close(os.open("P/f", os.O_NOATIME)))
+    os.close(held)
 
 
 def privileges():
@@ -211,7 +253,9 @@ os.chdir(sys.argv[2])
 os.umask(0o22)
 if sys.argv[1] == "prepare":
     prepare()
-elif sys.argv[1] == "calls":
+elif sys.argv[1] == "own":
+    own()
+elif sys.argv[1] == "others":
     privileges()
     others()
 else:

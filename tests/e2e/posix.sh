@@ -24,7 +24,7 @@ rules
 	rules -o locks=shared
 }
 if become_user; then
-	rules
+	[ ${#user[@]} = 0 ] || rules	# else he was it all along
 	linux_since 6.16 && rules -o nodefault_permissions
 fi
 exit $bad
