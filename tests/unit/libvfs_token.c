@@ -124,6 +124,22 @@ session__below_a_root__does_not_get_out(void **state)
 	confined_close(&k);
 }
 
+/* It does not own the file, but may write. */
+static void
+utimens__not_the_owner__only_both_to_now(void **state)
+{
+	struct vfs_time t = { 1000, 7 };
+	struct vfs_attr a;
+	struct confined k;
+
+	confined_open(&k, state, VFS_RIGHTS_ALL);
+	OK(vfs_resolve(k.v, NULL, vfs_root(k.v), "sub/f", 0, &a));
+	OK(vfs_chown(k.r->v, NULL, a.id, 54321, VFS_KEEP));
+	OK(vfs_utimens(k.v, NULL, a.id, NULL, NULL));
+	assert_err(vfs_utimens(k.v, NULL, a.id, NULL, &t), PERM);
+	confined_close(&k);
+}
+
 static bool
 take_path(void *arg, const char *path, size_t n)
 {
@@ -215,6 +231,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		VFS_TEST(session__without_ids__lives_by_paths),
 		VFS_TEST(session__below_a_root__does_not_get_out),
+		VFS_TEST(utimens__not_the_owner__only_both_to_now),
 		VFS_TEST(paths__below_a_root__begin_there),
 		VFS_TEST(session__connection_lost__is_the_same_again),
 		VFS_TEST(rights__that_are_missing__are_missed),
