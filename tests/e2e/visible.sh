@@ -72,7 +72,7 @@ run "directories that are exchanged whole" 60 \
 # it is compared with commits where nobody looks, and only what comes again
 # and again counts.
 worst=$(said stall_max_us) times=$(said stalls) tries=0
-while [ "${times:-99}" -gt 0 ] && [ $tries -lt 3 ]; do
+while [ "${times:-99}" -gt 0 ] && [ $tries -lt 6 ]; do
 	tries=$((tries + 1))
 	timeout 60 "$probe" visible readers "$store" "$mnt" 2000 4 apart \
 	    >"$work/out" 2>&1
