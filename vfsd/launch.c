@@ -200,6 +200,28 @@ do_end(struct launch *l)
 	}
 }
 
+/* Rather no mount than one that answers ENOTCONN. */
+static void
+take_away(struct launch *l)
+{
+	char why[512];
+
+	if (mount_detach(&l->mount, true, why, sizeof why) != 0)
+		report_line(l->r, REPORT_ERROR, "%s", why);
+}
+
+/*
+ * Unmounted, most of the time; who aborts a session leaves the mount there.
+ * Another one may have its place and its number by now.
+ */
+static void
+on_end(struct launch *l)
+{
+	l->mounted = false;
+	if (mount_ask(l->mount.path) == ENOTCONN)
+		take_away(l);
+}
+
 /*
  * The server's files are closed, so it is dead or about to be, unless one
  * of its threads is held up in the kernel by somebody who waits for an
@@ -241,6 +263,9 @@ on_message(struct launch *l)
 		break;
 	case LAUNCH_UNMOUNT:
 		do_end(l);
+		break;
+	case LAUNCH_ENDED:
+		on_end(l);
 		break;
 	}
 }
@@ -332,7 +357,6 @@ close_places(struct launch *l)
 static int
 epilogue(struct launch *l, int status)
 {
-	char why[512];
 	bool killed = WIFSIGNALED(status);
 
 	close_places(l);
@@ -345,10 +369,8 @@ epilogue(struct launch *l, int status)
 		    l->c->store, WTERMSIG(status));
 		l->failed = true;
 	}
-	/* Rather no mount than one that answers ENOTCONN. */
-	if (l->mounted && mount_there(&l->mount) &&
-	    mount_detach(&l->mount, true, why, sizeof why) != 0)
-		report_line(l->r, REPORT_ERROR, "%s", why);
+	if (l->mounted)
+		take_away(l);
 	if (l->failed)
 		return 1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

@@ -5,7 +5,8 @@
  * do nothing else.  The launcher is its parent: it opens the places to
  * listen at, mounts, hands over the session's descriptors, waits, and
  * unmounts and takes socket files away when it is told to or when the
- * server has died.  Without a mount point it only waits.  kill -9 of the launcher kills the server too.
+ * server has died.  Without a mount point it only waits.  kill -9 of the
+ * launcher kills the server too.
  */
 #ifndef VFSD_LAUNCH_H
 #define VFSD_LAUNCH_H
@@ -22,6 +23,7 @@ enum launch_word {
 	LAUNCH_READY = 'r',		/* server: the kernel is answered */
 	LAUNCH_FAILED = 'e',		/* server: text says why */
 	LAUNCH_UNMOUNT = 'u',		/* server: somebody asked me to end */
+	LAUNCH_ENDED = 'x',		/* server: the session has ended */
 	LAUNCH_QUIT = 'q',		/* launcher: end now */
 };
 

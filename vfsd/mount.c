@@ -107,7 +107,8 @@ mount_ask(const char *path)
 	return ETIMEDOUT;
 }
 
-bool
+/* Is it still where we put it? */
+static bool
 mount_there(const struct mount *m)
 {
 	char type[64];

@@ -34,10 +34,10 @@ struct mount_conf {
 int mount_attach(const struct mount_conf *conf, struct mount *out, int *fd,
     char *why, size_t cap);
 
-/* 0; 1: busy (not when lazy); -1.  Fine if it is gone already. */
+/* 0; 1: busy (not when lazy); -1.  Fine if it is gone already: but once the
+ * session has ended another mount may have its number. */
 int mount_detach(const struct mount *m, bool lazy, char *why, size_t cap);
 
-/* Is it still where we put it? */
 /* Asks the filesystem at path something: 0, an errno, or ETIMEDOUT if it
  * says nothing for MOUNT_SILENT_MS. */
 #define MOUNT_SILENT_MS	5000u
@@ -50,8 +50,6 @@ bool mount_abort(const struct mount *m);
 /* Answers what comes at fd with an error, until until is readable or the
  * session ends. */
 void mount_answer(int fd, int until);
-
-bool mount_there(const struct mount *m);
 
 /* Another descriptor for the same session, to be read by its own thread. */
 int mount_clone(int fd);

@@ -395,8 +395,10 @@ loop(struct serve *s)
 	for (;;) {
 		if (poll(p, 4, -1) <= 0)
 			continue;
-		if (p[2].revents != 0)
-			return 0;	/* unmounted */
+		if (p[2].revents != 0) {
+			launch_send(s->sock, LAUNCH_ENDED, NULL, NULL, 0);
+			return 0;
+		}
 		if (p[0].revents != 0 && (rc = on_launcher(s)) != 1)
 			return rc;
 		if (p[1].revents != 0) {

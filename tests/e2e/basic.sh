@@ -125,6 +125,34 @@ wait $busy "$daemon" 2>/dev/null
 daemon=
 check "and unmounts" not is_mounted
 
+# Unmounted, and another store is mounted there before this daemon has ended:
+# the kernel may give it the same number.
+check "mount" mount_store
+first=$daemon
+kill -STOP "$first"
+umount "$mnt" || fusermount3 -u "$mnt"
+store=$work/another check "mount another store" mount_store
+kill -CONT "$first"
+wait "$first"
+is "the first daemon ends well" $? 0
+check "and leaves what is not its own" is_mounted
+check "unmount" unmount_store
+rm -rf "$work/another"
+
+# Its session is ended, but not unmounted.
+mkdir "$work/ctl"
+if [ "$(id -u)" = 0 ] && mount -t fusectl none "$work/ctl"; then
+	check "mount" mount_store
+	number=$(awk -v m="$mnt" '$5 == m { print substr($3, 3) }' \
+	    /proc/self/mountinfo)
+	echo 1 >"$work/ctl/$number/abort"
+	check "aborted: it ends" timeout 30 tail --pid="$daemon" -f /dev/null
+	check "and leaves no dead mount" not is_mounted
+	umount "$work/ctl"
+else
+	skip "aborted: no dead mount is left" "needs root"
+fi
+
 # A dead mount point
 check "mount" mount_store
 echo later >"$mnt/later"
