@@ -193,11 +193,11 @@ small_files(struct work *w)
 	drop('2');
 	each(w, b, "f", do_stat, "stat_cold");
 	each(w, b, "f", do_stat, "stat_warm");
-	drop('2');
-	list(w, "full", "list_cold");
 	drop('2');		/* a daemon's own file stays in the cache */
 	each(w, b, "f", do_read, "read_4k_cold");
 	each(w, b, "f", do_read, "read_4k_warm");
+	drop('3');		/* an inode with pages outlives '2' */
+	list(w, "full", "list_cold");
 	close(a);
 	close(b);
 }
@@ -275,9 +275,9 @@ fill(struct work *w)
 }
 
 static void
-say_rate(struct work *w, uint64_t t0, const char *name)
+say_rate(const struct work *w, uint64_t ns, const char *name)
 {
-	say(name, w->big_mib / ((double)(clock_ns() - t0) / 1e9), "MiB/s");
+	say(name, w->big_mib / ((double)ns / 1e9), "MiB/s");
 }
 
 static void
@@ -294,12 +294,12 @@ big_write(struct work *w)
 	}
 	if (fsync(fd) < 0)
 		err(1, "big");
-	say_rate(w, t0, "write_big");
+	say_rate(w, clock_ns() - t0, "write_big");
 	close(fd);
 }
 
-static void
-big_read(struct work *w, const char *say_as)
+static uint64_t
+big_read(struct work *w)
 {
 	int fd = open_at(w, "big", O_RDONLY);
 	uint64_t t0 = clock_ns();
@@ -312,8 +312,22 @@ big_read(struct work *w, const char *say_as)
 		if (v != i)
 			errx(1, "big: wrong bytes at MiB %u", i);
 	}
-	say_rate(w, t0, say_as);
 	close(fd);
+	return clock_ns() - t0;
+}
+
+/* In the first warm pass the kernel moves each page to another list, once. */
+static void
+big_reads(struct work *w)
+{
+	unsigned i;
+
+	drop('3');
+	say_rate(w, big_read(w), "read_big_cold");
+	for (i = 0; i < 5; i++)
+		w->t[w->nt++] = big_read(w);
+	say_rate(w, median(w->t, w->nt), "read_big_warm");
+	w->nt = 0;
 }
 
 /* The first pass maps, the second has only memory to read. */
@@ -328,7 +342,7 @@ mmap_pass(struct work *w, const char *p, const char *say_as)
 		memcpy(&v, p + i, sizeof v);
 		sum += v;
 	}
-	say_rate(w, t0, say_as);
+	say_rate(w, clock_ns() - t0, say_as);
 }
 
 static void
@@ -389,9 +403,7 @@ main(int argc, char **argv)
 	many_syncers(&w);
 	if (w.big_mib > 0) {
 		big_write(&w);
-		drop('3');
-		big_read(&w, "read_big_cold");
-		big_read(&w, "read_big_warm");
+		big_reads(&w);
 		big_mmap(&w);
 		big_copy(&w);
 	}
