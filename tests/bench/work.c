@@ -394,7 +394,9 @@ main(int argc, char **argv)
 	if (w.dir < 0)
 		err(1, "%s", argv[1]);
 	w.t = calloc(w.files + APPENDS, sizeof *w.t);
-	w.buf = malloc(MIB);
+	/* malloc's would begin 16 bytes into a page: to there some machines
+	 * copy at a fifth of their speed, whatever the filesystem. */
+	w.buf = aligned_alloc(4096, MIB);
 	if (w.t == NULL || w.buf == NULL)
 		err(1, NULL);
 	fill(&w);
