@@ -27,7 +27,7 @@ struct launch {
 	struct storedir *d;
 	struct mount mount;
 	struct places places;
-	bool served, mounted, ending, failed;
+	bool served, mounted, ending, busy, failed;
 	int sock, sigfd, ready;
 	int heir;			/* a clone of the session, for when the
 					 * server dies and we may not force an
@@ -192,9 +192,11 @@ do_end(struct launch *l)
 		    "open files are served for %d more seconds", l->mount.path,
 		    LINGER_MS / 1000);
 		rc = mount_detach(&l->mount, true, why, sizeof why);
-		l->timeout_ms = LINGER_MS;
+		l->busy = true;
 	}
-	if (rc != 0) {
+	if (rc == 0) {
+		l->timeout_ms = LINGER_MS;
+	} else {
 		report_line(l->r, REPORT_ERROR, "%s", why);
 		launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
 	}
@@ -218,6 +220,7 @@ static void
 on_end(struct launch *l)
 {
 	l->mounted = false;
+	l->timeout_ms = -1;
 	if (mount_ask(l->mount.path) == ENOTCONN)
 		take_away(l);
 }
@@ -286,6 +289,18 @@ on_signal(struct launch *l, int *status)
 	return waitpid(l->server, status, WNOHANG) != l->server;
 }
 
+/* It was unmounted, and the session goes on. */
+static void
+on_timeout(struct launch *l)
+{
+	if (l->mounted && !l->busy)
+		report_line(l->r, REPORT_NOTICE, "%s is mounted elsewhere, too "
+		    "(a bind mount, or another namespace): no longer served",
+		    l->mount.path);
+	launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+	l->timeout_ms = -1;
+}
+
 static int
 loop(struct launch *l)
 {
@@ -296,10 +311,8 @@ loop(struct launch *l)
 		p[0] = (struct pollfd){ .fd = l->sigfd, .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = l->sock, .events = POLLIN };
 		n = poll(p, 2, l->timeout_ms);
-		if (n == 0) {
-			launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
-			l->timeout_ms = -1;
-		}
+		if (n == 0)
+			on_timeout(l);
 		if (n <= 0)
 			continue;
 		if (p[1].revents != 0)

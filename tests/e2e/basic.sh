@@ -125,6 +125,23 @@ wait $busy "$daemon" 2>/dev/null
 daemon=
 check "and unmounts" not is_mounted
 
+# A copy of the mount somewhere else keeps the session.
+mkdir "$work/copy"
+if [ "$(id -u)" = 0 ]; then
+	check "mount" mount_store
+	check "and bind it elsewhere" mount --bind "$mnt" "$work/copy"
+	kill -TERM "$daemon"
+	check "SIGTERM: it ends" timeout 30 tail --pid="$daemon" -f /dev/null
+	check "and says why the copy is dead" grep -q "mounted elsewhere" \
+	    "$work/daemon.log"
+	umount "$work/copy"
+	wait "$daemon"
+	is "it ends well" $? 0
+	daemon=
+else
+	skip "SIGTERM when mounted elsewhere: it ends" "needs root"
+fi
+
 # Unmounted, and another store is mounted there before this daemon has ended:
 # the kernel may give it the same number.
 check "mount" mount_store
