@@ -221,7 +221,7 @@ on_end(struct launch *l)
 {
 	l->mounted = false;
 	l->timeout_ms = -1;
-	if (mount_ask(l->mount.path) == ENOTCONN)
+	if (mount_is_dead(&l->mount))
 		take_away(l);
 }
 
@@ -295,7 +295,7 @@ on_timeout(struct launch *l)
 {
 	if (l->mounted && !l->busy)
 		report_line(l->r, REPORT_NOTICE, "%s is mounted elsewhere, too "
-		    "(a bind mount, or another namespace): no longer served",
+		    "(in another mount namespace): no longer served",
 		    l->mount.path);
 	launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
 	l->timeout_ms = -1;

@@ -42,47 +42,112 @@ unescape(char *s)
 	*to = '\0';
 }
 
-/* The last, so topmost, mount on path. */
-static int
-topmost(const char *path, unsigned *dev_major, unsigned *dev_minor,
-    char *type, size_t cap)
-{
-	char *line = NULL, *at, *end, *t;
-	unsigned ma, mi;
-	size_t n = 0;
-	int found = 0, pos;
-	FILE *f = fopen("/proc/self/mountinfo", "re");
+/* A line of /proc/self/mountinfo. */
+struct entry {
+	unsigned dev_major, dev_minor;
+	const char *path, *type;
+};
 
-	if (f == NULL)
-		return 0;
-	while (getline(&line, &n, f) > 0) {
-		if (sscanf(line, "%*d %*d %u:%u %*s %n", &ma, &mi, &pos) != 2)
-			continue;
-		at = line + pos;
-		if ((end = strchr(at, ' ')) == NULL ||
-		    (t = strstr(end + 1, " - ")) == NULL)
-			continue;
-		*end = '\0';
-		unescape(at);
-		if (strcmp(at, path) != 0)
-			continue;
-		*dev_major = ma;
-		*dev_minor = mi;
-		t += 3;
-		snprintf(type, cap, "%.*s", (int)strcspn(t, " "), t);
-		found = 1;
-	}
+static bool
+entry_parse(char *line, struct entry *e)
+{
+	char *at, *end, *t;
+	int pos;
+
+	if (sscanf(line, "%*d %*d %u:%u %*s %n", &e->dev_major, &e->dev_minor,
+	    &pos) != 2)
+		return false;
+	at = line + pos;
+	if ((end = strchr(at, ' ')) == NULL ||
+	    (t = strstr(end + 1, " - ")) == NULL)
+		return false;
+	*end = '\0';
+	unescape(at);
+	t += 3;
+	t[strcspn(t, " ")] = '\0';
+	e->path = at;
+	e->type = t;
+	return true;
+}
+
+/* Calls each with every mount there is, those on top last. */
+static void
+entries(void (*each)(void *arg, const struct entry *e), void *arg)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	struct entry e;
+	char *line = NULL;
+	size_t n = 0;
+
+	while (f != NULL && getline(&line, &n, f) > 0)
+		if (entry_parse(line, &e))
+			each(arg, &e);
 	free(line);
-	fclose(f);
-	return found;
+	if (f != NULL)
+		fclose(f);
+}
+
+/* What is on top at a path. */
+struct top {
+	const char *path;
+	bool found;
+	unsigned dev_major, dev_minor;
+	char type[64];
+};
+
+static void
+top_look(void *arg, const struct entry *e)
+{
+	struct top *t = arg;
+
+	if (strcmp(e->path, t->path) != 0)
+		return;
+	t->found = true;
+	t->dev_major = e->dev_major;
+	t->dev_minor = e->dev_minor;
+	snprintf(t->type, sizeof t->type, "%s", e->type);
 }
 
 int
 mount_type_at(const char *path, char *type, size_t cap)
 {
-	unsigned ma, mi;
+	struct top t = { .path = path };
 
-	return topmost(path, &ma, &mi, type, cap);
+	entries(top_look, &t);
+	if (t.found)
+		snprintf(type, cap, "%s", t.type);
+	return t.found;
+}
+
+/* Where a mount of ours is, and not covered by another. */
+struct place {
+	const struct mount *m;
+	bool found;
+	char path[PATH_MAX];
+};
+
+static void
+place_look(void *arg, const struct entry *e)
+{
+	struct place *p = arg;
+
+	if (e->dev_major == p->m->dev_major &&
+	    e->dev_minor == p->m->dev_minor) {
+		p->found = true;
+		snprintf(p->path, sizeof p->path, "%s", e->path);
+	} else if (p->found && strcmp(e->path, p->path) == 0) {
+		p->found = false;
+	}
+}
+
+/* It may have been moved or bound elsewhere, and directories renamed. */
+static bool
+find(const struct mount *m, struct place *p)
+{
+	p->m = m;
+	p->found = false;
+	entries(place_look, p);
+	return p->found;
 }
 
 /* A child asks: nothing can be done about a question once it is asked. */
@@ -105,17 +170,6 @@ mount_ask(const char *path)
 	}
 	kill(pid, SIGKILL);		/* it may not die before the mount */
 	return ETIMEDOUT;
-}
-
-/* Is it still where we put it? */
-static bool
-mount_there(const struct mount *m)
-{
-	char type[64];
-	unsigned ma, mi;
-
-	return topmost(m->path, &ma, &mi, type, sizeof type) &&
-	    ma == m->dev_major && mi == m->dev_minor;
 }
 
 /* --- the helper ---------------------------------------------------- */
@@ -279,7 +333,7 @@ int
 mount_attach(const struct mount_conf *c, struct mount *out, int *fd,
     char *why, size_t cap)
 {
-	char type[64];
+	struct top t = { .path = c->path };
 
 	memset(out, 0, sizeof *out);
 	snprintf(out->path, sizeof out->path, "%s", c->path);
@@ -290,7 +344,9 @@ mount_attach(const struct mount_conf *c, struct mount *out, int *fd,
 			return -1;
 		out->helper = true;
 	}
-	topmost(c->path, &out->dev_major, &out->dev_minor, type, sizeof type);
+	entries(top_look, &t);
+	out->dev_major = t.dev_major;
+	out->dev_minor = t.dev_minor;
 	return 0;
 }
 
@@ -333,14 +389,28 @@ detach_path(const char *path, bool lazy, bool dead, char *why, size_t cap)
 int
 mount_detach(const struct mount *m, bool lazy, char *why, size_t cap)
 {
-	return mount_there(m) ? detach_path(m->path, lazy, false, why,
-	    cap) : 0;
+	struct place p;
+	int rc = 0;
+
+	while (rc == 0 && find(m, &p))
+		rc = detach_path(p.path, lazy, false, why, cap);
+	return rc;
+}
+
+bool
+mount_is_dead(const struct mount *m)
+{
+	struct place p;
+
+	return find(m, &p) && mount_ask(p.path) == ENOTCONN;
 }
 
 bool
 mount_abort(const struct mount *m)
 {
-	return mount_there(m) && umount2(m->path, UMOUNT_NOFOLLOW |
+	struct place p;
+
+	return find(m, &p) && umount2(p.path, UMOUNT_NOFOLLOW |
 	    MNT_FORCE | MNT_DETACH) == 0;
 }
 

@@ -34,14 +34,18 @@ struct mount_conf {
 int mount_attach(const struct mount_conf *conf, struct mount *out, int *fd,
     char *why, size_t cap);
 
-/* 0; 1: busy (not when lazy); -1.  Fine if it is gone already: but once the
- * session has ended another mount may have its number. */
+/* Wherever it is, and every copy of it that we see.  0; 1: busy (not when
+ * lazy); -1.  Fine if it is gone already: but once the session has ended
+ * another mount may have its number. */
 int mount_detach(const struct mount *m, bool lazy, char *why, size_t cap);
 
 /* Asks the filesystem at path something: 0, an errno, or ETIMEDOUT if it
  * says nothing for MOUNT_SILENT_MS. */
 #define MOUNT_SILENT_MS	5000u
 int mount_ask(const char *path);
+
+/* Is it, or what has its number now, without a session? */
+bool mount_is_dead(const struct mount *m);
 
 /* Ends the session: everybody who waits for an answer gets an error, and
  * the mount goes.  false: we may not. */

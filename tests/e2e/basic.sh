@@ -125,16 +125,36 @@ wait $busy "$daemon" 2>/dev/null
 daemon=
 check "and unmounts" not is_mounted
 
-# A copy of the mount somewhere else keeps the session.
-mkdir "$work/copy"
+# It is found where it is: a directory above was renamed, and there is a copy.
+check "mount" mount_store
+mkdir "$work/above" "$work/above/mnt" "$work/copy"
+moved=$work/other-name/mnt
+if [ "$(id -u)" = 0 ]; then
+	check "move it" mount --move "$mnt" "$work/above/mnt"
+	check "and bind it elsewhere" mount --bind "$work/above/mnt" "$work/copy"
+	mv "$work/above" "$work/other-name"
+	check "it is there" is_mounted "$moved"
+else
+	skip "move it" "needs root"
+fi
+kill -TERM "$daemon"
+wait "$daemon"
+is "SIGTERM: it ends well" $? 0
+daemon=
+check "and is gone" not grep -q " $work/[a-z/-]*mnt " /proc/self/mountinfo
+check "and the copy" not is_mounted "$work/copy"
+
+# A copy that we do not see keeps the session.
 if [ "$(id -u)" = 0 ]; then
 	check "mount" mount_store
-	check "and bind it elsewhere" mount --bind "$mnt" "$work/copy"
+	unshare -m --propagation private sleep 100 &
+	busy=$!
+	sleep 0.5
 	kill -TERM "$daemon"
 	check "SIGTERM: it ends" timeout 30 tail --pid="$daemon" -f /dev/null
 	check "and says why the copy is dead" grep -q "mounted elsewhere" \
 	    "$work/daemon.log"
-	umount "$work/copy"
+	kill $busy
 	wait "$daemon"
 	is "it ends well" $? 0
 	daemon=
@@ -203,6 +223,13 @@ check "unmount" unmount_store
 # Names and options
 for o in direct noatime relatime durability=sync durability=process \
     locks=shared locks=local allow_other default_permissions nodev,nosuid; do
+	if [ $o = allow_other ] && [ "$(id -u)" != 0 ] &&
+	    ! grep -qsx user_allow_other /etc/fuse.conf; then
+		refuse "-o $o, which root has not allowed" \
+		    sh -c "'$vfsd' -o $o '$store' '$mnt' 2>'$work.out'"
+		check "-o $o: it says where" grep -q /etc/fuse.conf "$work.out"
+		continue
+	fi
 	check "-o $o" mount_store -o $o
 	check "-o $o: works" sh -c "echo $o >'$mnt/o' && grep -qx $o '$mnt/o'"
 	check "-o $o: ends" unmount_store
