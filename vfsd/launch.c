@@ -174,6 +174,13 @@ do_ready(struct launch *l)
 	}
 }
 
+static void
+quit(struct launch *l)
+{
+	launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+	l->timeout_ms = -1;
+}
+
 /* Asked to end: the first time politely, then at once. */
 static void
 do_end(struct launch *l)
@@ -182,7 +189,7 @@ do_end(struct launch *l)
 	int rc;
 
 	if (l->ending || !l->mounted) {
-		launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+		quit(l);
 		return;
 	}
 	l->ending = true;
@@ -198,7 +205,7 @@ do_end(struct launch *l)
 		l->timeout_ms = LINGER_MS;
 	} else {
 		report_line(l->r, REPORT_ERROR, "%s", why);
-		launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+		quit(l);
 	}
 }
 
@@ -208,13 +215,14 @@ take_away(struct launch *l)
 {
 	char why[512];
 
-	if (mount_detach(&l->mount, true, why, sizeof why) != 0)
-		report_line(l->r, REPORT_ERROR, "%s", why);
+	if (mount_detach(&l->mount, true, why, sizeof why) == 0)
+		return;
+	report_line(l->r, REPORT_ERROR, "%s", why);
+	l->failed = true;
 }
 
 /*
  * Unmounted, most of the time; who aborts a session leaves the mount there.
- * Another one may have its place and its number by now.
  */
 static void
 on_end(struct launch *l)
@@ -294,11 +302,10 @@ static void
 on_timeout(struct launch *l)
 {
 	if (l->mounted && !l->busy)
-		report_line(l->r, REPORT_NOTICE, "%s is mounted elsewhere, too "
-		    "(in another mount namespace): no longer served",
-		    l->mount.path);
-	launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
-	l->timeout_ms = -1;
+		report_line(l->r, REPORT_NOTICE, "%s is in use still (by open "
+		    "files, or a copy in another mount namespace): no longer "
+		    "served", l->mount.path);
+	quit(l);
 }
 
 static int

@@ -91,7 +91,6 @@ entries(void (*each)(void *arg, const struct entry *e), void *arg)
 struct top {
 	const char *path;
 	bool found;
-	unsigned dev_major, dev_minor;
 	char type[64];
 };
 
@@ -103,8 +102,6 @@ top_look(void *arg, const struct entry *e)
 	if (strcmp(e->path, t->path) != 0)
 		return;
 	t->found = true;
-	t->dev_major = e->dev_major;
-	t->dev_minor = e->dev_minor;
 	snprintf(t->type, sizeof t->type, "%s", e->type);
 }
 
@@ -119,35 +116,98 @@ mount_type_at(const char *path, char *type, size_t cap)
 	return t.found;
 }
 
-/* Where a mount of ours is, and not covered by another. */
-struct place {
+/* --- which one is ours ----------------------------------------------- */
+
+#define LOOK_ONLY	(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | \
+	AT_STATX_DONT_SYNC)
+#define MNT_ID_UNIQUE	0x4000u		/* statx's, Linux 6.8 */
+#define SYS_STATMOUNT	457		/* the same everywhere, Linux 6.8 */
+
+/* Newer than the headers of Debian 12. */
+struct mnt_id_req {
+	uint32_t size, spare;
+	uint64_t mnt_id, param;
+};
+
+static bool
+is_listed(uint64_t id)
+{
+	struct mnt_id_req q = { sizeof q, 0, id, 1 };
+	uint64_t out[256];
+
+	return syscall(SYS_STATMOUNT, &q, out, sizeof out, 0) == 0;
+}
+
+/* Nothing is asked of the daemon, which may not answer yet, or any more. */
+static void
+identify(struct mount *m)
+{
+	struct statx sx;
+
+	if (statx(AT_FDCWD, m->path, LOOK_ONLY, MNT_ID_UNIQUE, &sx) != 0)
+		return;
+	m->dev_major = sx.stx_dev_major;
+	m->dev_minor = sx.stx_dev_minor;
+	if (sx.stx_mask & MNT_ID_UNIQUE && is_listed(sx.stx_mnt_id))
+		m->id = sx.stx_mnt_id;
+}
+
+/* What is seen at path: it may be hidden by a mount on top, or above. */
+static bool
+is_seen(const struct mount *m, const char *path)
+{
+	struct statx sx;
+
+	return statx(AT_FDCWD, path, LOOK_ONLY, 0, &sx) == 0 &&
+	    sx.stx_dev_major == m->dev_major &&
+	    sx.stx_dev_minor == m->dev_minor;
+}
+
+/* Where our mount is, and its copies. */
+struct places {
 	const struct mount *m;
-	bool found;
-	char path[PATH_MAX];
+	char **v;
+	size_t n;
 };
 
 static void
-place_look(void *arg, const struct entry *e)
+places_look(void *arg, const struct entry *e)
 {
-	struct place *p = arg;
+	struct places *p = arg;
+	const struct mount *m = p->m;
+	char **v;
 
-	if (e->dev_major == p->m->dev_major &&
-	    e->dev_minor == p->m->dev_minor) {
-		p->found = true;
-		snprintf(p->path, sizeof p->path, "%s", e->path);
-	} else if (p->found && strcmp(e->path, p->path) == 0) {
-		p->found = false;
-	}
+	if (e->dev_major != m->dev_major || e->dev_minor != m->dev_minor ||
+	    strcmp(e->type, MOUNT_TYPE) != 0 ||
+	    (m->id == 0 && strcmp(e->path, m->path) != 0) ||
+	    !is_seen(m, e->path))
+		return;
+	if ((v = realloc(p->v, (p->n + 1) * sizeof *v)) == NULL)
+		return;
+	p->v = v;
+	if ((v[p->n] = strdup(e->path)) != NULL)
+		p->n++;
 }
 
-/* It may have been moved or bound elsewhere, and directories renamed. */
-static bool
-find(const struct mount *m, struct place *p)
+/*
+ * It may have been moved or bound elsewhere, and directories renamed.  A
+ * device number is given again as soon as the last of them has gone, so it
+ * says nothing when ours has.  Ours is first, as they are listed by age.
+ */
+static void
+places_find(struct places *p, const struct mount *m)
 {
-	p->m = m;
-	p->found = false;
-	entries(place_look, p);
-	return p->found;
+	*p = (struct places){ .m = m };
+	if (m->id == 0 || is_listed(m->id))
+		entries(places_look, p);
+}
+
+static void
+places_free(struct places *p)
+{
+	while (p->n > 0)
+		free(p->v[--p->n]);
+	free(p->v);
 }
 
 /* A child asks: nothing can be done about a question once it is asked. */
@@ -333,8 +393,6 @@ int
 mount_attach(const struct mount_conf *c, struct mount *out, int *fd,
     char *why, size_t cap)
 {
-	struct top t = { .path = c->path };
-
 	memset(out, 0, sizeof *out);
 	snprintf(out->path, sizeof out->path, "%s", c->path);
 	if (attach_direct(c, fd, why, cap) != 0) {
@@ -344,9 +402,7 @@ mount_attach(const struct mount_conf *c, struct mount *out, int *fd,
 			return -1;
 		out->helper = true;
 	}
-	entries(top_look, &t);
-	out->dev_major = t.dev_major;
-	out->dev_minor = t.dev_minor;
+	identify(out);
 	return 0;
 }
 
@@ -386,32 +442,54 @@ detach_path(const char *path, bool lazy, bool dead, char *why, size_t cap)
 	return report_why(why, cap, "cannot unmount %s: %s", path, said);
 }
 
+/*
+ * Ours goes last: without it we do not know its copies any more.  One that
+ * cannot be taken away keeps the others not from it.
+ */
 int
 mount_detach(const struct mount *m, bool lazy, char *why, size_t cap)
 {
-	struct place p;
+	struct places p;
+	bool any = false, bad = false;
 	int rc = 0;
 
-	while (rc == 0 && find(m, &p))
-		rc = detach_path(p.path, lazy, false, why, cap);
-	return rc;
+	places_find(&p, m);
+	for (size_t i = p.n; i-- > 0 && rc != 1;) {
+		rc = detach_path(p.v[i], lazy, false, why, cap);
+		any |= rc == 0;
+		bad |= rc < 0;
+	}
+	places_free(&p);
+	return rc == 1 ? 1 : bad && !any ? -1 : 0;
 }
 
 bool
 mount_is_dead(const struct mount *m)
 {
-	struct place p;
+	struct places p;
+	bool dead = false;
+	size_t i;
 
-	return find(m, &p) && mount_ask(p.path) == ENOTCONN;
+	places_find(&p, m);
+	for (i = p.n; i-- > 0 && !dead;)
+		dead = mount_ask(p.v[i]) == ENOTCONN;
+	places_free(&p);
+	return dead;
 }
 
 bool
 mount_abort(const struct mount *m)
 {
-	struct place p;
+	struct places p;
+	bool done = false;
+	size_t i;
 
-	return find(m, &p) && umount2(p.path, UMOUNT_NOFOLLOW |
-	    MNT_FORCE | MNT_DETACH) == 0;
+	places_find(&p, m);
+	for (i = p.n; i-- > 0;)
+		done |= umount2(p.v[i], UMOUNT_NOFOLLOW | MNT_FORCE |
+		    MNT_DETACH) == 0;
+	places_free(&p);
+	return done;
 }
 
 static bool

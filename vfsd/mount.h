@@ -14,13 +14,15 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define MOUNT_TYPE	"fuse.vfsd"
 
 struct mount {
 	char path[PATH_MAX];
 	bool helper;			/* fusermount3 mounted it */
-	unsigned dev_major, dev_minor;	/* so that it is not mistaken */
+	unsigned dev_major, dev_minor;
+	uint64_t id;			/* never given again; 0: not known */
 };
 
 struct mount_conf {
@@ -34,9 +36,12 @@ struct mount_conf {
 int mount_attach(const struct mount_conf *conf, struct mount *out, int *fd,
     char *why, size_t cap);
 
-/* Wherever it is, and every copy of it that we see.  0; 1: busy (not when
- * lazy); -1.  Fine if it is gone already: but once the session has ended
- * another mount may have its number. */
+/*
+ * Wherever it is, and every copy of it that we see.  0, also if it is gone or
+ * only a copy is left; 1: busy (not when lazy); -1: nothing was taken away.
+ * Before Linux 6.8 only where it was put, and once the session has ended it
+ * may be another's that has its place and number.
+ */
 int mount_detach(const struct mount *m, bool lazy, char *why, size_t cap);
 
 /* Asks the filesystem at path something: 0, an errno, or ETIMEDOUT if it
@@ -44,7 +49,7 @@ int mount_detach(const struct mount *m, bool lazy, char *why, size_t cap);
 #define MOUNT_SILENT_MS	5000u
 int mount_ask(const char *path);
 
-/* Is it, or what has its number now, without a session? */
+/* Is it still there, without a session? */
 bool mount_is_dead(const struct mount *m);
 
 /* Ends the session: everybody who waits for an answer gets an error, and

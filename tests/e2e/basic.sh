@@ -152,7 +152,7 @@ if [ "$(id -u)" = 0 ]; then
 	sleep 0.5
 	kill -TERM "$daemon"
 	check "SIGTERM: it ends" timeout 30 tail --pid="$daemon" -f /dev/null
-	check "and says why the copy is dead" grep -q "mounted elsewhere" \
+	check "and says why the copy is dead" grep -q "another mount namespace" \
 	    "$work/daemon.log"
 	kill $busy
 	wait "$daemon"
@@ -160,6 +160,48 @@ if [ "$(id -u)" = 0 ]; then
 	daemon=
 else
 	skip "SIGTERM when mounted elsewhere: it ends" "needs root"
+fi
+
+# What is not its own: something on top, and what has its number after it.
+# A copy that is hidden does not keep it from taking away the rest.
+number() {
+	awk -v m="$1" '$5 == m { print $3 }' /proc/self/mountinfo
+}
+if [ "$(id -u)" = 0 ]; then
+	mkdir "$work/above" "$work/above/copy" "$work/foreign"
+	check "mount" mount_store
+	check "bind it" mount --bind "$mnt" "$work/above/copy"
+	check "hide the copy" mount -t tmpfs none "$work/above"
+	kill -TERM "$daemon"
+	check "SIGTERM: it ends" timeout 30 tail --pid="$daemon" -f /dev/null
+	check "and is gone" not is_mounted
+	check "and what was on top is there" is_mounted "$work/above"
+	umount "$work/above"
+	umount "$work/above/copy"
+
+	check "mount" mount_store
+	check "mount something on top" mount -t tmpfs none "$mnt"
+	kill -TERM "$daemon"
+	check "SIGTERM: it ends" timeout 30 tail --pid="$daemon" -f /dev/null
+	is "what is on top is there" "$(stat -f -c %T "$mnt")" tmpfs
+	umount "$mnt"
+	umount "$mnt"
+
+	check "mount" mount_store
+	was=$(number "$mnt")
+	server=$(pgrep -P "$daemon")
+	kill -STOP "$server"		# umount(8) would ask it first
+	check "unmount" python3 -c 'import ctypes, sys
+sys.exit(ctypes.CDLL(None).umount2(sys.argv[1].encode(), 0) != 0)' "$mnt"
+	check "mount something else" mount -t tmpfs none "$work/foreign"
+	is "it has the number now" "$(number "$work/foreign")" "$was"
+	kill -9 "$server"
+	wait "$daemon"
+	daemon=
+	check "and is left alone" is_mounted "$work/foreign"
+	umount "$work/foreign"
+else
+	skip "what is not its own" "needs root"
 fi
 
 # Unmounted, and another store is mounted there before this daemon has ended:
