@@ -124,7 +124,7 @@ mount_type_at(const char *path, char *type, size_t cap)
 #define SYS_STATMOUNT	457		/* the same everywhere, Linux 6.8 */
 
 /* Newer than the headers of Debian 12. */
-struct mnt_id_req {
+struct statmount_req {
 	uint32_t size, spare;
 	uint64_t mnt_id, param;
 };
@@ -132,7 +132,7 @@ struct mnt_id_req {
 static bool
 is_listed(uint64_t id)
 {
-	struct mnt_id_req q = { sizeof q, 0, id, 1 };
+	struct statmount_req q = { sizeof q, 0, id, 1 };
 	uint64_t out[256];
 
 	return syscall(SYS_STATMOUNT, &q, out, sizeof out, 0) == 0;
