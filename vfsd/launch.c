@@ -108,6 +108,13 @@ hand_over(struct launch *l, int session)
 }
 
 static void
+quit(struct launch *l)
+{
+	launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+	l->timeout_ms = -1;
+}
+
+static void
 do_mount(struct launch *l)
 {
 	struct mount_conf mc = {
@@ -122,7 +129,7 @@ do_mount(struct launch *l)
 	if (mount_attach(&mc, &l->mount, &fd, why, sizeof why) != 0) {
 		report_line(l->r, REPORT_ERROR, "%s", why);
 		l->failed = true;
-		launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+		quit(l);
 		return;
 	}
 	l->mounted = true;
@@ -174,13 +181,6 @@ do_ready(struct launch *l)
 	}
 }
 
-static void
-quit(struct launch *l)
-{
-	launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
-	l->timeout_ms = -1;
-}
-
 /* Asked to end: the first time politely, then at once. */
 static void
 do_end(struct launch *l)
@@ -221,9 +221,7 @@ take_away(struct launch *l)
 	l->failed = true;
 }
 
-/*
- * Unmounted, most of the time; who aborts a session leaves the mount there.
- */
+/* Unmounted, most of the time; who aborts a session leaves the mount there. */
 static void
 on_end(struct launch *l)
 {

@@ -70,7 +70,7 @@ entry_parse(char *line, struct entry *e)
 	return true;
 }
 
-/* Calls each with every mount there is, those on top last. */
+/* Calls each with every mount there is. */
 static void
 entries(void (*each)(void *arg, const struct entry *e), void *arg)
 {
@@ -87,7 +87,7 @@ entries(void (*each)(void *arg, const struct entry *e), void *arg)
 		fclose(f);
 }
 
-/* What is on top at a path. */
+/* The last at a path: on top, unless it was moved there. */
 struct top {
 	const char *path;
 	bool found;
@@ -132,6 +132,7 @@ struct statmount_req {
 static bool
 is_listed(uint64_t id)
 {
+	/* It says the device number; what counts is that it answers. */
 	struct statmount_req q = { sizeof q, 0, id, 1 };
 	uint64_t out[256];
 
@@ -163,17 +164,17 @@ is_seen(const struct mount *m, const char *path)
 	    sx.stx_dev_minor == m->dev_minor;
 }
 
-/* Where our mount is, and its copies. */
-struct places {
+/* Where our mount is and its copies are. */
+struct copies {
 	const struct mount *m;
 	char **v;
 	size_t n;
 };
 
 static void
-places_look(void *arg, const struct entry *e)
+copies_look(void *arg, const struct entry *e)
 {
-	struct places *p = arg;
+	struct copies *p = arg;
 	const struct mount *m = p->m;
 	char **v;
 
@@ -195,15 +196,15 @@ places_look(void *arg, const struct entry *e)
  * says nothing when ours has.  Ours is first, as they are listed by age.
  */
 static void
-places_find(struct places *p, const struct mount *m)
+copies_find(struct copies *p, const struct mount *m)
 {
-	*p = (struct places){ .m = m };
+	*p = (struct copies){ .m = m };
 	if (m->id == 0 || is_listed(m->id))
-		entries(places_look, p);
+		entries(copies_look, p);
 }
 
 static void
-places_free(struct places *p)
+copies_free(struct copies *p)
 {
 	while (p->n > 0)
 		free(p->v[--p->n]);
@@ -449,46 +450,47 @@ detach_path(const char *path, bool lazy, bool dead, char *why, size_t cap)
 int
 mount_detach(const struct mount *m, bool lazy, char *why, size_t cap)
 {
-	struct places p;
+	struct copies p;
 	bool any = false, bad = false;
 	int rc = 0;
+	size_t i;
 
-	places_find(&p, m);
-	for (size_t i = p.n; i-- > 0 && rc != 1;) {
+	copies_find(&p, m);
+	for (i = p.n; i-- > 0 && rc != 1;) {
 		rc = detach_path(p.v[i], lazy, false, why, cap);
 		any |= rc == 0;
 		bad |= rc < 0;
 	}
-	places_free(&p);
+	copies_free(&p);
 	return rc == 1 ? 1 : bad && !any ? -1 : 0;
 }
 
 bool
 mount_is_dead(const struct mount *m)
 {
-	struct places p;
+	struct copies p;
 	bool dead = false;
 	size_t i;
 
-	places_find(&p, m);
+	copies_find(&p, m);
 	for (i = p.n; i-- > 0 && !dead;)
 		dead = mount_ask(p.v[i]) == ENOTCONN;
-	places_free(&p);
+	copies_free(&p);
 	return dead;
 }
 
 bool
 mount_abort(const struct mount *m)
 {
-	struct places p;
+	struct copies p;
 	bool done = false;
 	size_t i;
 
-	places_find(&p, m);
+	copies_find(&p, m);
 	for (i = p.n; i-- > 0;)
 		done |= umount2(p.v[i], UMOUNT_NOFOLLOW | MNT_FORCE |
 		    MNT_DETACH) == 0;
-	places_free(&p);
+	copies_free(&p);
 	return done;
 }
 

@@ -222,9 +222,8 @@ rm -rf "$work/another"
 mkdir "$work/ctl"
 if [ "$(id -u)" = 0 ] && mount -t fusectl none "$work/ctl"; then
 	check "mount" mount_store
-	number=$(awk -v m="$mnt" '$5 == m { print substr($3, 3) }' \
-	    /proc/self/mountinfo)
-	echo 1 >"$work/ctl/$number/abort"
+	was=$(number "$mnt")
+	echo 1 >"$work/ctl/${was#0:}/abort"
 	check "aborted: it ends" timeout 30 tail --pid="$daemon" -f /dev/null
 	check "and leaves no dead mount" not is_mounted
 	umount "$work/ctl"
