@@ -140,11 +140,29 @@ data_reserve(void *self, uint64_t off, uint64_t n)
 	return data_fallocate(self, FALLOC_FL_KEEP_SIZE, off, n);
 }
 
+/*
+ * ext4 punches no hole behind the file's end, though what was reserved there
+ * takes room.  Not by ftruncate: beside a write it might cut the file.  If
+ * it fails, what lies there stays reserved.
+ */
+static void
+reach(struct data_file *d, uint64_t end)
+{
+	struct stat st;
+
+	if (fstat(d->fd, &st) == 0 && (uint64_t)st.st_size < end)
+		(void)data_fallocate(d, 0, end - 1, 1);
+}
+
 static int
 data_discard(void *self, uint64_t off, uint64_t n)
 {
-	return data_fallocate(self, FALLOC_FL_KEEP_SIZE |
-	    FALLOC_FL_PUNCH_HOLE, off, n);
+	struct data_file *d = self;
+
+	if (!d->rdonly && n > 0)
+		reach(d, off + n);
+	return data_fallocate(d, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
+	    off, n);
 }
 
 static int
