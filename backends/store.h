@@ -41,6 +41,20 @@ struct store_usage {
 	uint64_t rows;
 };
 
+/* Who a scan tells; what it lends is good until the call returns. */
+struct store_scan {
+	void *arg;
+	/* A row, in order.  false: the scan ends with -VFS_CANCELLED. */
+	bool (*row)(void *arg, struct vfs_slice key, struct vfs_slice val);
+	/*
+	 * Something is damaged, and rows between two keys (the first
+	 * included; empty: from the beginning, to the end) are not told,
+	 * if there were any.  why is the rest of a sentence.
+	 */
+	void (*lost)(void *arg, struct vfs_slice from, struct vfs_slice to,
+	    const char *why);
+};
+
 struct store_ops {
 	const char *name;
 
@@ -89,6 +103,20 @@ struct store_ops {
 	void (*cur_close)(void *cur);
 
 	int (*usage)(void *self, struct store_usage *out);
+
+	/*
+	 * Read every row of a snapshot of its own without believing in
+	 * how the store keeps them: damage is told and passed over.
+	 */
+	int (*scan)(void *self, const struct store_scan *to);
+
+	/*
+	 * Make the store in dirfd, which nobody has open, anew from what a
+	 * scan reaches.  What it was stays beside it, as *kept (static);
+	 * -VFS_EXIST if one is kept already.  NULL: there is no such need.
+	 */
+	int (*rebuild)(int dirfd, const struct store_scan *to,
+	    const char **kept);
 };
 
 #endif

@@ -140,6 +140,9 @@ COUNTED(be_store_mem, store, cur_next,
 COUNTED(be_store_mem, store, usage,
     (void *s, struct store_usage *out), (s, out))
 
+COUNTED(be_store_mem, store, scan,
+    (void *s, const struct store_scan *to), (s, to))
+
 static void
 store_close(void *s)
 {
@@ -165,6 +168,7 @@ const struct store_ops fault_store = {
 	.get = store_get, .cur_open = store_cur_open,
 	.cur_seek = store_cur_seek, .cur_next = store_cur_next,
 	.cur_close = store_cur_close, .usage = store_usage,
+	.scan = store_scan,
 };
 
 COUNTED(be_log_mem, log, open,

@@ -1,3 +1,5 @@
+#include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "check_store.h"
@@ -5,6 +7,110 @@
 
 #define LEAK_LOOKS	7u		/* in 1 s, longer than most writes */
 #define PASSES_MAX	8u		/* of a repair */
+#define PROGRESS_ROWS	4096u
+
+/* --- how the rows are kept ------------------------------------------ */
+
+struct kept {
+	const struct check_conf *conf;
+	uint64_t rows, total, found;
+};
+
+static bool
+kept_row(void *arg, struct vfs_slice key, struct vfs_slice val)
+{
+	struct kept *k = arg;
+
+	(void)key;
+	(void)val;
+	return ++k->rows % PROGRESS_ROWS != 0 || k->conf->progress == NULL ||
+	    k->conf->progress(k->conf->arg, k->rows, k->total);
+}
+
+/* Told as a row's that is not there any more. */
+static void
+kept_lost(void *arg, struct vfs_slice from, struct vfs_slice to,
+    const char *why)
+{
+	struct row_parts first = { .kind = ROW_META }, end = { .kind = 0 };
+	struct kept *k = arg;
+	char text[300];
+	struct check_finding f = { .path = "", .text = text, .fixable = true };
+
+	if (from.n > 0)
+		(void)row_key_parse(from, &first);
+	if (to.n > 0)
+		(void)row_key_parse(to, &end);
+	f.kind = first.kind;
+	f.id = first.a;
+	k->found++;
+	if (from.n == 0 && to.n == 0)
+		snprintf(text, sizeof text, "%s", why);
+	else if (to.n == 0)
+		snprintf(text, sizeof text, "%s: rows from here to the last "
+		    "are lost", why);
+	else
+		snprintf(text, sizeof text, "%s: rows from here up to %c %"
+		    PRIu64 " are lost", why, end.kind, end.a);
+	if (k->conf->found != NULL)
+		k->conf->found(k->conf->arg, &f);
+}
+
+static int
+kept_here(const struct store_ops *ops, int dirfd, struct kept *k)
+{
+	struct store_scan to = { k, kept_row, kept_lost };
+	struct store_usage u;
+	void *store;
+	int err;
+
+	if ((err = ops->open(dirfd, false, true, &store)) < 0)
+		return err;
+	if (ops->usage(store, &u) == 0)
+		k->total = u.rows;
+	err = ops->scan(store, &to);
+	ops->close(store);
+	return err;
+}
+
+int
+check_kept(int dirfd, const struct check_conf *conf, struct check_sum *out,
+    const char **kept)
+{
+	const struct store_ops *ops = backends_store[0];
+	struct kept k = { .conf = conf }, again = { .conf = conf };
+	struct check_conf mute = *conf;
+	struct store_scan to = { &again, kept_row, kept_lost };
+	int err = kept_here(ops, dirfd, &k);
+
+	*kept = NULL;
+	mute.found = NULL;		/* told once */
+	again.conf = &mute;
+	again.total = k.total;
+	out->found = out->left = k.found;
+	if (err < 0 || k.found == 0 || !conf->repair || ops->rebuild == NULL)
+		return err;
+	err = ops->rebuild(dirfd, &to, kept);
+	if (err == 0) {
+		out->fixed = out->found;
+		out->left = 0;
+	}
+	return err;
+}
+
+static int
+kept_there(struct engine *e, const struct check_conf *conf,
+    struct check_sum *out)
+{
+	struct kept k = { .conf = conf, .total = conf->rows_hint };
+	struct store_scan to = { &k, kept_row, kept_lost };
+	int err = engine_scan(e, &to);
+
+	out->found = out->left = k.found;
+	return err;
+}
+
+/* --- what they say -------------------------------------------------- */
 
 static void
 own_env(struct req_env *env)
@@ -107,6 +213,11 @@ one_pass(struct engine *e, const struct check_conf *conf,
 	if ((err = check_new(conf, &c)) < 0)
 		return err;
 	err = read_rows(e, c);
+	if (err == -VFS_CORRUPT) {
+		check_result(c, out);
+		check_free(c);
+		return 0;
+	}
 	engine_status(e, &st);
 	if (err == 0)
 		check_ids(c, st.next_id.n);
@@ -134,8 +245,11 @@ check_store(struct engine *e, const struct check_conf *conf,
 	engine_status(e, &st);
 	again.rows_hint = st.rows.rows + st.table_rows;
 	/* Nobody adds to the journal since it was counted. */
-	if (conf->still)
+	if (conf->still && !conf->anew)
 		again.journal_rows = st.journal_rows;
+	if (!conf->still && ((err = kept_there(e, &again, out)) < 0 ||
+	    out->found > 0))
+		return err;
 	err = one_pass(e, &again, &sum);
 	*out = sum;
 	again.bytes = false;
@@ -148,7 +262,7 @@ check_store(struct engine *e, const struct check_conf *conf,
 	}
 	out->left = sum.found + (i > 0 ? out->unreadable : 0);
 	/* What was put right has no change records. */
-	if (err == 0 && out->fixed > 0)
+	if (err == 0 && (out->fixed > 0 || conf->anew))
 		err = engine_journal_forget(e);
 	return err;
 }

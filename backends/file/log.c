@@ -29,6 +29,7 @@
 #include <xxhash.h>
 
 #include "../dir.h"
+#include "../escape.h"
 #include "fd.h"
 
 #define FILE_NAME	"log"
@@ -236,6 +237,7 @@ map(struct log_file *l)
 		return vfs_err_from_os(errno);
 	l->ring = p;
 	l->size = size;
+	escape_begin();
 	if (!l->rdonly)
 		cache_small(l);
 	return 0;
@@ -306,13 +308,30 @@ put_large(struct log_file *l, uint64_t at, const void *p, size_t n)
 	return err;
 }
 
+struct copy {
+	void *to;
+	const void *from;
+	size_t n;
+};
+
+static int
+copy(void *arg)
+{
+	struct copy *c = arg;
+
+	memcpy(c->to, c->from, c->n);
+	return 0;
+}
+
+/* A page that has left the page cache is read again to be stored into. */
 static int
 put(struct log_file *l, uint64_t at, const void *p, size_t n)
 {
+	struct copy c = { l->ring + at, p, n };
+
 	if (n >= LARGE)
 		return put_large(l, at, p, n);
-	memcpy(l->ring + at, p, n);
-	return 0;
+	return escape_run(copy, &c, -VFS_IO);
 }
 
 static int

@@ -10,6 +10,8 @@
 
 #include "../backends.h"
 
+#define LMDB_KEPT	"rows.mdb.damaged"
+
 #define LMDB_MAP_MAX	(1ull << 40)	/* address space only */
 #define LMDB_MAP_MIN	(1ull << 32)
 
@@ -40,6 +42,32 @@ struct lmdb_snap {
 
 /* LMDB's codes become ours here and nowhere else. */
 int lmdb_err(int rc);
+
+/* read.c: snapshots. */
+int lmdb_snap_begin(void *self, void **snap);
+void lmdb_snap_end(void *snap);
+int lmdb_get(void *snap, struct vfs_slice key, struct vfs_slice *val);
+int lmdb_cur_open(void *snap, void **cur);
+int lmdb_cur_seek(void *cur, struct vfs_slice at,
+    struct vfs_slice *key, struct vfs_slice *val);
+int lmdb_cur_next(void *cur, struct vfs_slice *key, struct vfs_slice *val);
+void lmdb_cur_close(void *cur);
+
+/* mdb_cursor_get, but damage that LMDB would die of is MDB_CORRUPTED; the
+ * cursor is only good to be closed or renewed then. */
+int lmdb_cursor_get(MDB_cursor *c, MDB_val *k, MDB_val *v, MDB_cursor_op op);
+
+/*
+ * A new file of rows takes the place of the old one, if there is one, when it
+ * is whole; fill (or NULL) puts them in.  keep (or NULL): another name for
+ * the old one, -VFS_EXIST if it is taken.
+ */
+int lmdb_make(int dirfd, int (*fill)(MDB_env *env, void *arg), void *arg,
+    const char *keep);
+
+/* scan.c: the pages themselves. */
+int lmdb_scan(void *self, const struct store_scan *to);
+int lmdb_rebuild(int dirfd, const struct store_scan *to, const char **kept);
 
 /* room.c: what the file takes on the host's disk. */
 int lmdb_reserve(void *self, uint64_t bytes);

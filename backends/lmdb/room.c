@@ -98,7 +98,7 @@ count_free(struct lmdb_store *s, uint64_t *pages)
 		mdb_txn_abort(txn);
 		return rc;
 	}
-	while ((rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
+	while ((rc = lmdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
 		if (k.mv_size != sizeof id || v.mv_size < sizeof n) {
 			rc = MDB_CORRUPTED;
 			break;

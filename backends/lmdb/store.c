@@ -14,7 +14,6 @@
  * bytes would reach the disk), and everything that loosens a sync.
  */
 #include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,20 +25,12 @@
 
 #include "../../protocol/limits.h"
 #include "../dir.h"
+#include "../escape.h"
 #include "lmdb_store.h"
 
 #define FILE_NAME	"rows.mdb"
 #define FILE_NEW	"rows.mdb.new"	/* a creation under way */
-#define NODE_HEAD	8u		/* LMDB's, before a key */
-#define NODE_NEAR	512u		/* bytes worth a look ahead */
-#define CACHE_LINE	64u
-#define NEAR_STEPS	4u		/* rows; then a search is no dearer */
 #define READERS_ROOM	32768		/* > a cache line for each reader */
-
-struct lmdb_cur {
-	MDB_cursor *c;
-	bool on;		/* stands on a row; LMDB would start over */
-};
 
 /* The only place where LMDB's codes become ours. */
 int
@@ -58,6 +49,9 @@ lmdb_err(int rc)
 		return -VFS_INVAL;
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
+	case MDB_CURSOR_FULL:		/* a tree that is too deep */
+	case MDB_PAGE_FULL:
+	case MDB_BAD_TXN:		/* met damage before */
 	case MDB_INVALID:
 	case MDB_VERSION_MISMATCH:
 		return -VFS_CORRUPT;
@@ -80,10 +74,12 @@ val_of(struct vfs_slice s)
 	return (MDB_val){ .mv_size = s.n, .mv_data = (void *)s.p };
 }
 
-static struct vfs_slice
-slice_of(const MDB_val *v)
+static void
+on_assert(MDB_env *env, const char *text)
 {
-	return (struct vfs_slice){ v->mv_data, v->mv_size };
+	(void)env;
+	(void)text;
+	escape_now();
 }
 
 /* --- opening and creating ------------------------------------------ */
@@ -96,9 +92,11 @@ env_try(const char *path, unsigned flags, size_t map, MDB_env **out)
 
 	rc = mdb_env_create(&env);
 	if (rc == 0)
+		rc = mdb_env_set_assert(env, on_assert);
+	if (rc == 0)
 		rc = mdb_env_set_mapsize(env, map);
-	if (rc == 0)	/* one more: reserve reads the free list */
-		rc = mdb_env_set_maxreaders(env, STORE_SNAPS_MAX + 1);
+	if (rc == 0)	/* two more: reserve reads the free list, renew */
+		rc = mdb_env_set_maxreaders(env, STORE_SNAPS_MAX + 2);
 	if (rc == 0)
 		rc = mdb_env_open(env, path, flags | MDB_NOSUBDIR | MDB_NOTLS,
 		    0600);
@@ -157,8 +155,9 @@ env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
  * directory, and cannot read back a half-written pair.  So the file is
  * made under another name and gets its own when it is whole.
  */
-static int
-store_create(int dirfd)
+int
+lmdb_make(int dirfd, int (*fill)(MDB_env *env, void *arg), void *arg,
+    const char *keep)
 {
 	MDB_env *env;
 	int err;
@@ -167,16 +166,32 @@ store_create(int dirfd)
 		return vfs_err_from_os(errno);
 	if ((err = env_open(dirfd, FILE_NEW, MDB_NOLOCK, &env)) < 0)
 		return err;
-	err = lmdb_err(mdb_env_sync(env, 1));
+	if (fill)
+		err = fill(env, arg);
+	if (err == 0)
+		err = lmdb_err(mdb_env_sync(env, 1));
 	mdb_env_close(env);
-	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0)
+	if (err == 0 && keep && linkat(dirfd, FILE_NAME, dirfd, keep, 0) < 0)
 		err = vfs_err_from_os(errno);
+	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0) {
+		err = vfs_err_from_os(errno);
+		if (keep)
+			(void)unlinkat(dirfd, keep, 0);
+	}
 	if (err == 0)
 		err = be_dir_sync(dirfd);
-	if (err < 0) {
+	if (err < 0)
 		(void)unlinkat(dirfd, FILE_NEW, 0);
+	return err;
+}
+
+static int
+store_create(int dirfd)
+{
+	int err = lmdb_make(dirfd, NULL, NULL, NULL);
+
+	if (err < 0)
 		(void)unlinkat(dirfd, FILE_NAME, 0);
-	}
 	return err;
 }
 
@@ -241,6 +256,7 @@ lmdb_open(int dirfd, bool create, bool rdonly, void **self)
 	int err;
 
 	assert(!(create && rdonly));
+	escape_begin();
 	if ((err = store_find(dirfd, create)) < 0)
 		return err;
 	if (!(s = calloc(1, sizeof *s)))
@@ -329,6 +345,32 @@ snaps_pass(struct lmdb_store *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+struct commit {
+	struct lmdb_store *s;
+	const struct store_batch *b;
+};
+
+/* Escaped from, its transaction is LMDB's last: no lock is given back. */
+static int
+commit(void *arg)
+{
+	struct commit *c = arg;
+	MDB_txn *txn = NULL;
+	int rc;
+
+	rc = mdb_txn_begin(c->s->env, NULL, 0, &txn);
+	if (rc == 0)
+		rc = put_rows(txn, c->s->dbi, c->b);
+	if (rc == 0) {
+		snaps_pass(c->s);
+		rc = mdb_txn_commit(txn);
+		txn = NULL;		/* consumed, whatever it returned */
+	}
+	if (txn)
+		mdb_txn_abort(txn);
+	return rc;
+}
+
 /*
  * LMDB goes on committing after a failed fdatasync; we do not.  Lack of
  * space is no such failure: whatever was written belongs to no commit,
@@ -339,7 +381,7 @@ static int
 lmdb_apply(void *self, const struct store_batch *b)
 {
 	struct lmdb_store *s = self;
-	MDB_txn *txn = NULL;
+	struct commit c = { s, b };
 	int rc, err;
 
 	if (b->nrows > STORE_BATCH_MAX)
@@ -349,224 +391,11 @@ lmdb_apply(void *self, const struct store_batch *b)
 	if (s->failed)
 		return s->failed;
 	s->free_known = false;
-	rc = mdb_txn_begin(s->env, NULL, 0, &txn);
-	if (rc == 0)
-		rc = put_rows(txn, s->dbi, b);
-	if (rc == 0) {
-		snaps_pass(s);
-		rc = mdb_txn_commit(txn);
-		txn = NULL;		/* consumed, whatever it returned */
-	}
-	if (txn)
-		mdb_txn_abort(txn);
+	rc = escape_run(commit, &c, MDB_CORRUPTED);
 	err = rc == EIO && lmdb_disk_full(s) ? -VFS_NOSPC : lmdb_err(rc);
 	if (is_final(err))
 		s->failed = err;
 	return err;
-}
-
-/* --- reading ------------------------------------------------------- */
-
-/*
- * Lends a row's value.  Rows that were put in order lie one before the
- * other in a page, from its end on: have the next one, if it is as long as
- * this, come to the cache while this one is used.
- */
-static void
-lend(size_t key, const MDB_val *v, struct vfs_slice *val)
-{
-	size_t n = (NODE_HEAD + key + v->mv_size + 1) & ~(size_t)1;
-	const char *node = (const char *)v->mv_data - key - NODE_HEAD, *p;
-
-	*val = slice_of(v);
-	if (n <= NODE_NEAR)
-		for (p = node - n; p < node; p += CACHE_LINE)
-			__builtin_prefetch(p);
-}
-
-static int
-lmdb_snap_begin(void *self, void **snap)
-{
-	struct lmdb_store *s = self;
-	struct lmdb_snap *p;
-	int rc = MDB_READERS_FULL;
-
-	if (!(p = calloc(1, sizeof *p)))
-		return -VFS_NOMEM;
-	p->s = s;
-	pthread_mutex_lock(&s->lock);
-	if (s->nsnaps < STORE_SNAPS_MAX)
-		rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &p->txn);
-	if (rc == 0) {
-		p->next = s->snaps;
-		if (s->snaps)
-			s->snaps->prev = p;
-		s->snaps = p;
-		s->nsnaps++;
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (rc != 0) {
-		free(p);
-		return lmdb_err(rc);
-	}
-	*snap = p;
-	return 0;
-}
-
-static void
-lmdb_snap_end(void *snap)
-{
-	struct lmdb_snap *p = snap;
-	struct lmdb_store *s;
-
-	if (!p)
-		return;
-	s = p->s;
-	pthread_mutex_lock(&s->lock);
-	if (p->next)
-		p->next->prev = p->prev;
-	if (p->prev)
-		p->prev->next = p->next;
-	else
-		s->snaps = p->next;
-	s->nsnaps--;
-	mdb_cursor_close(p->near);
-	mdb_txn_abort(p->txn);
-	pthread_mutex_unlock(&s->lock);
-	free(p);
-}
-
-/*
- * Keys end in numbers, and who asks for one number often asks for the next
- * one then: how far the key is behind the last that was found, if that is
- * near, or 0.  It is a guess; only the bytes that count are looked at.
- */
-static unsigned
-steps_to(struct lmdb_snap *p, struct vfs_slice key)
-{
-	uint64_t end, from = p->near_end;
-	bool alike = key.n == p->near_n;
-
-	p->near_n = 0;			/* until it is found */
-	if (key.n < sizeof end)
-		return 0;
-	memcpy(&end, (const uint8_t *)key.p + key.n - sizeof end, sizeof end);
-	p->near_end = end = be64toh(end);
-	return alike && end > from && end - from <= NEAR_STEPS ?
-	    (unsigned)(end - from) : 0;
-}
-
-/* 0: the row is among the next ones. */
-static int
-step_to(struct lmdb_snap *p, MDB_val *k, MDB_val *v, unsigned steps)
-{
-	MDB_val at;
-	int rc = MDB_NOTFOUND;
-
-	for (; steps > 0; steps--) {
-		rc = mdb_cursor_get(p->near, &at, v, MDB_NEXT);
-		if (rc != 0)
-			break;
-		if (at.mv_size == k->mv_size &&
-		    memcmp(at.mv_data, k->mv_data, k->mv_size) == 0)
-			return 0;
-		rc = MDB_NOTFOUND;
-	}
-	return rc;
-}
-
-/*
- * By a cursor that stays where the last row was: rows of one directory, or
- * of objects made one after the other, lie on the same page, and LMDB looks
- * there first.  After damage nobody knows where it stands.
- */
-static int
-lmdb_get(void *snap, struct vfs_slice key, struct vfs_slice *val)
-{
-	struct lmdb_snap *p = snap;
-	MDB_val k = val_of(key), v;
-	int rc;
-
-	if (p->near == NULL && (rc = mdb_cursor_open(p->txn, p->s->dbi,
-	    &p->near)) != 0)
-		return lmdb_err(rc);
-	rc = step_to(p, &k, &v, steps_to(p, key));
-	if (rc == MDB_NOTFOUND)
-		rc = mdb_cursor_get(p->near, &k, &v, MDB_SET);
-	if (rc == 0) {
-		p->near_n = key.n;
-		lend(key.n, &v, val);
-		return 0;
-	}
-	if (rc != MDB_NOTFOUND) {
-		mdb_cursor_close(p->near);
-		p->near = NULL;
-	}
-	return lmdb_err(rc);
-}
-
-static int
-lmdb_cur_open(void *snap, void **cur)
-{
-	struct lmdb_snap *p = snap;
-	struct lmdb_cur *c;
-	int rc;
-
-	if (!(c = calloc(1, sizeof *c)))
-		return -VFS_NOMEM;
-	if ((rc = mdb_cursor_open(p->txn, p->s->dbi, &c->c)) != 0) {
-		free(c);
-		return lmdb_err(rc);
-	}
-	*cur = c;
-	return 0;
-}
-
-static int
-cur_move(struct lmdb_cur *c, MDB_val *k, MDB_cursor_op op,
-    struct vfs_slice *key, struct vfs_slice *val)
-{
-	MDB_val v;
-	int rc;
-
-	rc = mdb_cursor_get(c->c, k, &v, op);
-	c->on = rc == 0;
-	if (rc != 0)
-		return lmdb_err(rc);
-	*key = slice_of(k);
-	lend(k->mv_size, &v, val);
-	return 0;
-}
-
-static int
-lmdb_cur_seek(void *cur, struct vfs_slice at,
-    struct vfs_slice *key, struct vfs_slice *val)
-{
-	MDB_val k = val_of(at);
-
-	/* LMDB refuses the empty key, which stands before all others. */
-	return cur_move(cur, &k, at.n > 0 ? MDB_SET_RANGE : MDB_FIRST,
-	    key, val);
-}
-
-static int
-lmdb_cur_next(void *cur, struct vfs_slice *key, struct vfs_slice *val)
-{
-	struct lmdb_cur *c = cur;
-	MDB_val k;
-
-	return c->on ? cur_move(c, &k, MDB_NEXT, key, val) : -VFS_NOENT;
-}
-
-static void
-lmdb_cur_close(void *cur)
-{
-	struct lmdb_cur *c = cur;
-
-	if (!c)
-		return;
-	mdb_cursor_close(c->c);
-	free(c);
 }
 
 const struct store_ops be_store_lmdb = {
@@ -583,4 +412,6 @@ const struct store_ops be_store_lmdb = {
 	.cur_next = lmdb_cur_next,
 	.cur_close = lmdb_cur_close,
 	.usage = lmdb_usage,
+	.scan = lmdb_scan,
+	.rebuild = lmdb_rebuild,
 };

@@ -486,6 +486,26 @@ mem_cur_close(void *cur)
 	free(cur);
 }
 
+/* Nothing here can be damaged but rows. */
+static int
+mem_scan(void *self, const struct store_scan *to)
+{
+	struct vfs_slice none = { NULL, 0 }, key, val;
+	void *snap, *cur;
+	int err;
+
+	if ((err = mem_snap_begin(self, &snap)) < 0)
+		return err;
+	if ((err = mem_cur_open(snap, &cur)) == 0) {
+		err = mem_cur_seek(cur, none, &key, &val);
+		while (err == 0 && to->row(to->arg, key, val))
+			err = mem_cur_next(cur, &key, &val);
+		mem_cur_close(cur);
+	}
+	mem_snap_end(snap);
+	return err == 0 ? -VFS_CANCELLED : err == -VFS_NOENT ? 0 : err;
+}
+
 const struct store_ops be_store_mem = {
 	.name = "mem",
 	.open = mem_open,
@@ -499,5 +519,6 @@ const struct store_ops be_store_mem = {
 	.cur_seek = mem_cur_seek,
 	.cur_next = mem_cur_next,
 	.cur_close = mem_cur_close,
+	.scan = mem_scan,
 	.usage = mem_usage,
 };

@@ -295,6 +295,29 @@ log__syncs_and_heads_beside_appends__all_succeed(void **state)
 	assert_pattern(fx, pos - 100 * 999, 100 * 999);
 }
 
+/* --- damage -------------------------------------------------------- */
+
+/* A page of the ring that cannot be brought in: an error, not the end. */
+static void
+log__append_to_unreadable__is_an_error(void **state)
+{
+	struct fx *fx = *state;
+	struct stat st;
+	int fd;
+
+	append_pattern(fx, 0, 5000);
+	reopen(fx, false);
+	fd = openat(fx->dir.dirfd, "log", O_RDWR);
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	assert_int_equal(ftruncate(fd, st.st_size - SIZE / 2), 0);
+	close(fd);
+	append_pattern(fx, 5000, 5000);
+	assert_int_equal(fx->ops->append(fx->b, SIZE - 100, "x", 1), -VFS_IO);
+	assert_int_equal(fx->ops->append(fx->b, SIZE - 5, "0123456789", 10),
+	    -VFS_IO);
+	assert_pattern(fx, 0, 10000);
+}
+
 /* --- every case on every backend ----------------------------------- */
 
 static const struct contract_case cases[] = {
@@ -316,6 +339,7 @@ static const struct contract_case cases[] = {
 	CASE_DISK(log__failed_sync__latches),
 	CASE_DISK(log__failed_sync_of_head__latches),
 	CASE(log__syncs_and_heads_beside_appends__all_succeed),
+	CASE_DISK(log__append_to_unreadable__is_an_error),
 };
 
 int

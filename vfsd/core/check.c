@@ -489,8 +489,8 @@ sweep(struct check *c, struct txn_cur *cur)
 	int err, e2;
 
 	err = txn_cur_seek(cur, (struct vfs_slice){ &first, 1 }, &key, &val);
-	/* A damaged row is lent all the same; damage of the row store is
-	 * not, and ends the walk. */
+	/* A damaged row is lent all the same; behind damage of the row store
+	 * there is none. */
 	while (err == 0 || (err == -VFS_CORRUPT && key.p != NULL)) {
 		if ((e2 = one(c, err, key, val)) < 0)
 			return e2;
@@ -501,9 +501,8 @@ sweep(struct check *c, struct txn_cur *cur)
 	}
 	if (err == -VFS_CORRUPT)
 		check_found(c, ROW_META, 0, false,
-		    "the row store itself is damaged; rows behind %02x are "
-		    "not seen", c->nobjs > 0 ? ROW_INODE : 0);
-	return err == -VFS_NOENT || err == -VFS_CORRUPT ? 0 : err;
+		    "the row store itself is damaged");
+	return err == -VFS_NOENT ? 0 : err;
 }
 
 int

@@ -31,6 +31,7 @@ struct check_conf {
 	bool repair;			/* remember what check_fix needs */
 	uint64_t rows_hint;		/* about how many, for progress */
 	uint64_t journal_rows;		/* how many there must be; 0: unknown */
+	bool anew;			/* rows were lost: so were records */
 	void (*found)(void *arg, const struct check_finding *f);
 	/* false ends the check with -VFS_CANCELLED; may be NULL */
 	bool (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -50,7 +51,8 @@ int check_new(const struct check_conf *conf, struct check **out);
 void check_free(struct check *c);
 
 /* Reads all rows of t's snapshot.  An error is one of the check itself:
- * damage is a finding. */
+ * damage is a finding.  -VFS_CORRUPT: some cannot be reached (that is told),
+ * and what is seen without them says nothing. */
 int check_rows(struct check *c, struct txn *t);
 
 /* After check_rows: next_id is what the next object will get. */

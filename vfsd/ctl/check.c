@@ -207,17 +207,43 @@ progress(void *arg, uint64_t done, uint64_t total)
 	return true;
 }
 
-/* So damaged that the engine does not open it: one finding says why. */
+/* What the rows say, after how they are kept was looked at. */
 static int
-hopeless(struct show *s, const char *store, const char *why)
+offline_rows(struct show *s, const char *store, struct ctl_store *st,
+    const struct check_conf *conf, struct check_sum *sum)
 {
-	struct check_sum sum = { .found = 1, .left = 1 };
-	struct proto_finding f = { .kind = 'A',
-		.text = { why, strlen(why) } };
+	int err = ctl_store_load(st, conf->repair);
 
-	show_begin(s, store, false);
-	show_finding(s, &f);
-	return show_end(s, &sum, 0);
+	if (err == -VFS_CORRUPT) {
+		*sum = (struct check_sum){ .found = 1, .left = 1 };
+		show_finding(s, &(struct proto_finding){ .kind = 'A',
+		    .text = { st->why, strlen(st->why) } });
+		return 0;
+	}
+	if (err < 0) {
+		fprintf(stderr, "vfsctl: %s\n", st->why);
+		return err;
+	}
+	err = check_store(st->engine, conf, sum);
+	if (err < 0)
+		ctl_fail(store, err);
+	if (ctl_store_close(st) < 0 && conf->repair && err == 0) {
+		fprintf(stderr, "vfsctl: %s: what was repaired could not be "
+		    "written\n", store);
+		err = -VFS_IO;
+	}
+	return err;
+}
+
+static int
+kept_fail(const char *store, const char *kept, int err)
+{
+	if (err == -VFS_EXIST && kept != NULL)
+		fprintf(stderr, "vfsctl: %s/%s is of an earlier repair: move "
+		    "it away first\n", store, kept);
+	else
+		ctl_fail(store, err);
+	return err;
 }
 
 static int
@@ -226,26 +252,29 @@ offline(const char *store, struct show *s, bool bytes, bool repair)
 	struct check_conf conf = { .bytes = bytes, .repair = repair,
 		.found = found, .progress = progress, .arg = s,
 		.still = true };
-	struct check_sum sum = { 0 };
+	struct check_sum rows = { 0 }, sum = { 0 };
+	const char *kept = NULL;
 	struct ctl_store st;
 	int err;
 
-	err = ctl_store_open(store, repair, &st);
-	if (err == -VFS_CORRUPT)
-		return hopeless(s, store, st.why);
-	if (err < 0) {
+	if (ctl_store_hold(store, repair, &st) < 0) {
 		fprintf(stderr, "vfsctl: %s\n", st.why);
 		return CTL_NO_CHECK;
 	}
 	show_begin(s, store, false);
-	err = check_store(st.engine, &conf, &sum);
-	if (err < 0)
-		ctl_fail(store, err);
-	if (ctl_store_close(&st) < 0 && repair && err == 0) {
-		fprintf(stderr, "vfsctl: %s: what was repaired could not be "
-		    "written\n", store);
-		err = -VFS_IO;
+	if ((err = check_kept(st.dir.fd, &conf, &sum, &kept)) < 0)
+		kept_fail(store, kept, err);
+	conf.anew = kept != NULL;
+	if (err == 0 && sum.left == 0) {
+		err = offline_rows(s, store, &st, &conf, &rows);
+		rows.found += sum.found;
+		rows.fixed += sum.fixed;
+		sum = rows;
 	}
+	ctl_store_close(&st);
+	if (err == 0 && kept != NULL)
+		fprintf(stderr, "vfsctl: %s/%s holds the rows as they were; "
+		    "remove it when you do not need it\n", store, kept);
 	return show_end(s, &sum, err);
 }
 

@@ -107,6 +107,7 @@ int ctl_first_name(struct ctl *k, uint64_t id, uint64_t *dir,
 struct engine;
 
 struct ctl_store {
+	const char *path;
 	struct storedir dir;
 	struct engine *engine;
 	char why[300];			/* what an open said, if it failed */
@@ -115,6 +116,9 @@ struct ctl_store {
 /* Opens a store nobody serves, damaged or not; write only for repairs.
  * -VFS_CORRUPT: it is too damaged to be opened. */
 int ctl_store_open(const char *dir, bool write, struct ctl_store *out);
+/* The same in two steps: its directory, and what is in it. */
+int ctl_store_hold(const char *dir, bool write, struct ctl_store *out);
+int ctl_store_load(struct ctl_store *s, bool write);
 int ctl_store_close(struct ctl_store *s);
 
 /* --- output (json.c) -------------------------------------------- */

@@ -19,31 +19,47 @@ note(void *arg, const struct fault_rec *f)
 }
 
 int
-ctl_store_open(const char *dir, bool write, struct ctl_store *out)
+ctl_store_hold(const char *dir, bool write, struct ctl_store *out)
+{
+	memset(out, 0, sizeof *out);
+	out->path = dir;
+	if (storedir_open(dir, false, !write, &out->dir, out->why,
+	    sizeof out->why) == 0)
+		return 0;
+	out->dir.fd = -1;
+	return -VFS_BUSY;
+}
+
+int
+ctl_store_load(struct ctl_store *s, bool write)
 {
 	struct engine_conf conf = { .rdonly = !write, .damaged_ok = true,
-	    .journal_bytes_max = UINT64_MAX,
-		.report = note, .report_arg = out };
+		.journal_bytes_max = UINT64_MAX,
+		.report = note, .report_arg = s };
 	struct timespec ts;
 	int err;
 
-	memset(out, 0, sizeof *out);
-	if (storedir_open(dir, false, !write, &out->dir, out->why,
-	    sizeof out->why) != 0)
-		return -VFS_BUSY;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	conf.now = (struct vfs_time){ ts.tv_sec, (uint32_t)ts.tv_nsec };
-	conf.dirfd = out->dir.fd;
+	conf.dirfd = s->dir.fd;
 	boot_id(conf.boot);
-	err = engine_open(&conf, &out->engine);
-	if (err == 0) {
-		out->why[0] = 0;
-		return 0;
-	}
-	if (out->why[0] == 0)
-		snprintf(out->why, sizeof out->why, "%s: %s", dir,
+	err = engine_open(&conf, &s->engine);
+	if (err == 0)
+		s->why[0] = 0;
+	else if (s->why[0] == 0)
+		snprintf(s->why, sizeof s->why, "%s: %s", s->path,
 		    vfs_err_text(err));
-	storedir_close(&out->dir);
+	return err;
+}
+
+int
+ctl_store_open(const char *dir, bool write, struct ctl_store *out)
+{
+	int err;
+
+	if ((err = ctl_store_hold(dir, write, out)) == 0 &&
+	    (err = ctl_store_load(out, write)) < 0)
+		ctl_store_close(out);
 	return err;
 }
 

@@ -213,7 +213,7 @@ lend(struct txn_cur *c, struct vfs_slice *key, struct vfs_slice *val)
 		if ((err = pass(c, *key)) < 0)
 			return err;
 	}
-	if (key->n > VFS_KEY_MAX) {	/* only damage makes one */
+	if (key->n == 0 || key->n > VFS_KEY_MAX) {	/* only damage does */
 		*key = (struct vfs_slice){ NULL, 0 };
 		return fault(c->t, -VFS_CORRUPT,
 		    "row store: a key of impossible length");

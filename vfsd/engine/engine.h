@@ -133,6 +133,9 @@ struct vfs_id txn_first_id(const struct txn *t);
 void txn_each_key(struct txn *t,
     void (*fn)(void *arg, struct vfs_slice key), void *arg);
 
+/* The row store's structure: see its scan. */
+int engine_scan(struct engine *e, const struct store_scan *to);
+
 /* The rows were changed without records (a repair): the journal begins
  * anew, and every cursor that anybody has is expired. */
 int engine_journal_forget(struct engine *e);

@@ -409,7 +409,7 @@ int replay(struct engine *e, const struct ckpt_mark *from);
 /* claim.c */
 int claim_space(struct engine *e);
 
-/* verify.c: walk the row store in a child, before it is trusted */
+/* verify.c: look at every row, before they are trusted */
 int verify_store(struct engine *e);
 
 /* create.c: an empty store */

@@ -327,9 +327,13 @@ forget(struct engine *e)
 	m = e->mark;
 	m.journal_floor = (struct journal_pos){ atomic_load(&e->last_seq),
 		UINT32_MAX - 1 };
+	/* Of those that were counted, damage may have taken some before. */
+	m.journal_rows = m.journal_bytes = 0;
 	if ((err = batch_apply(&b, &m)) == 0) {
 		e->mark = m;
 		atomic_store(&e->journal.floor, m.journal_floor.seq);
+		atomic_store(&e->journal.rows, 0);
+		atomic_store(&e->journal.bytes, 0);
 	}
 	return err;
 }

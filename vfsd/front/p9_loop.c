@@ -208,7 +208,8 @@ watch(struct p9 *p, int fd, uint64_t key, uint32_t how)
 	    vfs_err_from_os(errno) : 0;
 }
 
-/* Signals are for the program's own threads. */
+/* Signals are for the program's own threads, but for those that tell of a
+ * damaged store (backends/escape.h). */
 static int
 start_threads(struct p9 *p)
 {
@@ -216,6 +217,8 @@ start_threads(struct p9 *p)
 	int os = 0;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (os == 0 && p->nthreads < P9_THREADS) {
 		os = pthread_create(&p->thread[p->nthreads], NULL, p9_loop, p);

@@ -329,7 +329,8 @@ wire_fini(struct wire *w)
 	pthread_mutex_destroy(&w->lock);
 }
 
-/* Signals are for the program's own threads. */
+/* Signals are for the program's own threads, but for those that tell of a
+ * damaged store (backends/escape.h). */
 static int
 start_threads(struct wire *w)
 {
@@ -338,6 +339,8 @@ start_threads(struct wire *w)
 	int os = 0;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (i = 0; i < w->nthreads && os == 0; i++) {
 		os = pthread_create(&w->work[i].thread, NULL, thread,

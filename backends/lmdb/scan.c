@@ -1,0 +1,529 @@
+/*
+ * lmdb/scan.c - LMDB's pages, read without LMDB
+ *
+ * LMDB believes what stands on a page.  Here each page of the tree is read
+ * from the file and looked at before anything on it is used, so that damage
+ * is found where it is, and what it does not concern is still reached.
+ *
+ * As LMDB 0.9 writes them (data version 1), numbers as the machine has them:
+ *
+ *	page	0 its number u64, 10 flags u16, 12 end of the places u16,
+ *		14 begin of the nodes u16, 16 places of the nodes, u16 each
+ *	node	0 length of the value u32, 4 flags u16, 6 length of the key
+ *		u16, 8 key, value; on a branch, the first six bytes are the
+ *		number of a page with keys from this one on, and the first
+ *		key is not used
+ *	value	with the flag BIG, the number u64 of the first page of a run:
+ *		0 its number, 10 flags, 12 how many pages u32, 16 the value
+ *	meta	on page 0 or 1: 16 magic u32, 20 version u32, 40 tree of what
+ *		is free, 88 tree of the rows, 136 last page u64, 144
+ *		transaction u64
+ *	tree	6 depth u16, 32 rows u64, 40 root u64 or NONE
+ *	free	a row: key u64, its transaction; value u64s: how many, pages
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../protocol/limits.h"
+#include "lmdb_store.h"
+
+#define PAGE_HEAD	16u
+#define NODE_HEAD	8u
+#define META_END	152u
+#define META_MAGIC	0xbeefc0deu
+#define META_VERSION	1u
+#define META_FREE	40u
+#define META_ROWS	88u
+#define BRANCH		0x01u
+#define LEAF		0x02u
+#define OVERFLOW	0x04u
+#define DIRTY		0x10u		/* set in memory, written so */
+#define BIG		0x01u
+#define NONE		UINT64_MAX
+#define DEPTH_MAX	32u		/* LMDB's own */
+#define META_TRIES	8u
+
+struct tree {
+	uint64_t root, rows;
+	unsigned depth;
+};
+
+struct scan {
+	const struct store_scan *to;
+	int fd;
+	size_t size;			/* of a page */
+	uint64_t npages;
+	uint8_t *seen;			/* a bit for each page */
+	uint8_t *page[DEPTH_MAX];	/* the way down */
+	unsigned height;		/* of the tree that is walked */
+	bool is_free;			/* it is that of what is free */
+	uint8_t *big;			/* a value with pages of its own */
+	size_t big_cap;
+	uint8_t last[VFS_KEY_MAX];	/* the last key that was seen */
+	size_t last_n;
+	uint64_t rows, losses;
+};
+
+struct node {
+	uint64_t n;			/* the value's length, or a page */
+	unsigned flags;
+	struct vfs_slice key;
+	const uint8_t *val;
+};
+
+static uint64_t
+num(const uint8_t *p, size_t n)
+{
+	uint64_t v64;
+	uint32_t v32;
+	uint16_t v16;
+
+	if (n == 8)
+		return memcpy(&v64, p, 8), v64;
+	if (n == 4)
+		return memcpy(&v32, p, 4), v32;
+	return memcpy(&v16, p, 2), v16;
+}
+
+/* --- what is wrong ------------------------------------------------- */
+
+static void
+lose(struct scan *s, uint64_t no, struct vfs_slice from, struct vfs_slice to,
+    const char *why)
+{
+	struct vfs_slice none = { NULL, 0 };
+	char text[160];
+
+	s->losses++;
+	snprintf(text, sizeof text, "page %llu of rows.mdb%s %s",
+	    (unsigned long long)no, s->is_free ? " (its free list)" : "", why);
+	s->to->lost(s->to->arg, s->is_free ? none : from,
+	    s->is_free ? none : to, text);
+}
+
+/* The first one of these pages, which nobody else has: NULL, or why not. */
+static const char *
+take(struct scan *s, uint64_t no, uint64_t n)
+{
+	uint64_t i;
+
+	if (no < 2 || no >= s->npages || n > s->npages - no)
+		return "is outside of what was written";
+	for (i = no; i < no + n; i++) {
+		if (s->seen[i / 8] & 1u << i % 8)
+			return "is in two places";
+		s->seen[i / 8] |= (uint8_t)(1u << i % 8);
+	}
+	return NULL;
+}
+
+static const char *
+bytes(struct scan *s, uint64_t at, uint8_t *p, size_t n)
+{
+	ssize_t got;
+
+	for (; n > 0; n -= (size_t)got, p += got, at += (uint64_t)got) {
+		got = pread(s->fd, p, n, (off_t)at);
+		if (got < 0 && errno == EINTR)
+			got = 0;
+		else if (got <= 0)
+			return got < 0 ? "cannot be read" : "is behind the "
+			    "file's end";
+	}
+	return NULL;
+}
+
+/* --- a page and its nodes ------------------------------------------ */
+
+static unsigned
+nodes(const uint8_t *p)
+{
+	return (unsigned)(num(p + 12, 2) - PAGE_HEAD) / 2;
+}
+
+static const char *
+page_read(struct scan *s, uint64_t no, unsigned level)
+{
+	uint8_t *p = s->page[level];
+	const char *why;
+	unsigned kind = level + 1 == s->height ? LEAF : BRANCH;
+
+	if ((why = take(s, no, 1)) != NULL ||
+	    (why = bytes(s, no * s->size, p, s->size)) != NULL)
+		return why;
+	if (num(p, 8) != no)
+		return "is not what was written there";
+	if ((num(p + 10, 2) & ~(uint64_t)DIRTY) != kind)
+		return kind == LEAF ? "does not hold rows" : "is no branch";
+	if (num(p + 12, 2) < PAGE_HEAD || num(p + 12, 2) % 2 != 0 ||
+	    num(p + 14, 2) < num(p + 12, 2) || num(p + 14, 2) > s->size)
+		return "has an impossible head";
+	return NULL;
+}
+
+/* false: it is not within the page. */
+static bool
+node_read(const struct scan *s, const uint8_t *p, unsigned i, bool branch,
+    struct node *out)
+{
+	uint64_t at = num(p + PAGE_HEAD + 2 * (size_t)i, 2), left;
+
+	if (at < num(p + 14, 2) || at + NODE_HEAD > s->size)
+		return false;
+	left = s->size - at - NODE_HEAD;
+	p += at;
+	out->n = num(p, 4);
+	out->flags = (unsigned)num(p + 4, 2);
+	out->key = (struct vfs_slice){ p + NODE_HEAD, num(p + 6, 2) };
+	out->val = p + NODE_HEAD + out->key.n;
+	if (out->key.n > left || out->key.n > VFS_KEY_MAX)
+		return false;
+	left -= out->key.n;
+	if (branch) {
+		out->n |= (uint64_t)out->flags << 32;
+		return true;
+	}
+	return out->key.n > 0 && (out->flags == BIG ? left >= 8 :
+	    out->flags == 0 && left >= out->n);
+}
+
+static int
+compare(const struct scan *s, struct vfs_slice a, struct vfs_slice b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	uint64_t x, y;
+	int c;
+
+	if (s->is_free && a.n == 8 && b.n == 8) {
+		x = num(a.p, 8);
+		y = num(b.p, 8);
+		return x < y ? -1 : x > y;
+	}
+	c = n > 0 ? memcmp(a.p, b.p, n) : 0;
+	return c != 0 ? c : a.n < b.n ? -1 : a.n > b.n;
+}
+
+/* Behind all keys that were seen, and before `to` (empty: the end). */
+static bool
+in_order(const struct scan *s, struct vfs_slice key, struct vfs_slice to)
+{
+	struct vfs_slice last = { s->last, s->last_n };
+
+	return (last.n == 0 || compare(s, last, key) < 0) &&
+	    (to.n == 0 || compare(s, key, to) < 0);
+}
+
+/* --- rows ---------------------------------------------------------- */
+
+/* A value with pages of its own. */
+static const char *
+big_read(struct scan *s, const struct node *nd, struct vfs_slice *val)
+{
+	uint64_t no = num(nd->val, 8), n;
+	uint8_t head[PAGE_HEAD];
+	const char *why;
+	void *p;
+
+	n = (PAGE_HEAD + nd->n + s->size - 1) / s->size;
+	if ((why = take(s, no, n)) != NULL ||
+	    (why = bytes(s, no * s->size, head, sizeof head)) != NULL)
+		return why;
+	if (num(head, 8) != no || num(head + 12, 4) != n ||
+	    (num(head + 10, 2) & ~(uint64_t)DIRTY) != OVERFLOW)
+		return "does not begin a large value";
+	if (nd->n > s->big_cap) {
+		if ((p = realloc(s->big, nd->n)) == NULL)
+			return "is longer than memory";
+		s->big = p;
+		s->big_cap = nd->n;
+	}
+	*val = (struct vfs_slice){ s->big, nd->n };
+	return bytes(s, no * s->size + PAGE_HEAD, s->big, nd->n);
+}
+
+/* Pages that are free are not used as well. */
+static const char *
+free_row(struct scan *s, struct vfs_slice key, struct vfs_slice val)
+{
+	const uint8_t *p = val.p;
+	const char *why = NULL;
+	uint64_t n, i;
+
+	if (key.n != 8 || val.n < 8 || (n = num(p, 8)) > val.n / 8 - 1)
+		return "is no list of pages";
+	for (i = 1; i <= n && why == NULL; i++)
+		why = take(s, num(p + 8 * i, 8), 1);
+	return why == NULL ? NULL : "names a page that is used, or none";
+}
+
+/* 1: it was told that it is lost. */
+static int
+row(struct scan *s, uint64_t no, const struct node *nd, struct vfs_slice to)
+{
+	struct vfs_slice val = { nd->val, nd->n };
+	const char *why = NULL;
+
+	memcpy(s->last, nd->key.p, nd->key.n);
+	s->last_n = nd->key.n;
+	if (nd->flags == BIG && (why = big_read(s, nd, &val)) != NULL)
+		no = num(nd->val, 8);
+	if (why == NULL && s->is_free)
+		why = free_row(s, nd->key, val);
+	if (why != NULL)
+		return lose(s, no, nd->key, to, why), 1;
+	s->rows++;
+	return s->is_free || s->to->row(s->to->arg, nd->key, val) ? 0 :
+	    -VFS_CANCELLED;
+}
+
+static int
+leaf(struct scan *s, uint64_t no, unsigned level, struct vfs_slice from,
+    struct vfs_slice to)
+{
+	const uint8_t *p = s->page[level];
+	unsigned i, n = nodes(p), bad = 0;
+	struct vfs_slice next;
+	struct node nd, after;
+	char why[64];
+	int err = 0;
+
+	for (i = 0; err >= 0 && i < n; i++) {
+		if (!node_read(s, p, i, false, &nd) ||
+		    !in_order(s, nd.key, to)) {
+			bad++;
+			continue;
+		}
+		next = i + 1 < n && node_read(s, p, i + 1, false, &after) ?
+		    after.key : to;
+		err = row(s, no, &nd, next);
+	}
+	if (bad > 0) {
+		snprintf(why, sizeof why, "has %u rows of %u that are not "
+		    "in their place", bad, n);
+		lose(s, no, from, to, why);
+	}
+	return err < 0 ? err : 0;
+}
+
+/* --- trees --------------------------------------------------------- */
+
+/* The pages below this one hold the keys from `from` to before `to`. */
+static int
+below(struct scan *s, uint64_t no, unsigned level, struct vfs_slice from,
+    struct vfs_slice to)
+{
+	const uint8_t *p = s->page[level];
+	const char *why = page_read(s, no, level);
+	struct vfs_slice lo = from, hi;
+	struct node nd, next;
+	unsigned i, n;
+	int err = 0;
+
+	if (why != NULL)
+		return lose(s, no, from, to, why), 0;
+	if (level + 1 == s->height)
+		return leaf(s, no, level, from, to);
+	for (i = 0, n = nodes(p); err == 0 && i < n; i++, lo = hi) {
+		hi = to;
+		if (i + 1 < n && node_read(s, p, i + 1, true, &next) &&
+		    next.key.n > 0 && in_order(s, next.key, to))
+			hi = next.key;
+		if (node_read(s, p, i, true, &nd))
+			err = below(s, nd.n, level + 1, lo, hi);
+		else
+			lose(s, no, lo, hi, "has a bad way down");
+	}
+	return err;
+}
+
+static int
+tree(struct scan *s, const struct tree *t)
+{
+	struct vfs_slice none = { NULL, 0 };
+	unsigned i;
+	int err;
+
+	if (t->root == NONE)
+		return 0;
+	s->height = t->depth;
+	for (i = 0; i < t->depth; i++)
+		if (s->page[i] == NULL &&
+		    (s->page[i] = malloc(s->size)) == NULL)
+			return -VFS_NOMEM;
+	s->last_n = 0;
+	s->rows = 0;
+	err = below(s, t->root, 0, none, none);
+	if (err == 0 && s->losses == 0 && s->rows != t->rows)
+		lose(s, t->root, none, none, "and those below have not as "
+		    "many rows as there should be");
+	return err;
+}
+
+/* --- the whole ----------------------------------------------------- */
+
+static bool
+tree_read(const uint8_t *p, struct tree *out)
+{
+	out->depth = (unsigned)num(p + 6, 2);
+	out->rows = num(p + 32, 8);
+	out->root = num(p + 40, 8);
+	return out->root == NONE || (out->depth > 0 &&
+	    out->depth <= DEPTH_MAX);
+}
+
+/* The roots as transaction id left them, unless two more have come. */
+static int
+meta_read(struct scan *s, uint64_t id, struct tree *free, struct tree *rows)
+{
+	uint8_t b[META_END];
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		if (bytes(s, i * s->size, b, sizeof b) != NULL)
+			return -VFS_CORRUPT;
+		if (num(b + 144, 8) != id)
+			continue;
+		if (num(b + 16, 4) != META_MAGIC ||
+		    num(b + 20, 4) != META_VERSION ||
+		    !tree_read(b + META_FREE, free) ||
+		    !tree_read(b + META_ROWS, rows))
+			return -VFS_CORRUPT;
+		s->npages = num(b + 136, 8) + 1;
+		return 0;
+	}
+	return -VFS_AGAIN;
+}
+
+static int
+snap_begin(struct lmdb_store *store, struct scan *s, struct tree *free,
+    struct tree *rows, void **snap)
+{
+	unsigned i;
+	int err = -VFS_AGAIN;
+
+	for (i = 0; err == -VFS_AGAIN && i < META_TRIES; i++) {
+		if ((err = lmdb_snap_begin(store, snap)) < 0)
+			return err;
+		err = meta_read(s, mdb_txn_id(((struct lmdb_snap *)*snap)->txn),
+		    free, rows);
+		if (err < 0)
+			lmdb_snap_end(*snap);
+	}
+	return err;
+}
+
+int
+lmdb_scan(void *self, const struct store_scan *to)
+{
+	struct lmdb_store *store = self;
+	struct scan s = { .to = to, .size = store->page };
+	struct tree free_list, rows;
+	void *snap;
+	unsigned i;
+	int err;
+
+	if (mdb_env_get_fd(store->env, &s.fd) != 0)
+		return -VFS_IO;
+	if ((err = snap_begin(store, &s, &free_list, &rows, &snap)) < 0)
+		return err;
+	if ((s.seen = calloc(1, (size_t)(s.npages / 8 + 1))) == NULL)
+		err = -VFS_NOMEM;
+	if (err == 0)
+		err = tree(&s, &rows);
+	s.is_free = true;
+	if (err == 0)
+		err = tree(&s, &free_list);
+	lmdb_snap_end(snap);
+	for (i = 0; i < DEPTH_MAX; i++)
+		free(s.page[i]);
+	free(s.big);
+	free(s.seen);
+	return err;
+}
+
+/* --- made anew ----------------------------------------------------- */
+
+struct fill {
+	const struct store_scan *to;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	unsigned n;			/* rows in it */
+	int rc;
+};
+
+static void
+fill_commit(struct fill *f)
+{
+	if (f->txn != NULL && f->rc == 0)
+		f->rc = mdb_txn_commit(f->txn);
+	else if (f->txn != NULL)
+		mdb_txn_abort(f->txn);
+	f->txn = NULL;
+	f->n = 0;
+}
+
+static bool
+fill_row(void *arg, struct vfs_slice key, struct vfs_slice val)
+{
+	struct fill *f = arg;
+	MDB_val k = { key.n, (void *)key.p }, v = { val.n, (void *)val.p };
+
+	if (f->txn == NULL)
+		f->rc = mdb_txn_begin(f->env, NULL, 0, &f->txn);
+	if (f->rc == 0 && f->n == 0)
+		f->rc = mdb_dbi_open(f->txn, NULL, 0, &f->dbi);
+	if (f->rc == 0)
+		f->rc = mdb_put(f->txn, f->dbi, &k, &v, MDB_APPEND);
+	if (f->rc == 0 && ++f->n == STORE_BATCH_MAX)
+		fill_commit(f);
+	return f->rc == 0 && (f->to->row == NULL ||
+	    f->to->row(f->to->arg, key, val));
+}
+
+static void
+fill_lost(void *arg, struct vfs_slice from, struct vfs_slice to,
+    const char *why)
+{
+	struct fill *f = arg;
+
+	f->to->lost(f->to->arg, from, to, why);
+}
+
+struct source {
+	void *store;
+	const struct store_scan *to;
+};
+
+static int
+fill(MDB_env *env, void *arg)
+{
+	struct source *from = arg;
+	struct fill f = { .to = from->to, .env = env };
+	struct store_scan to = { &f, fill_row, fill_lost };
+	int err;
+
+	/* All is synced at the end. */
+	f.rc = mdb_env_set_flags(env, MDB_NOSYNC, 1);
+	err = f.rc != 0 ? 0 : lmdb_scan(from->store, &to);
+	fill_commit(&f);
+	return f.rc != 0 ? lmdb_err(f.rc) : err;
+}
+
+int
+lmdb_rebuild(int dirfd, const struct store_scan *to, const char **kept)
+{
+	struct source from = { .to = to };
+	int err;
+
+	*kept = LMDB_KEPT;
+	err = be_store_lmdb.open(dirfd, false, true, &from.store);
+	if (err < 0)
+		return err;
+	err = lmdb_make(dirfd, fill, &from, LMDB_KEPT);
+	be_store_lmdb.close(from.store);
+	return err;
+}

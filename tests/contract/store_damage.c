@@ -1,0 +1,410 @@
+/*
+ * A row backend on a disk whose file is damaged: nothing kills who reads it,
+ * a scan tells what is lost and reaches the rest, and a store can be made
+ * anew from that.
+ */
+#include <sys/mman.h>
+
+#include "store_fx.h"
+
+#define FILE_NAME	"rows.mdb"
+#define PAGE		4096u
+#define SMALL		600u		/* rows of one line */
+#define LARGE		30u		/* rows of several pages */
+#define LARGE_SIZE	9000u
+#define ROWS		(SMALL + LARGE)
+#define FLIPS		400u
+
+/* --- a store with something of everything ---------------------------- */
+
+/* Large ones stand between the small ones. */
+static void
+key_of(unsigned i, char key[16])
+{
+	snprintf(key, 16, "%08u", i < SMALL ? i * 10 : (i - SMALL) * 200 + 5);
+}
+
+static size_t
+val_of(unsigned i, char *val)
+{
+	size_t n = i < SMALL ? 60 + i % 50 : LARGE_SIZE + i;
+
+	memset(val, 'a' + (int)(i % 26), n);
+	return n;
+}
+
+/* Every step-th row, put or deleted in one batch. */
+static void
+apply(struct fx *fx, unsigned step, bool del)
+{
+	static char keys[ROWS][16], vals[ROWS][LARGE_SIZE + ROWS];
+	static struct store_row rows[ROWS];
+	struct store_batch b = { rows, 0 };
+	unsigned i, k, next = 0;
+
+	for (k = 0; k < SMALL * 10; k += 5) {
+		if (k % 10 == 0)
+			i = k / 10;
+		else if (k % 200 == 5)
+			i = SMALL + k / 200;
+		else
+			continue;
+		if (next++ % step != 0)
+			continue;
+		key_of(i, keys[i]);
+		rows[b.nrows++] = (struct store_row){ str(keys[i]), del ?
+		    absent : (struct vfs_slice){ vals[i], val_of(i, vals[i]) } };
+	}
+	assert_int_equal(fx->ops->apply(fx->b, &b), 0);
+}
+
+/* Several times, so that there are free pages as well. */
+static void
+fill(struct fx *fx)
+{
+	apply(fx, 1, false);
+	apply(fx, 7, true);
+	apply(fx, 7, false);
+	apply(fx, 3, false);
+}
+
+/* The file's bytes: closed, and taken into memory. */
+static uint8_t *
+image(struct fx *fx, size_t *n)
+{
+	int fd = openat(fx->dir.dirfd, FILE_NAME, O_RDONLY);
+	struct stat st;
+	uint8_t *b;
+
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	*n = (size_t)st.st_size;
+	b = malloc(*n);
+	assert_int_equal(pread(fd, b, *n, 0), *n);
+	close(fd);
+	return b;
+}
+
+static void
+put_image(struct fx *fx, const uint8_t *b, size_t n)
+{
+	int fd = openat(fx->dir.dirfd, FILE_NAME, O_WRONLY | O_TRUNC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, b, n), n);
+	close(fd);
+}
+
+/* --- what a scan says ------------------------------------------------ */
+
+struct told {
+	bool row[ROWS];
+	unsigned rows, losses, wrong;
+	unsigned from[64], to[64];	/* keys between which rows are lost */
+};
+
+static unsigned
+number(struct vfs_slice key, unsigned none)
+{
+	char b[16] = "";
+
+	if (key.n == 0)
+		return none;
+	memcpy(b, key.p, key.n < 15 ? key.n : 15);
+	return (unsigned)strtoul(b, NULL, 10);
+}
+
+static bool
+told_row(void *arg, struct vfs_slice key, struct vfs_slice val)
+{
+	static char want[LARGE_SIZE + ROWS];
+	unsigned k = number(key, 0), i = k % 10 == 0 ? k / 10 :
+	    SMALL + k / 200;
+	struct told *t = arg;
+
+	t->rows++;
+	if (i >= ROWS || t->row[i] || val.n != val_of(i, want) ||
+	    memcmp(val.p, want, val.n) != 0)
+		return t->wrong++, true;
+	return t->row[i] = true;
+}
+
+static void
+told_lost(void *arg, struct vfs_slice from, struct vfs_slice to,
+    const char *why)
+{
+	struct told *t = arg;
+
+	(void)why;
+	assert_true(t->losses < 64);
+	t->from[t->losses] = number(from, 0);
+	t->to[t->losses++] = number(to, 99999999);
+}
+
+static int
+scan(struct fx *fx, struct told *t)
+{
+	struct store_scan to = { t, told_row, told_lost };
+
+	memset(t, 0, sizeof *t);
+	return fx->ops->scan(fx->b, &to);
+}
+
+/* A row that was not told lies where some are lost. */
+static bool
+is_covered(const struct told *t, unsigned i)
+{
+	char key[16];
+	unsigned k, n;
+
+	key_of(i, key);
+	k = number(str(key), 0);
+	for (n = 0; n < t->losses; n++)
+		if (t->from[n] <= k && k < t->to[n])
+			return true;
+	return t->row[i];
+}
+
+static unsigned
+uncovered(const struct told *t)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < ROWS; i++)
+		n += !is_covered(t, i);
+	return n;
+}
+
+/* --- one damage ------------------------------------------------------ */
+
+/* Reads of all kinds come back, with a row or without. */
+static void
+read_all(struct fx *fx)
+{
+	struct vfs_slice key, val;
+	char k[16];
+	void *sn, *cur;
+	unsigned i;
+	int err;
+
+	if (fx->ops->snap_begin(fx->b, &sn) < 0)
+		return;
+	for (i = 0; i < ROWS; i++) {
+		key_of(i, k);
+		err = fx->ops->get(sn, str(k), &val);
+		assert_true(err == 0 || err == -VFS_NOENT ||
+		    err == -VFS_CORRUPT);
+	}
+	assert_int_equal(fx->ops->cur_open(sn, &cur), 0);
+	for (i = 0; i < ROWS; i += 20) {
+		key_of(i, k);
+		err = fx->ops->cur_seek(cur, str(k), &key, &val);
+		while (err == 0)
+			err = fx->ops->cur_next(cur, &key, &val);
+		assert_true(err == -VFS_NOENT || err == -VFS_CORRUPT);
+	}
+	fx->ops->cur_close(cur);
+	fx->ops->snap_end(sn);
+}
+
+/* The same rows, in a store with nothing wrong. */
+static void
+made_anew(struct fx *fx, const struct told *before)
+{
+	struct told t = { .rows = 0 };
+	struct store_scan to = { &t, told_row, told_lost };
+	const char *kept;
+
+	fx_close(fx);
+	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, &kept), 0);
+	assert_int_equal(unlinkat(fx->dir.dirfd, kept, 0), 0);
+	reopen(fx, false);
+	assert_int_equal(scan(fx, &t), 0);
+	assert_int_equal(t.losses, 0);
+	assert_memory_equal(t.row, before->row, sizeof t.row);
+	assert_int_equal(put1(fx, str("new"), str("row")), 0);
+	assert_now(fx, "new", "row");
+}
+
+static void
+look(struct fx *fx, const uint8_t *b, size_t n, struct told *t, bool anew)
+{
+	int err;
+
+	fx_close(fx);
+	put_image(fx, b, n);
+	err = fx->ops->open(fx->dir.dirfd, false, true, &fx->b);
+	if (err < 0) {			/* it says so, and that is all */
+		memset(t, 0, sizeof *t);
+		assert_int_equal(err, -VFS_CORRUPT);
+		fx->b = NULL;
+		return;
+	}
+	assert_int_equal(scan(fx, t), 0);
+	read_all(fx);
+	if (anew)
+		made_anew(fx, t);
+}
+
+/* --- the cases ------------------------------------------------------- */
+
+static void
+store__undamaged__scan_tells_all(void **state)
+{
+	struct fx *fx = *state;
+	struct told t;
+
+	fill(fx);
+	assert_int_equal(scan(fx, &t), 0);
+	assert_int_equal(t.rows, ROWS);
+	assert_int_equal(t.wrong, 0);
+	assert_int_equal(t.losses, 0);
+}
+
+enum { ZEROS, NOISE, ANOTHER, WAYS };
+
+static void
+spoil(uint8_t *p, const uint8_t *other, int how, uint64_t *rng)
+{
+	unsigned i;
+
+	for (i = 0; i < PAGE; i++)
+		p[i] = how == ZEROS ? 0 : how == ANOTHER ? other[i] :
+		    (uint8_t)(scratch_random(rng) >> 32);
+}
+
+/* Every page but the two that LMDB begins with. */
+static void
+store__any_page_overwritten__rest_is_told(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t rng = scratch_seed();
+	uint8_t *b, *bad;
+	size_t n, at;
+	unsigned seen = 0, lost = 0;
+	struct told t;
+	int how;
+
+	fill(fx);
+	fx_close(fx);
+	b = image(fx, &n);
+	bad = malloc(n);
+	for (at = 2 * PAGE; at < n; at += PAGE)
+		for (how = 0; how < WAYS; how++) {
+			memcpy(bad, b, n);
+			spoil(bad + at, b + (at > 2 * PAGE ? at - PAGE :
+			    at + PAGE), how, &rng);
+			look(fx, bad, n, &t, at / PAGE % 8 == 0);
+			seen++;
+			lost += t.losses > 0;
+			/* Noise in a large value is for its checksum. */
+			assert_true(t.wrong <= 1);
+			assert_int_equal(uncovered(&t), t.wrong);
+		}
+	print_message("# %u damages, %u of what is used\n", seen, lost);
+	assert_true(lost > seen / 4);
+	free(b);
+	free(bad);
+}
+
+static void
+store__cut_short_anywhere__rest_is_told(void **state)
+{
+	struct fx *fx = *state;
+	size_t n, at;
+	uint8_t *b;
+	struct told t;
+
+	fill(fx);
+	fx_close(fx);
+	b = image(fx, &n);
+	for (at = 0; at < n; at += 3 * PAGE / 2) {
+		look(fx, b, at, &t, false);
+		if (fx->b != NULL)
+			assert_int_equal(uncovered(&t), 0);
+	}
+	free(b);
+}
+
+static void
+store__any_bit_flipped__nothing_dies(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t rng = scratch_seed();
+	size_t n, at;
+	unsigned i;
+	uint8_t *b;
+	struct told t;
+
+	fill(fx);
+	fx_close(fx);
+	b = image(fx, &n);
+	for (i = 0; i < FLIPS; i++) {
+		/* Heads and places of nodes, or anywhere. */
+		at = 2 * PAGE + scratch_random(&rng) % (n - 2 * PAGE);
+		if (i % 2 == 0)
+			at = at / PAGE * PAGE + at % 64;
+		b[at] ^= (uint8_t)(1u << i % 8);
+		look(fx, b, n, &t, i % 16 == 0);
+		b[at] ^= (uint8_t)(1u << i % 8);
+	}
+	free(b);
+}
+
+/* Writing finds damage as well: an error, and the last one. */
+static void
+store__write_to_damaged__is_an_error(void **state)
+{
+	struct fx *fx = *state;
+	unsigned i, failed = 0;
+	char key[16];
+	size_t n;
+	uint8_t *b;
+
+	fill(fx);
+	fx_close(fx);
+	b = image(fx, &n);
+	memset(b + 2 * PAGE, 0, n - 2 * PAGE);
+	put_image(fx, b, n);
+	reopen(fx, false);
+	for (i = 0; i < 3; i++) {
+		key_of(i, key);
+		failed += put1(fx, str(key), str("x")) == -VFS_CORRUPT;
+	}
+	assert_int_equal(failed, 3);
+	free(b);
+}
+
+/* What it was made from is not overwritten by the next one. */
+static void
+store__made_anew_twice__keeps_the_first(void **state)
+{
+	struct fx *fx = *state;
+	struct told t = { .rows = 0 };
+	struct store_scan to = { &t, told_row, told_lost };
+	const char *kept;
+
+	fill(fx);
+	fx_close(fx);
+	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, &kept), 0);
+	assert_int_equal(faccessat(fx->dir.dirfd, kept, F_OK, 0), 0);
+	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, &kept),
+	    -VFS_EXIST);
+	reopen(fx, false);
+	assert_int_equal(scan(fx, &t), 0);
+	assert_int_equal(t.rows, ROWS);
+}
+
+static const struct contract_case cases[] = {
+	CASE_DISK(store__undamaged__scan_tells_all),
+	CASE_DISK(store__any_page_overwritten__rest_is_told),
+	CASE_DISK(store__cut_short_anywhere__rest_is_told),
+	CASE_DISK(store__any_bit_flipped__nothing_dies),
+	CASE_DISK(store__write_to_damaged__is_an_error),
+	CASE_DISK(store__made_anew_twice__keeps_the_first),
+};
+
+int
+main(void)
+{
+	return every_backend(cases, sizeof cases / sizeof cases[0]);
+}
