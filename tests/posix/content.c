@@ -1,6 +1,9 @@
 /*
  * content.c - bytes: read, write, truncate, O_TMPFILE, unlinked files
  */
+#include <linux/aio_abi.h>
+#include <signal.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -195,6 +198,60 @@ o_direct(struct px *px)
 	EQUAL(px, pread(dfd, q, 4096, 1 << 20), 0);
 }
 
+/* Two processes bring pages back into the cache all the time. */
+static void
+readers(struct px *px, pid_t pid[2])
+{
+	static char b[65536];
+	int i, fd;
+
+	for (i = 0; i < 2; i++) {
+		if ((pid[i] = CALL(px, fork())) > 0)
+			continue;
+		fd = CALL(px, open("f", O_RDONLY));
+		while (pread(fd, b, sizeof b, 0) >= 0)
+			;
+		_exit(1);
+	}
+}
+
+static void
+aio_direct(struct px *px)
+{
+	enum { N = 65536, WRITES = 400 };
+	aio_context_t ctx = 0;
+	struct io_event done;
+	unsigned char *p, *q;
+	int fd, dfd, i, stale = 0;
+	pid_t pid[2];
+
+	CHECK(px, (p = aligned_alloc(4096, N)) != NULL);
+	CHECK(px, (q = aligned_alloc(4096, N)) != NULL);
+	dfd = CALL(px, open("f", O_CREAT | O_RDWR | O_DIRECT, 0600));
+	fd = CALL(px, open("f", O_RDONLY));
+	memset(p, 0, N);
+	EQUAL(px, pwrite(dfd, p, N, 0), N);
+	CALL(px, (int)syscall(SYS_io_setup, 1, &ctx));
+	readers(px, pid);
+	for (i = 1; i <= WRITES; i++) {
+		struct iocb cb = { .aio_lio_opcode = IOCB_CMD_PWRITE,
+			.aio_fildes = (uint32_t)dfd, .aio_nbytes = N,
+			.aio_buf = (uintptr_t)p }, *one = &cb;
+
+		memset(p, i, N);
+		EQUAL(px, syscall(SYS_io_submit, ctx, 1, &one), 1);
+		EQUAL(px, syscall(SYS_io_getevents, ctx, 1, 1, &done, NULL),
+		    1);
+		EQUAL(px, pread(fd, q, N, 0), N);
+		stale += memcmp(p, q, N) != 0;
+	}
+	for (i = 0; i < 2; i++) {
+		CALL(px, kill(pid[i], SIGKILL));
+		CALL(px, waitpid(pid[i], NULL, 0));
+	}
+	EQUAL(px, stale, 0);
+}
+
 static void
 append_race(struct px *px)
 {
@@ -316,6 +373,7 @@ static const struct test io_tests[] = {
 	{ "the largest off_t", largest_offset,
 	    "ext4=16 TiB at most", false },
 	{ "O_DIRECT and the cache agree", o_direct, 0, false },
+	{ "O_DIRECT by aio and the cache agree", aio_direct, 0, false },
 	{ "appends of four processes stay whole", append_race, 0, false },
 	{ "vectors and odd offsets", vectors, 0, false },
 	{ "st_blocks of holes, data, cuts, small files", blocks, 0, false },

@@ -12,13 +12,15 @@
  * READDIRPLUS_AUTO (guesses; a listing with attributes would fall back to
  * one LOOKUP a name after the first buffer), AUTO_INVAL_DATA (drops pages
  * whenever a time differs; what changes passes through us, and we say
- * so), NO_OPEN and NO_OPENDIR (a release is a publish point, and a scan
- * needs its end). */
+ * so), ASYNC_DIO (the kernel drops the pages below an O_DIRECT write of aio
+ * before it, not again after it: who reads meanwhile brings the old bytes
+ * back, for good), NO_OPEN and NO_OPENDIR (a release is a publish point, and
+ * a scan needs its end). */
 #define WANT \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_EXPORT_SUPPORT | \
 	FUSE_BIG_WRITES | FUSE_DONT_MASK | FUSE_DO_READDIRPLUS | \
-	FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | \
-	FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_EXPLICIT_INVAL_DATA | \
+	FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | \
+	FUSE_CACHE_SYMLINKS | FUSE_EXPLICIT_INVAL_DATA | \
 	FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_INIT_EXT | \
 	FUSE_DIRECT_IO_ALLOW_MMAP)
 /* It turns default_permissions on. */
