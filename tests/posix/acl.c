@@ -93,6 +93,7 @@ round_trip(struct px *px)
 	CALL(px, removexattr("f", ACCESS));
 	px_expect(px, "mode f 670");
 	ERRNO(px, getxattr("f", ACCESS, NULL, 0), ENODATA);
+	CALL(px, removexattr("f", ACCESS));
 }
 
 static void

@@ -21,6 +21,8 @@ static const struct row xattr_rows[] = {
 	{ "file f", "setx f nonsense.a b", EOPNOTSUPP, "", 0 },
 	{ "file f", "setx f plain b", EOPNOTSUPP, "", 0 },
 	{ "file f", "getx f nonsense.a", EOPNOTSUPP, "", 0 },
+	{ "file f", "setx f user.a/b c", 0, "xattr f user.a/b c", 0 },
+	{ "file f; setx f user./ c", "delx f user./", 0, "", 0 },
 	{ "file f", "setx f user.@250 b", 0, "xattr f user.@250 b", 0 },
 	{ "file f", "setx f user.@251 b", ERANGE, "", 0 },
 	{ "file f", "setx f trusted.a b", 0, "xattr f trusted.a b", 0 },

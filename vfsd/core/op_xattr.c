@@ -303,9 +303,12 @@ op_xattr_remove(struct txn *t, const struct vfs_xattr_remove *q,
 	assert(txn_mode(t) == TXN_WRITE);
 	if ((err = space_of(q->name, &s)) < 0 ||
 	    (err = node_get(t, q->id, &n)) < 0 ||
-	    (err = may_set(t, &n, s)) < 0 ||
-	    (err = xattr_get(t, &n, q->name, &old)) < 0 ||
-	    (err = draft_publish(t, &n)) < 0 ||
+	    (err = may_set(t, &n, s)) < 0)
+		return err;
+	err = xattr_get(t, &n, q->name, &old);
+	if (err == -VFS_NOXATTR && is_acl(s))
+		return 0;	/* the mode is one, and stays */
+	if (err < 0 || (err = draft_publish(t, &n)) < 0 ||
 	    (err = xattr_del(t, &n, q->name)) < 0)
 		return err;
 	r->unused = 0;

@@ -216,7 +216,7 @@ fuse_do_getxattr(struct freq *q)
 	size_t off = sizeof *in;
 	int err;
 
-	if ((err = freq_name(q, &off, &xq.name)) < 0)
+	if ((err = freq_string(q, &off, &xq.name)) < 0)
 		return err;
 	if (is_addr(xq.name) && q->f->store != NULL)
 		return reply_sized(q, in->size, q->f->store,
@@ -256,7 +256,7 @@ fuse_do_setxattr(struct freq *q)
 	if (q->n < off)
 		return -VFS_INVAL;
 	memcpy(&in, q->body, off);
-	if ((err = freq_name(q, &off, &xq.name)) < 0)
+	if ((err = freq_string(q, &off, &xq.name)) < 0)
 		return err;
 	if (in.size > q->n - off)
 		return -VFS_INVAL;
@@ -284,7 +284,7 @@ fuse_do_removexattr(struct freq *q)
 	size_t off = 0;
 	int err;
 
-	if ((err = freq_name(q, &off, &xq.name)) < 0)
+	if ((err = freq_string(q, &off, &xq.name)) < 0)
 		return err;
 	if ((err = freq_dispatch(q, VFS_OP_XATTR_REMOVE, &xq, &r)) < 0)
 		return err;

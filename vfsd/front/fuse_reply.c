@@ -168,7 +168,7 @@ freq_entry(struct freq *q, struct vfs_slice name, const struct vfs_attr *a)
 }
 
 int
-freq_name(const struct freq *q, size_t *off, struct vfs_slice *out)
+freq_string(const struct freq *q, size_t *off, struct vfs_slice *out)
 {
 	const uint8_t *p = q->body + *off, *end;
 
@@ -180,7 +180,14 @@ freq_name(const struct freq *q, size_t *off, struct vfs_slice *out)
 	*off += out->n + 1;
 	if (out->n > VFS_NAME_MAX)
 		return -VFS_NAMETOOLONG;
-	if (out->n == 0 || memchr(out->p, '/', out->n) != NULL)
-		return -VFS_INVAL;
-	return 0;
+	return out->n == 0 ? -VFS_INVAL : 0;
+}
+
+int
+freq_name(const struct freq *q, size_t *off, struct vfs_slice *out)
+{
+	int err = freq_string(q, off, out);
+
+	return err == 0 && memchr(out->p, '/', out->n) != NULL ? -VFS_INVAL :
+	    err;
 }

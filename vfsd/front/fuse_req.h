@@ -117,8 +117,9 @@ freq_dispatch(struct freq *q, enum vfs_op op, const void *req, void *rep)
 	return dispatch(q->f->conf.server, op, &q->env, req, rep);
 }
 
-/* Take the next NUL-terminated string from *off on: 1 to 255 bytes, no
- * '/'.  0 or a negative vfs_err. */
+/* Take the next NUL-terminated string from *off on: 1 to 255 bytes; a name
+ * of a file has no '/'.  0 or a negative vfs_err. */
+int freq_string(const struct freq *q, size_t *off, struct vfs_slice *out);
 int freq_name(const struct freq *q, size_t *off, struct vfs_slice *out);
 
 /* Replies.  false: the kernel no longer waits for it (interrupted), so
