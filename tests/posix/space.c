@@ -124,6 +124,30 @@ holes(struct px *px)
 	EQUAL(px, lseek(fd, 3 << 20, SEEK_HOLE), (3 << 20) + 10);
 }
 
+/* Nothing has written it yet but the processor. */
+static void
+mapped_data(struct px *px)
+{
+	int fd = CALL(px, open("f", O_CREAT | O_RDWR, 0600));
+	int r = CALL(px, open("f", O_RDONLY));
+	off_t at, hole;
+	char *p;
+
+	CALL(px, ftruncate(fd, 1 << 20));
+	p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(px, p != MAP_FAILED);
+	p[300000] = 1;
+	at = CALL(px, lseek(r, 0, SEEK_DATA));
+	CHECK(px, at <= 300000);
+	hole = CALL(px, lseek(r, 300000, SEEK_HOLE));
+	CHECK(px, hole > 300000);
+	ERRNO(px, lseek(r, 1 << 20, SEEK_DATA), ENXIO);
+	CALL(px, munmap(p, 1 << 20));
+	CALL(px, close(fd));
+	at = CALL(px, lseek(r, 0, SEEK_DATA));
+	CHECK(px, at > 200000 && at <= 300000);
+}
+
 static void
 keep_then_grow(struct px *px)
 {
@@ -374,6 +398,7 @@ map_of_new(struct px *px)
 static const struct test alloc_tests[] = {
 	{ "punched and zeroed ranges read as zeroes", punch_and_zero, 0, false },
 	{ "SEEK_DATA and SEEK_HOLE find them", holes, 0, false },
+	{ "SEEK_DATA finds what a mapping has", mapped_data, 0, false },
 	{ "space past the end reads as zeroes when the file grows",
 	    keep_then_grow, 0, false },
 	{ 0 },

@@ -210,6 +210,7 @@ fuse_do_read(struct freq *q)
 
 	rq.count = in->size < VFS_IO_MAX ? in->size : VFS_IO_MAX;
 	r.data.cap = rq.count;
+	fuse_handles_was_read(q->f->handles, rq.id);
 	if ((err = freq_dispatch(q, VFS_OP_READ, &rq, &r)) < 0)
 		return err;
 	read_atime(q, in->fh);
@@ -389,6 +390,25 @@ fuse_do_fallocate(struct freq *q)
 	return 0;
 }
 
+/* Before it asks, the kernel does not write what was stored through a
+ * mapping: what we have no bytes of may be data. */
+static int
+seek_all(struct freq *q, const struct fuse_lseek_in *in)
+{
+	struct vfs_stat sq = { .id = freq_id(q) };
+	struct vfs_stat_reply r = { 0 };
+	struct fuse_lseek_out out;
+	int err;
+
+	if ((err = freq_dispatch(q, VFS_OP_STAT, &sq, &r)) < 0)
+		return err;
+	if (in->offset >= r.attr.size)
+		return -VFS_NXIO;
+	out.offset = in->whence == SEEK_DATA ? in->offset : r.attr.size;
+	freq_reply(q, &out, sizeof out);
+	return 0;
+}
+
 int
 fuse_do_lseek(struct freq *q)
 {
@@ -404,6 +424,8 @@ fuse_do_lseek(struct freq *q)
 		sq.whence = VFS_SEEK_HOLE;
 	else
 		return -VFS_INVAL;
+	if (fuse_handles_mapped(q->f->handles, sq.id))
+		return seek_all(q, in);
 	if ((err = freq_dispatch(q, VFS_OP_SEEK, &sq, &r)) < 0)
 		return err;
 	out.offset = r.off;

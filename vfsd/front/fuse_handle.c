@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -7,6 +8,12 @@
 #define CHUNK	4096u
 #define NCHUNKS	(FUSE_HANDLES_MAX / CHUNK)
 #define NONE	UINT32_MAX
+#define HASHES	(1u << 14)
+
+struct mapped {
+	_Atomic uint32_t both;		/* open for reading and writing */
+	atomic_bool read;
+};
 
 struct fuse_handles {
 	_Atomic(struct fuse_handle *) chunk[NCHUNKS];
@@ -14,6 +21,7 @@ struct fuse_handles {
 	uint32_t used;			/* records ever given */
 	uint32_t free_head;
 	_Atomic uint64_t open;
+	struct mapped mapped[HASHES];
 };
 
 int
@@ -81,6 +89,12 @@ take(struct fuse_handles *t)
 	return h;
 }
 
+static struct mapped *
+mapped(struct fuse_handles *t, struct vfs_id id)
+{
+	return &t->mapped[id.n * 0x9e3779b97f4a7c15u >> 50];
+}
+
 int
 fuse_handle_add(struct fuse_handles *t, struct vfs_id id, uint32_t flags,
     uint64_t *fh)
@@ -103,6 +117,8 @@ fuse_handle_add(struct fuse_handles *t, struct vfs_id id, uint32_t flags,
 	gen = atomic_load_explicit(&h->gen, memory_order_relaxed) + 1;
 	atomic_store_explicit(&h->gen, gen, memory_order_release);
 	atomic_fetch_add_explicit(&t->open, 1, memory_order_relaxed);
+	if ((flags & O_ACCMODE) == O_RDWR)
+		atomic_fetch_add(&mapped(t, id)->both, 1);
 	*fh = (uint64_t)gen << 32 | h->index;
 	return 0;
 }
@@ -129,6 +145,8 @@ fuse_handle_del(struct fuse_handles *t, uint64_t fh)
 	if (h == NULL || (gen & 1) == 0 ||
 	    !atomic_compare_exchange_strong(&h->gen, &gen, gen + 1))
 		return;
+	if ((h->flags & O_ACCMODE) == O_RDWR)
+		atomic_fetch_sub(&mapped(t, h->id)->both, 1);
 	pthread_mutex_lock(&t->lock);
 	h->next_free = t->free_head;
 	t->free_head = h->index;
@@ -140,4 +158,21 @@ uint64_t
 fuse_handles_open(struct fuse_handles *t)
 {
 	return atomic_load_explicit(&t->open, memory_order_relaxed);
+}
+
+bool
+fuse_handles_mapped(struct fuse_handles *t, struct vfs_id id)
+{
+	struct mapped *m = mapped(t, id);
+
+	return atomic_load(&m->read) && atomic_load(&m->both) > 0;
+}
+
+void
+fuse_handles_was_read(struct fuse_handles *t, struct vfs_id id)
+{
+	struct mapped *m = mapped(t, id);
+
+	if (!atomic_load_explicit(&m->read, memory_order_relaxed))
+		atomic_store(&m->read, true);
 }

@@ -12,6 +12,7 @@
 #define FRONT_FUSE_HANDLE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "../../protocol/types.h"
 
@@ -43,5 +44,14 @@ struct fuse_handle *fuse_handle_find(struct fuse_handles *t, uint64_t fh,
     struct vfs_id id);
 void fuse_handle_del(struct fuse_handles *t, uint64_t fh);
 uint64_t fuse_handles_open(struct fuse_handles *t);
+
+/*
+ * May the kernel have bytes of id that were stored through a mapping, and
+ * that it has not written yet?  Only if pages of it were read (a page is
+ * read before it is stored into) and it is open for both.  Kept by a hash of
+ * the id: yes may be said of others, no is always true.
+ */
+bool fuse_handles_mapped(struct fuse_handles *t, struct vfs_id id);
+void fuse_handles_was_read(struct fuse_handles *t, struct vfs_id id);
 
 #endif
