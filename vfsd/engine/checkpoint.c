@@ -15,7 +15,6 @@
 
 #define BATCH_BYTES	(32u << 20)
 #define TIGHT_ROWS	512u		/* of a checkpoint when the disk is full */
-#define RELOG_BYTES	(256u << 10)	/* a record of live drafts */
 
 /* --- when ---------------------------------------------------------- */
 
@@ -93,7 +92,7 @@ relog_drafts(struct engine *e, struct overlay *from, struct overlay *to,
 
 		if (v == NULL || v->dead)
 			continue;
-		if (e->rec.n > RELOG_BYTES) {
+		if (e->rec.n > REDO_RELOG_BYTES) {
 			if ((err = relog_append(e, nrows)) < 0)
 				break;
 			e->rec.n = REDO_HEAD;

@@ -13,6 +13,7 @@
 #include "engine_impl.h"
 #include "plants.h"
 
+#define OPEN_ROOM	4096u		/* for the records of openings */
 #define BLOCK_MAX	(UINT64_MAX / 2 / VFS_BLOCK - UINT32_MAX)
 
 void
@@ -164,7 +165,27 @@ append_now(struct engine *e, uint64_t pos, const void *p, size_t n)
 	return err < 0 ? latch(e, err, "append to the log") : 0;
 }
 
-/* What a record's head says of its place in the log, but its sum. */
+/*
+ * Bytes that a record leaves free behind it: the checkpoint that makes room
+ * logs live drafts again first, and so do openings leave a record each.
+ */
+static uint64_t
+kept_free(struct engine *e, const struct redo_head *h)
+{
+	uint64_t n = atomic_load(&e->draft_bytes);
+
+	if (h->type == REDO_OPEN)
+		return 0;
+	if (h->type == REDO_RELOG)
+		return OPEN_ROOM;
+	if (h->type == REDO_DRAFT)
+		n += h->len;
+	return OPEN_ROOM + n + (n / REDO_RELOG_BYTES + 1) * (REDO_HEAD + 8);
+}
+
+/* What a record's head says of its place in the log, but its sum.  What
+ * waited for the serial point saw more room than there is: another try waits
+ * for a checkpoint. */
 static int
 head_begin(struct engine *e, struct redo_head *h, size_t len)
 {
@@ -173,9 +194,11 @@ head_begin(struct engine *e, struct redo_head *h, size_t len)
 
 	h->len = (uint32_t)len;
 	h->synced = atomic_load_explicit(&e->sync.pos, memory_order_relaxed);
-	if (pos + h->len - atomic_load(&e->log_start) > e->log_size)
-		return -VFS_AGAIN;	/* begin keeps this from happening */
-	return 0;
+	if (pos + h->len + kept_free(e, h) - atomic_load(&e->log_start) <=
+	    e->log_size)
+		return 0;
+	atomic_store(&e->bg.again, true);
+	return -VFS_AGAIN;
 }
 
 static void

@@ -25,6 +25,8 @@
 #define REDO_RUN	12u
 #define REDO_DEAD	UINT32_MAX
 
+#define REDO_RELOG_BYTES	(256u << 10)	/* a record of live drafts */
+
 enum redo_type {
 	REDO_COMMIT = 1,
 	REDO_DRAFT = 2,		/* rows of volatile kinds only */
