@@ -254,6 +254,36 @@ scattered__large_file__published_and_reclaimed(void **state)
 
 /* --- holders ------------------------------------------------------------ */
 
+/* More extents than one commit can delete: refused when it is asked, not when
+ * it has been acknowledged. */
+static void
+truncate__many_extents__refused_and_whole(void **state)
+{
+	struct rig *r = *state;
+	struct vfs_open q = { .flags = VFS_OPEN_WRITE | VFS_OPEN_TRUNC };
+	struct vfs_open_reply a;
+	struct vfs_id id;
+	uint8_t b[VFS_BLOCK];
+	unsigned i;
+
+	server_free(r->s);
+	fx_close(r->fx);
+	r->fx = fx_open_log(4 << 20);
+	r->fx->quiet = true;
+	start(r);
+	q.id = id = create(r, "f");
+	memset(b, 1, sizeof b);
+	for (i = 0; i < 50000; i++)
+		assert_int_equal(put(r, id, 2ull * VFS_BLOCK * i, b,
+		    sizeof b), 0);
+	assert_int_equal(dispatch_sync(r->s, &r->fx->env, id, 0, NULL), 0);
+	assert_err(dispatch(r->s, VFS_OP_OPEN, &r->fx->env, &q, &a), TX_LIMIT);
+	assert_int_equal(drafts(r), 0);
+	assert_int_equal(get(r, id, 2ull * VFS_BLOCK * 49999, b, sizeof b),
+	    sizeof b);
+	assert_int_equal(b[0], 1);
+}
+
 static void
 unlink__nobody_holds__reclaimed(void **state)
 {
@@ -453,6 +483,7 @@ main(void)
 		RIG_TEST(write__sync_all__is_durable_at_once),
 		RIG_TEST(start__drafts_and_orphans_left__settled),
 		RIG_TEST(scattered__large_file__published_and_reclaimed),
+		RIG_TEST(truncate__many_extents__refused_and_whole),
 		RIG_TEST(unlink__nobody_holds__reclaimed),
 		RIG_TEST(unlink__held__reclaimed_with_the_last_holder),
 		RIG_TEST(drop__has_names__stays),

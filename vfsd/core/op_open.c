@@ -9,6 +9,7 @@
 #include "perm.h"
 
 #define DAY_SEC		86400
+#define SCATTERED	32768u		/* extents: the smallest log takes 45,000 */
 
 static bool
 after(struct vfs_time a, struct vfs_time b)
@@ -72,11 +73,36 @@ peek_open(struct txn *rt, const struct vfs_open *q, bool rdonly,
 	return 1;
 }
 
+/*
+ * 1: so many extents that their deletion may not fit into one commit, as
+ * the draft's must.  Looked at only where there are as many blocks.
+ */
+static int
+is_scattered(struct txn *t, const struct node *n)
+{
+	struct ext_walk w;
+	struct ext x;
+	unsigned i = 0;
+	int err;
+
+	if (n->in.blocks < SCATTERED)
+		return 0;
+	if ((err = ext_walk_begin(&w, t, n, 0, EXT_LAST_BLOCK)) < 0)
+		return err;
+	while (i < SCATTERED && (err = ext_walk_next(&w, &x)) == 0)
+		i++;
+	ext_walk_end(&w);
+	return err < 0 && err != -VFS_NOENT ? err : i == SCATTERED;
+}
+
 static int
 open_trunc(struct txn *t, const struct vfs_open *q, struct node *n)
 {
+	int scattered = is_scattered(t, n), err;
 	bool caps = false;
-	int err;
+
+	if (scattered < 0)
+		return scattered;
 
 	if (((q->flags & VFS_OPEN_KILL_SUIDGID) || perm_kills_suidgid(t)) &&
 	    (err = content_kill_privs(t, n, &caps)) < 0)
@@ -85,7 +111,7 @@ open_trunc(struct txn *t, const struct vfs_open *q, struct node *n)
 		return err;
 	if ((err = draft_cut(t, n)) < 0)
 		return err;
-	if (caps)
+	if (caps || scattered)
 		return draft_publish(t, n);
 	txn_set_draft(t);
 	return 0;

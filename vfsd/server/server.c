@@ -15,7 +15,8 @@
 #include "why.h"
 
 /* Drafts that recovery kept, and objects that lost their holders with the
- * last daemon.  A store that cannot be written is served as it is. */
+ * last daemon.  A store that cannot be written is served as it is, and so is
+ * one with a draft that is too large for a commit. */
 static int
 settle(struct server *s)
 {
@@ -23,7 +24,8 @@ settle(struct server *s)
 	int err;
 
 	server_env(&env);
-	if ((err = server_publish_all(s, &env)) == 0)
+	err = server_publish_all(s, &env);
+	if (err == 0 || err == -VFS_TX_LIMIT)
 		err = server_reclaim_old(s);
 	return err == -VFS_ROFS || err == -VFS_NOSPC ? 0 : err;
 }
