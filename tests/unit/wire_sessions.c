@@ -488,6 +488,38 @@ tcp__without_a_token__nothing_is_told(void **state)
 }
 
 static void
+until_let_go(void *arg, const char *line)
+{
+	(void)line;
+	while (*(_Atomic bool *)arg)
+		poll(NULL, 0, 2);
+}
+
+/* It is refused when nobody is there any more who could be told. */
+static void
+tcp__gone_while_its_token_is_refused__harms_nobody(void **state)
+{
+	struct wire_peer *p = wire_peer_tcp(*state), *u;
+	struct wire_rig *r = *state;
+	uint8_t wrong[VFS_TOKEN_BYTES] = { 9 };
+	struct vfs_attach q = { .token = { wrong, sizeof wrong } };
+	struct vfs_hello_reply hr;
+	_Atomic bool stuck = true;
+
+	assert_int_equal(wire_hello(p, &hr), 0);
+	sessions_on_denied(r->sessions, until_let_go, &stuck);
+	wire_ask(p, VFS_OP_ATTACH, &q);
+	wire_rig_until(r, "wire.running", 2);	/* with who asks */
+	wire_peer_close(p);
+	wire_rig_until(r, "wire.peers", 1);
+	stuck = false;
+	wire_rig_until(r, "wire.running", 1);
+	u = wire_peer_unix(r);
+	wire_ping(u);
+	wire_peer_close(u);
+}
+
+static void
 tcp__with_a_token__is_served(void **state)
 {
 	struct wire_peer *p = wire_peer_tcp(*state),
@@ -575,6 +607,7 @@ main(void)
 		T(watch__peer_goes__leaves_nothing),
 		TCP(tcp__anything_before_hello__is_the_end),
 		TCP(tcp__without_a_token__nothing_is_told),
+		TCP(tcp__gone_while_its_token_is_refused__harms_nobody),
 		TCP(tcp__with_a_token__is_served),
 		TS(tcp__hello_and_no_token__is_ended),
 		TCP(tcp__too_many_strangers__leave_room_for_others),

@@ -195,7 +195,7 @@ wire_arrive(struct wire_work *k, struct wire_conn *c, uint8_t *msg, size_t n)
 		wire_farewell(c, -VFS_MALFORMED);
 		return;
 	}
-	if (c->link->token_first && !c->hello &&
+	if (c->token_first && !c->hello &&
 	    h.op != proto_ops[VFS_OP_HELLO].number) {
 		free(msg);
 		wire_farewell(c, -VFS_ACCESS);

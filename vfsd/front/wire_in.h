@@ -129,11 +129,21 @@ struct wire_req {
 };
 TAILQ_HEAD(wire_queue, wire_req);
 
-/* One peer.  Memory is kept and used again, never freed before the end:
- * somebody may still tell that a session ended. */
+/*
+ * One peer.  Memory is kept and used again, never freed before the end:
+ * somebody may still tell that a session ended.
+ *
+ * The link goes as soon as nobody is sending, though requests may still
+ * run: only the poller looks into it, and who has made it busy.
+ */
 struct wire_conn {
 	struct wire *w;
 	struct link *link;		/* NULL: closed, or free */
+	/* What the link said; stays until the last request is settled.  The
+	 * transport's name changes once, before the first one: w->lock. */
+	struct session_who who;
+	uint32_t groups[LINK_GROUPS_MAX];
+	bool token_first;
 	pthread_mutex_t send_lock;
 	/* send_lock: */
 	uint32_t events[LINK_FDS_MAX];	/* that are polled for */

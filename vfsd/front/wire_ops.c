@@ -327,7 +327,7 @@ wire_run(struct wire_work *k, struct wire_req *q)
 static void
 stranger(struct wire_call *k, int err)
 {
-	struct session_who who = k->q->c->link->who;
+	struct session_who who = k->q->c->who;
 
 	who.trace_id = k->env.trace_id;
 	(void)session_refused(k->w->conf.sessions, &who, err);

@@ -78,7 +78,7 @@ unwatch_link(struct wire_conn *c)
 static bool
 is_stranger(const struct wire_conn *c)
 {
-	return c->link->token_first && c->sess[0].s == NULL &&
+	return c->token_first && c->sess[0].s == NULL &&
 	    c->next_session == 0;
 }
 
@@ -122,12 +122,25 @@ conn_new(struct wire *w)
 }
 
 static void
+know(struct wire_conn *c, const struct link *l)
+{
+	c->who = l->who;
+	if (l->who.ngroups > 0)
+		memcpy(c->groups, l->who.groups,
+		    l->who.ngroups * sizeof c->groups[0]);
+	c->who.groups = c->groups;
+	c->token_first = l->token_first;
+	c->pid = l->who.pid;
+}
+
+static void
 conn_reset(struct wire_conn *c, struct link *l)
 {
 	struct wire_sess *ws;
 	unsigned i;
 
 	c->link = l;
+	know(c, l);
 	c->born_ms = c->partial_ms = c->unsent_ms = clock_ms();
 	c->tick_ms = 0;
 	c->unsent_seen = 0;
@@ -136,7 +149,6 @@ conn_reset(struct wire_conn *c, struct link *l)
 	c->ending = false;
 	c->gone = false;
 	c->hello = false;
-	c->pid = l->who.pid;
 	c->max_msg = l->max_msg;
 	c->granted = WIRE_CREDITS;
 	grants_init(&c->grants);
@@ -264,6 +276,20 @@ listens(const struct wire_conn *c)
 	return !c->eof && !c->gone && !wire_clogged(c);
 }
 
+/* A unix socket may turn out to be a ring. */
+static int
+receive(struct wire_conn *c, bool ready, uint8_t **msg, size_t *n)
+{
+	int rc = c->link->ops->recv(c->link, ready, msg, n);
+
+	if (c->who.transport != c->link->who.transport) {
+		pthread_mutex_lock(&c->w->lock);
+		c->who.transport = c->link->who.transport;
+		pthread_mutex_unlock(&c->w->lock);
+	}
+	return rc;
+}
+
 static void
 read_all(struct wire_work *k, struct wire_conn *c)
 {
@@ -272,8 +298,7 @@ read_all(struct wire_work *k, struct wire_conn *c)
 	size_t n;
 	int rc = 0;
 
-	while (listens(c) &&
-	    (rc = c->link->ops->recv(c->link, ready, &msg, &n)) == 1) {
+	while (listens(c) && (rc = receive(c, ready, &msg, &n)) == 1) {
 		ready = false;
 		c->partial_ms = clock_ms();
 		wire_arrive(k, c, msg, n);
@@ -309,7 +334,7 @@ past(uint64_t since, uint32_t ms, uint64_t now)
 static int
 owes(struct wire_conn *c, uint64_t now)
 {
-	if (c->link->token_first && !c->hello &&
+	if (c->token_first && !c->hello &&
 	    past(c->born_ms, VFS_HELLO_MS, now))
 		return -VFS_DEADLINE;
 	if (is_stranger(c) && past(c->born_ms, c->w->stall_ms, now))
@@ -362,7 +387,7 @@ look_after(struct wire_conn *c, uint64_t now)
 		c->w->n.stalled += !c->ending;
 		conn_end(c);
 	}
-	if (c->link->token_first && hello > now && hello < c->w->scan_ms)
+	if (c->token_first && hello > now && hello < c->w->scan_ms)
 		c->w->scan_ms = hello;
 	tick(c, now);
 }

@@ -53,9 +53,9 @@ wire_sess_first(struct wire_conn *c)
 	ws->none = -VFS_ACCESS;
 	ws->limits = (struct session_limits){ .credits = VFS_CREDITS,
 		.bytes = WIRE_BYTES };
-	if (c->link->token_first)
+	if (c->token_first)
 		return 0;
-	err = session_new(c->w->conf.sessions, &c->link->who, &s);
+	err = session_new(c->w->conf.sessions, &c->who, &s);
 	if (err < 0)
 		return err;
 	install(ws, s);
@@ -215,7 +215,7 @@ attach_failed(struct wire_call *k, int err)
 	bool enough;
 
 	pthread_mutex_lock(&k->w->lock);
-	enough = c->link->token_first &&
+	enough = c->token_first &&
 	    ++c->attach_failed >= ATTACH_FAILS_MAX && c->sess[0].s == NULL;
 	pthread_mutex_unlock(&k->w->lock);
 	if (enough)
@@ -229,7 +229,7 @@ wire_own_attach(struct wire_call *k, const void *qp, void *rp)
 	struct wire_queue drop = TAILQ_HEAD_INITIALIZER(drop);
 	const struct vfs_attach *q = qp;
 	struct vfs_attach_reply *r = rp;
-	struct session_who who = k->q->c->link->who;
+	struct session_who who = k->q->c->who;
 	struct session *s, *old = NULL;
 	struct wire_sess *ws = NULL;
 	int err;

@@ -162,10 +162,10 @@ peers(struct wire *w, struct proto_list *l)
 		if (c == NULL || !c->used || c->link == NULL)
 			continue;
 		for (j = 0; j < kinds && strcmp(kind[j],
-		    c->link->who.transport) != 0; j++)
+		    c->who.transport) != 0; j++)
 			;
 		if (j == kinds)
-			kind[kinds++] = c->link->who.transport;
+			kind[kinds++] = c->who.transport;
 		n[j]++;
 		all++;
 		for (j = 0; j < WIRE_SESSIONS; j++)
