@@ -33,14 +33,22 @@ wire_interest(struct wire_conn *c)
 
 /* --- sending --------------------------------------------------------------- */
 
+bool
+wire_hold(struct wire_conn *c)
+{
+	bool there = !c->gone && !c->ending && c->link != NULL;
+
+	c->busy += there;
+	return there;
+}
+
 static bool
 send_begin(struct wire_conn *c)
 {
 	bool there;
 
 	pthread_mutex_lock(&c->w->lock);
-	there = !c->gone && !c->ending && c->link != NULL;
-	c->busy += there;
+	there = wire_hold(c);
 	pthread_mutex_unlock(&c->w->lock);
 	return there;
 }
@@ -79,16 +87,10 @@ put(struct wire_conn *c, const void *msg, size_t n, bool last)
 	return err;
 }
 
-bool
-wire_send(struct wire_conn *c, const void *msg, size_t n)
+void
+wire_send_held(struct wire_conn *c, const void *msg, size_t n)
 {
-	int err;
-
-	if (!send_begin(c))
-		return false;
-	err = put(c, msg, n, false);
-	send_end(c, err);
-	return err == 0;
+	send_end(c, put(c, msg, n, false));
 }
 
 static size_t
@@ -115,7 +117,8 @@ wire_note(struct wire_conn *c, unsigned op, uint32_t session,
 	size_t n = note(op, session, word, msg);
 
 	c->w->n.notes++;
-	wire_send(c, msg, n);
+	if (send_begin(c))
+		wire_send_held(c, msg, n);
 }
 
 /* Malformed headers are counted where they are found. */

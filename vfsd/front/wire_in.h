@@ -277,9 +277,11 @@ int wire_watch_places(struct wire *w);
 
 /* --- wire_conn.c -------------------------------------------------------- */
 
-/* Sends a whole message, from any thread without a lock; false: nobody
- * is there any more. */
-bool wire_send(struct wire_conn *c, const void *msg, size_t n);
+/* w->lock held: it stays, with its link, until a message was sent; false:
+ * nobody is there any more. */
+bool wire_hold(struct wire_conn *c);
+/* Sends a whole message, from any thread without a lock. */
+void wire_send_held(struct wire_conn *c, const void *msg, size_t n);
 void wire_note(struct wire_conn *c, unsigned op, uint32_t session,
     const uint32_t word[4]);
 /* A peer that cannot be served any more is told why, and closed. */

@@ -299,18 +299,22 @@ wire_serve(struct wire_work *k, struct wire_req *q)
 
 /* --- its answer -------------------------------------------------------------- */
 
-/* What it held is given back first: the peer may use it at once. */
+/* What it held is given back first: the peer may use it at once.  Without
+ * a request the connection may be another peer's, unless it is held. */
 static void
 answer(struct wire_work *k, struct wire_req *q, size_t n)
 {
 	struct wire *w = k->w;
 	struct wire_conn *c = q->c;
+	bool there;
 
 	pthread_mutex_lock(&w->lock);
 	wire_settle(q);
+	there = wire_hold(c);
 	pthread_mutex_unlock(&w->lock);
 	w->n.served++;
-	wire_send(c, k->msg, n);
+	if (there)
+		wire_send_held(c, k->msg, n);
 	wire_req_free(q);
 	if (c->gone || c->eof || c->ending) {	/* it may have been the last */
 		w->reap = true;
