@@ -217,18 +217,17 @@ stage(struct wire_peer *p, uint64_t off, const void *data, size_t n,
 	return err;
 }
 
-/* A LOOKUP whose name stands in the staging buffer. */
+/* A request that ends in one blob, which stands in the staging buffer. */
 static uint64_t
-ask_staged(struct wire_peer *p, uint64_t off, uint32_t n)
+ask_blob(struct wire_peer *p, enum vfs_op op, const void *q, uint64_t off,
+    uint32_t n)
 {
-	struct vfs_lookup q = { .dir = ROOT, .name = { "x", 1 } };
 	struct proto_hdr h = { .req_id = ++p->req_id, .prio = 4,
 		.session = p->session };
 	uint8_t out[128];
 	struct wbuf w;
 
-	assert_int_equal(proto_request_encode(VFS_OP_LOOKUP, &q, &h, out,
-	    sizeof out), 0);
+	assert_int_equal(proto_request_encode(op, q, &h, out, sizeof out), 0);
 	h.len = PROTO_HDR + 24;		/* the blob is not in it */
 	proto_hdr_encode(&h, out);
 	wbuf_init(&w, out, h.len, PROTO_HDR + 8, 16);
@@ -238,6 +237,15 @@ ask_staged(struct wire_peer *p, uint64_t off, uint32_t n)
 	wbuf_u64(&w, off);
 	assert_int_equal(send(p->fd, out, h.len, MSG_NOSIGNAL), h.len);
 	return p->req_id;
+}
+
+/* A LOOKUP of a staged name. */
+static uint64_t
+ask_staged(struct wire_peer *p, uint64_t off, uint32_t n)
+{
+	struct vfs_lookup q = { .dir = ROOT, .name = { "x", 1 } };
+
+	return ask_blob(p, VFS_OP_LOOKUP, &q, off, n);
 }
 
 static int
@@ -266,6 +274,31 @@ stage__in_pieces__is_read_by_requests(void **state)
 	assert_int_equal(look_staged(p, UINT64_MAX, 4), -VFS_MALFORMED);
 	assert_int_equal(stage(p, 0, NULL, 0, &n), 0);
 	assert_int_equal(look_staged(p, 2, 4), -VFS_MALFORMED);
+	wire_peer_close(p);
+}
+
+/* What is staged may be staged once more, a little further on. */
+static void
+stage__of_what_is_staged__moves_it(void **state)
+{
+	struct wire_peer *p = wire_peer_unix(*state);
+	struct vfs_stage q = { .off = 1, .data = { "x", 1 } };
+	char name[65], moved[65];
+	struct vfs_stage_reply r;
+	uint64_t n;
+	unsigned i;
+
+	for (i = 0; i < 64; i++)
+		moved[i + 1] = name[i] = (char)('A' + i % 57);
+	moved[0] = name[0];
+	moved[64] = name[64] = '\0';
+	assert_int_equal(stage(p, 0, name, 64, &n), 0);
+	assert_int_equal(wire_reply(p, ask_blob(p, VFS_OP_STAGE, &q, 0, 63),
+	    VFS_OP_STAGE, &r), 0);
+	assert_int_equal(r.staged, 64);
+	assert_int_equal(wire_reply(p, wire_ask_create(p, moved),
+	    VFS_OP_CREATE, NULL), 0);
+	assert_int_equal(look_staged(p, 0, 64), 0);
 	wire_peer_close(p);
 }
 
@@ -600,6 +633,7 @@ main(void)
 		T(detach__requests_under_way__are_told_closed),
 		T(revoked__session__its_peer_is_told),
 		T(stage__in_pieces__is_read_by_requests),
+		T(stage__of_what_is_staged__moves_it),
 		T(stage__at_its_limit_and_one_past__fits_and_does_not),
 		T(stage__again_behind_a_request__does_not_change_it),
 		T(tx__requests_with_the_extension__run_in_it),

@@ -344,7 +344,7 @@ wire_own_stage(struct wire_call *k, const void *qp, void *rp)
 		if ((st = stage_own(k->w, old, end)) == NULL)
 			return -VFS_NOMEM;
 		if (q->data.n > 0)
-			memcpy(st->p + q->off, q->data.p, q->data.n);
+			memmove(st->p + q->off, q->data.p, q->data.n);
 		st->n = end;
 	}
 	stage_put(k->w, k->q, st);
