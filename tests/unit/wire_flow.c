@@ -150,6 +150,124 @@ quick_request__that_blocks__does_not_keep_the_polling(void **state)
 	wire_peer_close(other);
 }
 
+/* --- one user and the others -------------------------------------------------- */
+
+/* By a token of its own, without the rights that the owner has. */
+static struct wire_peer *
+somebody(struct wire_rig *r)
+{
+	struct wire_peer *owner = wire_peer_unix(r), *p = wire_peer_unix(r);
+	struct vfs_derive dq = { .root = { VFS_ID_ROOT },
+		.rights = VFS_RIGHTS_ALL & ~(uint32_t)VFS_RIGHT_ADMIN,
+		.label = { "one", 3 } };
+	struct vfs_derive_reply dr;
+	struct vfs_attach aq = { 0 };
+	struct vfs_attach_reply ar;
+
+	assert_int_equal(wire_call(owner, VFS_OP_DERIVE, &dq, &dr), 0);
+	aq.token = (struct vfs_slice){ dr.token.p, dr.token.n };
+	assert_int_equal(wire_call(p, VFS_OP_ATTACH, &aq, &ar), 0);
+	wire_peer_close(owner);
+	return p;
+}
+
+static void
+is_served(struct wire_peer *p)
+{
+	assert_int_equal(wire_reply(p, wire_ask_stat(p), VFS_OP_STAT, NULL),
+	    0);
+	wire_peer_close(p);
+}
+
+static void
+changes__of_one_user__leave_threads_to_others(void **state)
+{
+	struct wire_rig *r = *state;
+	struct wire_peer *p = somebody(r), *other = somebody(r);
+	unsigned i;
+
+	wire_rig_hold(r);
+	for (i = 0; i < 2 * WIRE_THREADS; i++)
+		wire_ask_create(p, "x");
+	wire_ping(p);
+	until_running(r, 1);
+	is_served(other);
+	is_served(wire_peer_unix(r));
+	wire_rig_release(r);
+	for (i = 0; i < 2 * WIRE_THREADS; i++)
+		assert_true(wire_hear(p));
+	wire_peer_close(p);
+}
+
+static void
+changes__of_many_users__leave_one_to_the_owner(void **state)
+{
+	struct wire_rig *r = *state;
+	struct wire_peer *p[WIRE_THREADS];
+	unsigned i;
+
+	for (i = 0; i < WIRE_THREADS; i++)
+		p[i] = somebody(r);
+	wire_rig_hold(r);
+	for (i = 0; i < WIRE_THREADS; i++) {
+		wire_ask_create(p[i], "x");
+		wire_ping(p[i]);
+	}
+	until_running(r, 2);
+	is_served(wire_peer_unix(r));
+	assert_int_equal(wire_rig_count(r, "wire.queued") > 0, 1);
+	wire_rig_release(r);
+	for (i = 0; i < WIRE_THREADS; i++) {
+		assert_true(wire_hear(p[i]));
+		wire_peer_close(p[i]);
+	}
+}
+
+static void
+waits__of_one_user__leave_some_to_others(void **state)
+{
+	struct vfs_wait never = { .seq = UINT64_MAX }, now = { .seq = 0 };
+	struct wire_rig *r = *state;
+	struct wire_peer *p = somebody(r), *other = somebody(r);
+	unsigned i;
+
+	for (i = 0; i < 2 * WIRE_THREADS; i++)
+		wire_ask(p, VFS_OP_WAIT, &never);
+	wire_ping(p);
+	until_running(r, 1);
+	assert_int_equal(wire_call(other, VFS_OP_WAIT, &now, NULL), 0);
+	wire_peer_close(other);
+	is_served(wire_peer_unix(r));
+	wire_peer_close(p);
+	wire_rig_until(r, "wire.waiting", 0);
+}
+
+/* Whoever's it is; and it ends when nobody will hear of it. */
+static void
+hash__of_a_file_without_end__leaves_threads(void **state)
+{
+	struct vfs_create cq = { .dir = { VFS_ID_ROOT }, .mode = 0100644,
+		.name = { "long", 4 } };
+	struct vfs_create_reply cr;
+	struct vfs_truncate tq = { .size = VFS_FILE_MAX };
+	struct vfs_hash hq = { .alg = VFS_HASH_XXH3_128 };
+	struct wire_rig *r = *state;
+	struct wire_peer *p = wire_peer_unix(r);
+	unsigned i;
+
+	assert_int_equal(wire_call(p, VFS_OP_CREATE, &cq, &cr), 0);
+	hq.id = tq.id = cr.attr.id;
+	assert_int_equal(wire_call(p, VFS_OP_TRUNCATE, &tq, NULL), 0);
+	for (i = 0; i < 2 * WIRE_THREADS; i++)
+		wire_ask(p, VFS_OP_HASH, &hq);
+	wire_ping(p);
+	until_running(r, WIRE_THREADS - WIRE_SPARE - 1);
+	is_served(wire_peer_unix(r));
+	is_served(somebody(r));
+	wire_peer_close(p);
+	wire_rig_until(r, "wire.running", 1);	/* who asks */
+}
+
 /* --- priorities -------------------------------------------------------------- */
 
 static uint64_t
@@ -566,6 +684,10 @@ main(void)
 		T(control_lane__all_threads_blocked__is_served),
 		T(reads__a_thread_is_free__are_served),
 		T(quick_request__that_blocks__does_not_keep_the_polling),
+		T(changes__of_one_user__leave_threads_to_others),
+		T(changes__of_many_users__leave_one_to_the_owner),
+		T(waits__of_one_user__leave_some_to_others),
+		T(hash__of_a_file_without_end__leaves_threads),
 		T1(priorities__one_thread__urgent_first_then_shares),
 		T1(priorities__an_old_one__is_not_overtaken_for_ever),
 		T1(deadline__queued_behind_blocked__is_told_in_time),

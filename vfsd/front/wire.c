@@ -143,6 +143,8 @@ run_one(struct wire_work *k, struct wire_req *q)
 	}
 	w->ordinary += !lane;
 	w->waiting += waits;
+	if (!lane)
+		k->turn = wire_turn_of(q);
 	pthread_mutex_unlock(&w->lock);
 	if (q->job != NULL)
 		run_job(w, q);
@@ -153,6 +155,7 @@ run_one(struct wire_work *k, struct wire_req *q)
 		w->inline_ms = 0;
 	w->ordinary -= !lane;
 	w->waiting -= waits;
+	k->turn = (struct wire_turn){ 0 };
 }
 
 /* Between long rows of quick requests the control lane is looked at. */

@@ -23,7 +23,7 @@
 #define WIRE_STRANGERS_MAX 64u		/* of these, over TCP without a token
 					 * yet: others come in beside them */
 #define WIRE_PLACES_MAX	8u		/* listeners beside WIRE_SOCK */
-#define WIRE_THREADS	6u
+#define WIRE_THREADS	8u
 #define WIRE_THREADS_MAX 32u
 
 /* Takes one (name, number) pair of STATUS. */

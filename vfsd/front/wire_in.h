@@ -56,7 +56,8 @@ enum wire_class {
 	WIRE_LANE,			/* control that may block */
 	WIRE_QUICK,			/* does not block: the poller may */
 	WIRE_WORK,			/* may block */
-	WIRE_WAIT,			/* waits for somebody else */
+	WIRE_WAIT,			/* waits for somebody else, or may take
+					 * for ever */
 };
 
 /* What STAGE has brought; counted, so that a request keeps what was there
@@ -184,11 +185,19 @@ struct wire_check {
 	struct proto_list list;		/* the findings, up to a bound */
 };
 
+/* Who has a thread that others want, too. */
+struct wire_turn {
+	bool foreign;			/* neither the owner nor root */
+	bool waits;			/* class WAIT */
+	uint64_t whose;
+};
+
 /* A thread, and what it works with. */
 struct wire_work {
 	struct wire *w;
 	pthread_t thread;
 	bool started;
+	struct wire_turn turn;		/* w->lock */
 	unsigned streak;		/* requests run since it polled */
 	uint8_t *msg;			/* a reply, VFS_MSG_MAX */
 	uint8_t *room;			/* what a second BUF lends */
@@ -306,6 +315,7 @@ void wire_arrive(struct wire_work *k, struct wire_conn *c, uint8_t *msg,
 void wire_enqueue(struct wire *w, struct wire_req *q);
 /* What k runs next, taken off; NULL: nothing that it may. */
 struct wire_req *wire_pick(struct wire *w, struct wire_work *k);
+struct wire_turn wire_turn_of(const struct wire_req *q);
 /* It is answered: what it held is given back; the caller frees it. */
 void wire_settle(struct wire_req *q);
 void wire_req_free(struct wire_req *q);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../server/share.h"
 #include "wire_in.h"
 
 #define STRICT	6u			/* priorities from here on */
@@ -64,12 +65,47 @@ waiting_max(const struct wire *w)
 	return n > 1 ? n - 1 : 1;
 }
 
+struct wire_turn
+wire_turn_of(const struct wire_req *q)
+{
+	return (struct wire_turn){ .waits = q->class == WIRE_WAIT,
+		.foreign = q->s == NULL || !session_is_own(q->s),
+		.whose = q->s != NULL ? session_whose(q->s) : UINT64_MAX };
+}
+
+/* Of max threads others than the owner have a share, and each of them half
+ * of all, which is less: the next one finds some. */
+static bool
+has_share(const struct wire *w, const struct wire_turn *t, bool waits,
+    unsigned max)
+{
+	unsigned i, all = 0, his = 0;
+
+	for (i = 0; i < w->nthreads; i++) {
+		const struct wire_turn *x = &w->work[i].turn;
+
+		if (!x->foreign || (waits && !x->waits))
+			continue;
+		all++;
+		his += x->whose == t->whose;
+	}
+	return all < share_of(max, false) && his < (max > 1 ? max / 2 : 1);
+}
+
 static bool
 may_run(const struct wire *w, const struct wire_req *q)
 {
+	struct wire_turn t;
+
 	if (q->job != NULL)
 		return true;
-	if (q->class == WIRE_WAIT && w->waiting >= waiting_max(w))
+	if (q->class == WIRE_LANE)
+		return !wire_clogged(q->c);
+	t = wire_turn_of(q);
+	if (t.waits && w->waiting >= waiting_max(w))
+		return false;
+	if (t.foreign && (!has_share(w, &t, false, ordinary_max(w)) ||
+	    (t.waits && !has_share(w, &t, true, waiting_max(w)))))
 		return false;
 	return !wire_clogged(q->c);
 }

@@ -425,6 +425,18 @@ session_rights(const struct session *s)
 	return s->rights;
 }
 
+bool
+session_is_own(const struct session *s)
+{
+	return (s->rights & VFS_RIGHT_ADMIN) != 0;
+}
+
+uint64_t
+session_whose(const struct session *s)
+{
+	return s->token != 0 ? 1ull << 32 | s->token << 33 : s->uid;
+}
+
 struct vfs_id
 session_root(const struct session *s)
 {

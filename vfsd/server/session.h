@@ -84,6 +84,10 @@ struct sessions_counts {
 void sessions_counts(struct sessions *ss, struct sessions_counts *out);
 
 uint32_t session_rights(const struct session *s);
+/* The owner's, root's, or of somebody whom they let see to the daemon. */
+bool session_is_own(const struct session *s);
+/* One number for all sessions of a user, or that came by one token. */
+uint64_t session_whose(const struct session *s);
 struct vfs_id session_root(const struct session *s);
 void session_limits(const struct session *s, struct session_limits *out);
 /* Whose its transactions are; never 0, never used again. */
