@@ -188,6 +188,22 @@ tx_pre__names__are_compared(void **state)
 	    1, 0, str("h") }), INVAL);
 }
 
+/* Reading it would take for ever. */
+static void
+tx_pre__hash_of_more_than_a_transaction__is_refused(void **state)
+{
+	uint8_t hash[16] = { 0 };
+	struct rig *r = *state;
+	struct vfs_tx_pre pre = { .kind = VFS_PRE_HASH_IS,
+		.a = VFS_HASH_XXH3_128, .name = { hash, sizeof hash } };
+
+	assert_int_equal(do_create(r, 0, ROOT, "f", FILE_MODE, &pre.id), 0);
+	assert_int_equal(do_truncate(r, 0, pre.id, VFS_TX_DATA_MAX + 1), 0);
+	assert_err(under(r, pre), TX_LIMIT);
+	assert_int_equal(do_truncate(r, 0, pre.id, VFS_BLOCK), 0);
+	assert_err(under(r, pre), PRECOND);
+}
+
 static void
 tx_pre__versions__are_compared(void **state)
 {
@@ -432,6 +448,7 @@ main(void)
 		RIG_TEST(
 		    tx_exec__operation_that_cannot_be_packed__is_unsupported),
 		RIG_TEST(tx_pre__names__are_compared),
+		RIG_TEST(tx_pre__hash_of_more_than_a_transaction__is_refused),
 		RIG_TEST(tx_pre__versions__are_compared),
 		RIG_TEST(tx_pre__journal_at_most__looks_below_the_subtree_only),
 		RIG_TEST(tx_id__same_message_again__gets_the_first_answer),

@@ -58,8 +58,11 @@ try_once(const struct hash_source *src, struct vfs_id id, uint32_t alg,
 	struct hash *h;
 	int err;
 
-	if ((err = look(src, id, &before)) < 0 ||
-	    (err = hash_new(alg, &h)) < 0)
+	if ((err = look(src, id, &before)) < 0)
+		return err;
+	if (src->max != 0 && before.size > src->max)
+		return -VFS_TX_LIMIT;
+	if ((err = hash_new(alg, &h)) < 0)
 		return err;
 	if ((err = read_all(src, id, h, buf)) == 0 &&
 	    (err = look(src, id, &after)) == 0) {
@@ -104,13 +107,13 @@ run_as(void *arg, enum vfs_op op, const void *q, void *r)
 }
 
 int
-hash_file_as(struct server *s, const struct req_env *env, struct vfs_id id,
-    uint32_t alg, struct hash_result *out)
+hash_file_as(struct server *s, const struct req_env *env,
+    const struct vfs_tx_pre *p, uint64_t max, struct hash_result *out)
 {
 	struct as a = { s, env };
 	struct hash_source src = { .server = s, .publishes = true,
 		.run = run_as, .arg = &a, .stop = env->stop,
-		.stop_arg = env->stop_arg };
+		.stop_arg = env->stop_arg, .max = max };
 
-	return hash_file(&src, id, alg, out);
+	return hash_file(&src, p->id, (uint32_t)p->a, out);
 }

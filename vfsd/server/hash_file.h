@@ -3,7 +3,7 @@
  *
  * Threads:   any.
  * Failure:   0 or a negative vfs_err; -VFS_BUSY: it was written to all the
- *            time.
+ *            time; -VFS_TX_LIMIT: it has more bytes than there may be.
  */
 #ifndef VFSD_HASH_FILE_H
 #define VFSD_HASH_FILE_H
@@ -19,6 +19,7 @@ struct hash_source {
 	void *arg;
 	int (*stop)(void *arg);		/* now and then; NULL: never */
 	void *stop_arg;
+	uint64_t max;			/* bytes; 0: any number of them */
 };
 
 struct hash_result {
@@ -30,8 +31,9 @@ struct hash_result {
 int hash_file(const struct hash_source *src, struct vfs_id id, uint32_t alg,
     struct hash_result *out);
 
-/* By the dispatcher, as env's user. */
+/* What a precondition p says, by the dispatcher, as env's user; no more
+ * than max bytes. */
 int hash_file_as(struct server *s, const struct req_env *env,
-    struct vfs_id id, uint32_t alg, struct hash_result *out);
+    const struct vfs_tx_pre *p, uint64_t max, struct hash_result *out);
 
 #endif

@@ -250,6 +250,7 @@ settle(const struct exec *x)
 static int
 hashes(const struct exec *x, struct tx_verdict *v)
 {
+	uint64_t left = VFS_TX_DATA_MAX;
 	struct hash_result h;
 	uint32_t i;
 	int err;
@@ -263,7 +264,7 @@ hashes(const struct exec *x, struct tx_verdict *v)
 		if (p->a > UINT32_MAX || hash_size((uint32_t)p->a) == 0 ||
 		    p->name.n != hash_size((uint32_t)p->a))
 			return -VFS_INVAL;
-		err = hash_file_as(x->s, x->env, p->id, (uint32_t)p->a, &h);
+		err = hash_file_as(x->s, x->env, p, left, &h);
 		if (err == -VFS_NO_SUCH_ID)
 			h = (struct hash_result){ .n = 0 };
 		else if (err < 0)
@@ -274,6 +275,7 @@ hashes(const struct exec *x, struct tx_verdict *v)
 			v->detail = h.data_version;
 			return -VFS_PRECOND;
 		}
+		left -= h.size < left ? h.size : left - 1;
 		*p = (struct vfs_tx_pre){ .kind = VFS_PRE_ID_VERSION,
 			.id = p->id, .a = h.data_version };
 	}
