@@ -3,7 +3,7 @@
  * administers the store; what depends on flags; no way up by moving.
  */
 #include "../cm.h"
-#include "../session_rig.h"
+#include "token_fx.h"
 
 #define FILE_MODE	0100644u
 #define DIR_MODE	0040755u
@@ -277,6 +277,70 @@ move__to_where_more_is_allowed__is_denied(void **state)
 	assert_err(s_rename(x, x->own, H(ha), "f", H(hb), "f"), OK);
 }
 
+/* --- the journal ----------------------------------------------------------- */
+
+static void
+assert_watches(struct srig *x, struct session *s, bool may)
+{
+	int want = may ? 0 : -VFS_ACCESS;
+	struct vfs_journal_pos_reply pr;
+	struct vfs_journal_read_reply jr;
+	struct vfs_settle_reply sr;
+	struct vfs_tx_exec q = { .npre = 1 };
+	struct vfs_tx_exec_reply r;
+	struct vfs_journal_pos pq = { 0 };
+	struct vfs_journal_read jq = { .idx = UINT32_MAX };
+	struct vfs_settle sq = { 0 };
+
+	assert_int_equal((session_rights(s) & R(WATCH)) != 0, may);
+	assert_int_equal(srig_run(x, s, VFS_OP_SETTLE, &sq, &sr), want);
+	assert_int_equal(srig_run(x, s, VFS_OP_JOURNAL_POS, &pq, &pr), want);
+	jq.seq = pr.oldest;
+	assert_int_equal(srig_run(x, s, VFS_OP_JOURNAL_READ, &jq, &jr), want);
+	jq.subtree = ROOT;
+	assert_int_equal(srig_run(x, s, VFS_OP_JOURNAL_READ, &jq, &jr), want);
+	rig_new(x->r);
+	rig_pre(x->r, (struct vfs_tx_pre){ .kind = VFS_PRE_JOURNAL_AT_MOST,
+	    .id = ROOT, .a = UINT64_MAX });
+	q.pre = (struct vfs_slice){ x->r->pre, x->r->npre_bytes };
+	assert_int_equal(srig_run(x, s, VFS_OP_TX_EXEC, &q, &r), want);
+}
+
+/* It tells the names in directories that modes shut, so it is for those
+ * whom they do not stop, or who have no user. */
+static void
+journal__of_one_whom_modes_stop__is_denied(void **state)
+{
+	static const struct {
+		uint32_t uid, rights;
+		bool may;
+	} who[] = {
+		{ 0, 0, true }, { SRIG_OWNER, 0, true }, { 4000, 0, false },
+		{ 4000, R(WATCH) | R(TX) | R(TRAVERSE), false },
+	};
+	struct srig *x = *state;
+	struct vfs_attach_reply ar;
+	struct session *s;
+	struct tok t;
+	size_t i;
+
+	s = srig_token(x, ROOT, 0);
+	assert_watches(x, s, true);
+	srig_end(s);
+	for (i = 0; i < sizeof who / sizeof who[0]; i++) {
+		s = srig_user(x, who[i].uid, who[i].uid);
+		assert_watches(x, s, who[i].may);
+		srig_end(s);
+		assert_err(grant(x, x->own, (struct vfs_grant){ .root = ROOT,
+		    .rights = who[i].rights, .flags = VFS_GRANT_CRED,
+		    .uid = who[i].uid, .gid = who[i].uid }, &t), OK);
+		assert_int_equal((t.rights & R(WATCH)) != 0, who[i].may);
+		assert_err(attach(x, &t, &s, &ar), OK);
+		assert_watches(x, s, who[i].may);
+		srig_end(s);
+	}
+}
+
 int
 main(void)
 {
@@ -285,6 +349,7 @@ main(void)
 	S_TEST(rights__inside_of_lists__are_looked_at),
 	S_TEST(append__without_write__only_at_the_end),
 	S_TEST(move__to_where_more_is_allowed__is_denied),
+	S_TEST(journal__of_one_whom_modes_stop__is_denied),
 	};
 
 	return cmocka_run_group_tests_name("sessions: rights", tests, NULL,

@@ -116,6 +116,20 @@ sessions_denied(struct sessions *ss, const struct audit_rec *a)
 
 /* --- one ----------------------------------------------------------------- */
 
+bool
+sessions_owns(const struct sessions *ss, uint32_t uid)
+{
+	return uid == 0 || uid == ss->owner;
+}
+
+/* The journal knows no modes: it tells the names in what they shut. */
+uint32_t
+session_rights_of(const struct sessions *ss, uint32_t uid, uint32_t rights)
+{
+	return sessions_owns(ss, uid) ? rights :
+	    rights & ~(uint32_t)VFS_RIGHT_WATCH;
+}
+
 static bool
 is_over(const struct session *s)
 {
@@ -180,14 +194,15 @@ int
 session_new(struct sessions *ss, const struct session_who *who,
     struct session **out)
 {
-	bool own = who->has_cred && (who->uid == ss->owner || who->uid == 0);
+	bool own = who->has_cred && sessions_owns(ss, who->uid);
 	struct session *s;
 
 	if (!who->has_cred || (!own && !ss->allow_other && !who->vouched))
 		return session_refused(ss, who, -VFS_ACCESS);
 	if ((s = session_of(ss, who)) == NULL)
 		return -VFS_NOMEM;
-	s->rights = own ? (uint32_t)VFS_RIGHTS_ALL : RIGHTS_OTHERS;
+	s->rights = session_rights_of(ss, who->uid,
+	    own ? (uint32_t)VFS_RIGHTS_ALL : RIGHTS_OTHERS);
 	s->cred = true;
 	s->any_gid = who->vouched || who->uid == 0;
 	s->uid = who->uid;
@@ -217,6 +232,8 @@ as_token(struct session *s, const struct token *t)
 	s->cred = (rec->flags & TOKEN_CRED) != 0;
 	s->uid = rec->uid;
 	s->gid = rec->gid;
+	if (s->cred)
+		s->rights = session_rights_of(s->ss, s->uid, s->rights);
 	s->expires = rec->expires;
 	s->limits.handles = rec->max_handles;
 	s->limits.credits = rec->max_credits;

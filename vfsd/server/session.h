@@ -41,7 +41,8 @@ struct session_limits {
 };
 
 /* owner: whose the store is; he and root have all rights by identity,
- * others, where others may connect, all but OPEN_BY_ID, DELEGATE, ADMIN. */
+ * others, where others may connect, all but OPEN_BY_ID, DELEGATE, ADMIN and
+ * WATCH. */
 int sessions_new(struct server *s, uint32_t owner, bool allow_other,
     struct sessions **out);
 void sessions_free(struct sessions *ss);

@@ -100,6 +100,12 @@ struct session {
 
 struct vfs_time sessions_now(const struct sessions *ss);
 
+/* Root, or the one whose store it is? */
+bool sessions_owns(const struct sessions *ss, uint32_t uid);
+/* What of rights a user may have. */
+uint32_t session_rights_of(const struct sessions *ss, uint32_t uid,
+    uint32_t rights);
+
 /* A refusal: kept, and told now and then. */
 void sessions_denied(struct sessions *ss, const struct audit_rec *a);
 /* "read,write"; its length. */

@@ -372,6 +372,7 @@ session_grant(struct run *r, void *qp, void *rp)
 		rec.flags = TOKEN_CRED;
 		rec.uid = q->uid;
 		rec.gid = q->gid;
+		rec.rights = session_rights_of(r->s->ss, q->uid, rec.rights);
 	} else if (r->s->token == 0) {
 		rec.flags = 0;		/* nobody's in particular */
 		rec.uid = rec.gid = 0;
