@@ -60,6 +60,8 @@
 #define VFS_LABEL_MAX		64u		/* bytes of a grant's label */
 #define VFS_AGE_MS		500u		/* a request of the lowest priority
 						 * starts before it is so old */
+#define VFS_TREE_LOOK_MAX	16384u		/* names below that are looked at
+						 * before a tree goes */
 #define VFS_REAP_MAX		64u		/* names of one background removal */
 #define VFS_DIRBLK		65536u		/* st_blksize of directories */
 

@@ -110,9 +110,14 @@ check_loop(struct txn *t, const struct end *moved, const struct end *into)
 static int
 check_parent(struct txn *t, const struct move *m, const struct end *x)
 {
+	struct vfs_id into = x == &m->from ? m->to.dir->id : m->from.dir->id;
+	int err;
+
 	if (one_dir(m) || !node_is_dir(&x->n))
 		return 0;
-	return perm_check(t, &x->n, VFS_MAY_WRITE);
+	if ((err = perm_check(t, &x->n, VFS_MAY_WRITE)) < 0)
+		return err;
+	return tree_may_move(t, &x->n, into);
 }
 
 static int

@@ -15,7 +15,6 @@
 #include "clone.h"
 #include "dirent.h"
 #include "draft.h"
-#include "perm.h"
 #include "tree.h"
 #include "xattr.h"
 
@@ -122,15 +121,6 @@ tree_reaches(struct txn *t, struct vfs_id id, struct vfs_id root)
 }
 
 /* --- away, and in place ------------------------------------------------- */
-
-/* Whoever may take a name away may move the tree to where nobody else
- * sees it; for what is in it he must be allowed to write there. */
-int
-tree_may_remove(struct txn *t, const struct node *dir)
-{
-	return dir->in.entries == 0 ? 0 :
-	    perm_check(t, dir, VFS_MAY_WRITE | VFS_MAY_EXEC);
-}
 
 enum journal_kind
 tree_unlink_kind(const struct node *n)

@@ -52,8 +52,17 @@ int rename_run(struct txn *t, const struct vfs_rename *q, bool tree,
 int unlink_run(struct txn *t, const struct vfs_unlink *q, bool tree,
     struct vfs_unlink_reply *r);
 
-/* May the caller take the directory away with all that is in it? */
+/*
+ * May the caller take the directory away with all that is in it?  For root
+ * and the store's owner its own mode tells; for others every directory in
+ * it is looked at.  -VFS_ACCESS, -VFS_PERM; -VFS_TX_LIMIT: there are more
+ * than VFS_TREE_LOOK_MAX names.
+ */
 int tree_may_remove(struct txn *t, const struct node *dir);
+
+/* The same where n comes to lie in a directory that will go: one that was
+ * removed, or is in a staging directory.  0 for all other directories. */
+int tree_may_move(struct txn *t, const struct node *n, struct vfs_id dir);
 
 /* The record for a name that goes with all that is behind it. */
 enum journal_kind tree_unlink_kind(const struct node *n);

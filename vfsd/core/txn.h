@@ -41,6 +41,8 @@ struct req_env {
 	bool no_modes;			/* modes were looked at when the handle
 					 * was opened, or do not count; owners
 					 * do */
+	bool own_store;			/* root, or whose store it is: trees go
+					 * whole, unlooked at */
 	uint64_t trace_id;		/* of this request; for fault records */
 	/* Confined to what lies below a directory (within.h); 0: not. */
 	uint64_t root;
