@@ -111,16 +111,34 @@ set_and_wait(struct run *r, const struct lock *l)
 
 /* --- the operations --------------------------------------------------------- */
 
-/* Only files that are there, and what is seen, can be locked. */
-static int
-lockable(struct run *r, struct vfs_id id)
+/* One of these has to be allowed; 0: nothing. */
+static uint32_t
+lock_needs(const struct lock *l)
 {
-	struct vfs_stat q = { .id = id };
-	struct vfs_stat_reply rep;
+	if (l->type == LOCK_NONE)
+		return 0;
+	if (l->flock)
+		return VFS_MAY_READ | VFS_MAY_WRITE;
+	return l->type == LOCK_EXCL ? VFS_MAY_WRITE : VFS_MAY_READ;
+}
+
+/* Only files that are there, and what is seen, can be locked; by who may
+ * open them for it, or has. */
+static int
+lockable(struct run *r, struct vfs_id id, uint32_t any)
+{
+	struct vfs_access q = { .id = id, .mask = any };
+	struct vfs_access_reply rep;
+	uint32_t opened = r->f[0].opened, may;
+	int err;
 
 	if (r->k->tx != 0)
 		return -VFS_UNSUPPORTED;	/* a lock is no part of one */
-	return run_core(r, VFS_OP_STAT, &q, &rep);
+	if ((err = run_core(r, VFS_OP_ACCESS, &q, &rep)) < 0)
+		return err;
+	may = rep.granted | (opened & VFS_OPEN_READ ? VFS_MAY_READ : 0) |
+	    (opened & VFS_OPEN_WRITE ? VFS_MAY_WRITE : 0);
+	return any == 0 || (may & any) != 0 ? 0 : -VFS_ACCESS;
 }
 
 int
@@ -132,7 +150,8 @@ session_lock(struct run *r, void *qp, void *rep)
 
 	(void)rep;
 	if ((err = run_resolve(r, VFS_OP_LOCK, q)) < 0 ||
-	    (err = lockable(r, q->id)) < 0 || (err = lock_of(r, q, &l)) < 0)
+	    (err = lock_of(r, q, &l)) < 0 ||
+	    (err = lockable(r, q->id, lock_needs(&l))) < 0)
 		return err;
 	r->s->locked = true;
 	err = q->flags & VFS_LOCK_WAIT ? set_and_wait(r, &l) :
@@ -155,7 +174,7 @@ session_lock_test(struct run *r, void *qp, void *rp)
 	int err;
 
 	if ((err = run_resolve(r, VFS_OP_LOCK_TEST, q)) < 0 ||
-	    (err = lockable(r, q->id)) < 0)
+	    (err = lockable(r, q->id, VFS_MAY_READ | VFS_MAY_WRITE)) < 0)
 		return err;
 	like = (struct vfs_lock){ q->id, q->owner, q->start, q->len, q->type,
 		q->flags };
