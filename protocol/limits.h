@@ -32,7 +32,8 @@
 #define VFS_TX_IDLE_MS		30000u		/* unused: expires, or later */
 #define VFS_TX_IDLE_MS_MAX	300000u
 #define VFS_TX_LIFE_MS		600000u		/* used or not */
-#define VFS_TX_IDS_MAX		4096u		/* commits that TX_STATUS knows */
+#define VFS_TX_IDS_MAX		4096u		/* commits that TX_STATUS knows of
+						 * the owner; of all others */
 #define VFS_TX_JOURNAL_MAX	65536u		/* records a precondition reads */
 #define VFS_JOURNAL_BYTES	(256u << 20)	/* of change records are kept:
 						 * two million and more */

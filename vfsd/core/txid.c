@@ -17,7 +17,8 @@ rec_txid_encode(const struct rec_txid *r, uint8_t *buf)
 	p = le_put64(p, r->seq.n);
 	p = le_put64(p, r->digest[0]);
 	p = le_put64(p, r->digest[1]);
-	p = le_put64(p, (uint64_t)r->when.sec);
+	p = le_put32(p, (uint32_t)r->when.sec);
+	p = le_put32(p, r->whose);
 	p = le_put32(p, r->when.nsec);
 	p = le_put32(p, r->nresults);
 	if (r->results.n > 0)
@@ -36,7 +37,8 @@ rec_txid_decode(struct vfs_slice val, struct rec_txid *r)
 	x.seq.n = le_get64(p);
 	x.digest[0] = le_get64(p + 8);
 	x.digest[1] = le_get64(p + 16);
-	x.when.sec = (int64_t)le_get64(p + 24);
+	x.when.sec = le_get32(p + 24);
+	x.whose = le_get32(p + 28);
 	x.when.nsec = le_get32(p + 32);
 	x.nresults = le_get32(p + 36);
 	x.results = (struct vfs_slice){ p + TXID_FIXED, val.n - TXID_FIXED };

@@ -14,7 +14,8 @@
 struct rec_txid {
 	struct vfs_seq seq;
 	uint64_t digest[2];		/* of the request; 0, 0: interactive */
-	struct vfs_time when;
+	struct vfs_time when;		/* until 2106 */
+	uint32_t whose;			/* as in struct req_env */
 	uint32_t nresults;		/* there were; kept may be fewer */
 	struct vfs_slice results;	/* TXID_BRIEF bytes each */
 };

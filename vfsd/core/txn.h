@@ -43,6 +43,8 @@ struct req_env {
 					 * do */
 	bool own_store;			/* root, or whose store it is: trees go
 					 * whole, unlooked at */
+	uint32_t whose;			/* its names of commits are; 0: root's
+					 * and of whose store it is */
 	uint64_t trace_id;		/* of this request; for fault records */
 	/* Confined to what lies below a directory (within.h); 0: not. */
 	uint64_t root;

@@ -14,6 +14,8 @@
 #define RIGHTS_OTHERS	(VFS_RIGHTS_ALL & ~(uint32_t)(VFS_RIGHT_OPEN_BY_ID | \
 	VFS_RIGHT_DELEGATE | VFS_RIGHT_ADMIN))
 
+#define WHOSE_TOKEN	(1u << 31)	/* beside its number; users are below */
+
 #define REPORT_EVERY	10		/* seconds */
 
 int
@@ -207,6 +209,7 @@ session_new(struct sessions *ss, const struct session_who *who,
 	s->any_gid = who->vouched || who->uid == 0;
 	s->uid = who->uid;
 	s->gid = who->gid;
+	s->whose = own ? 0 : who->uid;
 	s->ngroups = who->ngroups < SESSION_GROUPS_MAX ? who->ngroups :
 	    SESSION_GROUPS_MAX;
 	if (s->ngroups > 0)
@@ -226,6 +229,7 @@ as_token(struct session *s, const struct token *t)
 	const struct rec_token *rec = &t->rec;
 
 	s->token = t->number;
+	s->whose = (uint32_t)token_origin(s->ss, t) | WHOSE_TOKEN;
 	s->root = rec->root;
 	s->root_parent = rec->root_parent;
 	s->rights = rec->rights;

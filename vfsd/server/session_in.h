@@ -77,6 +77,7 @@ struct session {
 	bool cred;			/* it is a user's ... */
 	bool any_gid;			/* who may be in any group */
 	uint32_t uid, gid, pid;
+	uint32_t whose;			/* as in struct req_env */
 	uint32_t groups[SESSION_GROUPS_MAX], ngroups;
 	struct session_limits limits;
 	struct vfs_time since, expires;	/* expires.sec 0: never */
@@ -118,6 +119,8 @@ int tokens_load(struct sessions *ss);
 void tokens_free(struct sessions *ss);
 /* Under ss->lock; NULL: nobody's. */
 struct token *token_find(struct sessions *ss, struct vfs_slice token);
+/* The number of the one that it was derived from in the end, under ss->lock. */
+uint64_t token_origin(struct sessions *ss, const struct token *t);
 
 /* --- one (session.c) ------------------------------------------------------ */
 

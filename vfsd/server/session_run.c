@@ -321,7 +321,7 @@ run_env(struct run *r)
 		.pid = r->k->env->pid != 0 ? r->k->env->pid : s->pid,
 		.groups = s->groups, .ngroups = s->ngroups,
 		.privileged = s->cred && s->uid == 0, .no_modes = !s->cred,
-		.own_store = sessions_owns(s->ss, s->uid),
+		.own_store = sessions_owns(s->ss, s->uid), .whose = s->whose,
 		.root = sees_all(r) ? 0 : s->root.n,
 		.root_parent = s->root_parent.n,
 		.holds = r->k->own_ids ? front_holds : handle_holds,

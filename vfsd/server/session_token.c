@@ -163,6 +163,18 @@ token_find(struct sessions *ss, struct vfs_slice token)
 	return found;
 }
 
+uint64_t
+token_origin(struct sessions *ss, const struct token *t)
+{
+	const struct token *up = t;
+
+	while (up != NULL && up->rec.parent != 0) {
+		t = up;
+		up = by_number(ss, up->rec.parent);
+	}
+	return up != NULL ? up->number : t->number;
+}
+
 /* --- giving one ---------------------------------------------------------- */
 
 static uint64_t

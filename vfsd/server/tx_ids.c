@@ -2,10 +2,13 @@
  * tx_ids.c - which commits were asked for under which name
  *
  * A row that came with the commit tells what became of it, across
- * restarts.  The oldest rows go when there are VFS_TX_IDS_MAX.  What
- * failed is only kept in memory: after a restart it was never seen, which
- * means the same to whoever asks.
+ * restarts.  VFS_TX_IDS_MAX are kept of root and the store's owner, the
+ * newest, and as many of all others together: of those the one who has most
+ * loses his oldest, so nobody's are forgotten because of what others do.
+ * What failed is only kept in memory: after a restart it was never seen,
+ * which means the same to whoever asks.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +21,18 @@
 struct known {
 	uint8_t id[16];
 	uint64_t seq;
+	uint32_t whose;
+};
+
+struct share {
+	uint32_t whose, n;
+};
+
+struct pool {
+	struct known *v;		/* a ring, oldest at first */
+	size_t first, n;
+	struct share *shares;		/* of everybody who has any */
+	size_t nshares;
 };
 
 struct failed {
@@ -30,9 +45,8 @@ struct failed {
 };
 
 struct txids {
-	pthread_mutex_t lock;		/* commits under a name, known */
-	struct known *known;		/* a ring, oldest at first */
-	size_t first, n;
+	pthread_mutex_t lock;		/* commits under a name, pools */
+	struct pool own, others;
 	pthread_mutex_t failed_lock;	/* what is below */
 	struct failed *failed;		/* a ring */
 	uint64_t nfailed;
@@ -49,6 +63,92 @@ txid_of(struct vfs_slice s, const uint8_t **out)
 	return 0;
 }
 
+/* --- which are kept ------------------------------------------------------ */
+
+static int
+pool_new(struct pool *p)
+{
+	p->v = calloc(VFS_TX_IDS_MAX, sizeof *p->v);
+	p->shares = calloc(VFS_TX_IDS_MAX, sizeof *p->shares);
+	return p->v == NULL || p->shares == NULL ? -VFS_NOMEM : 0;
+}
+
+static void
+pool_free(struct pool *p)
+{
+	free(p->v);
+	free(p->shares);
+}
+
+static struct pool *
+pool_of(struct txids *x, uint32_t whose)
+{
+	return whose == 0 ? &x->own : &x->others;
+}
+
+static struct known *
+pool_at(const struct pool *p, size_t i)
+{
+	return &p->v[(p->first + i) % VFS_TX_IDS_MAX];
+}
+
+static struct share *
+share_of(const struct pool *p, uint32_t whose)
+{
+	size_t i;
+
+	for (i = 0; i < p->nshares && p->shares[i].whose != whose; i++)
+		;
+	return i < p->nshares ? &p->shares[i] : NULL;
+}
+
+static void
+pool_add(struct pool *p, const struct known *k)
+{
+	struct share *s = share_of(p, k->whose);
+
+	assert(p->n < VFS_TX_IDS_MAX);
+	if (s == NULL) {
+		s = &p->shares[p->nshares++];
+		*s = (struct share){ .whose = k->whose };
+	}
+	s->n++;
+	*pool_at(p, p->n++) = *k;
+}
+
+/* Which one makes room for one more of this owner. */
+static size_t
+pool_victim(const struct pool *p, uint32_t whose)
+{
+	uint32_t most = 0, of = whose, n;
+	size_t i;
+
+	for (i = 0; i < p->nshares; i++) {
+		n = p->shares[i].n + (p->shares[i].whose == whose);
+		if (n > most) {
+			most = n;
+			of = p->shares[i].whose;
+		}
+	}
+	for (i = 0; pool_at(p, i)->whose != of; i++)
+		assert(i < p->n);
+	return i;
+}
+
+/* Those before it move up: of who has most it is one of the first. */
+static void
+pool_del(struct pool *p, size_t i)
+{
+	struct share *s = share_of(p, pool_at(p, i)->whose);
+
+	if (--s->n == 0)
+		*s = p->shares[--p->nshares];
+	for (; i > 0; i--)
+		*pool_at(p, i) = *pool_at(p, i - 1);
+	p->first = (p->first + 1) % VFS_TX_IDS_MAX;
+	p->n--;
+}
+
 /* --- at the start -------------------------------------------------------- */
 
 static int
@@ -60,11 +160,29 @@ by_seq(const void *a, const void *b)
 }
 
 static int
+load_row(struct txids *x, struct txn *t, struct vfs_slice key,
+    struct vfs_slice val)
+{
+	struct rec_txid rec;
+	struct pool *p;
+	struct known k;
+
+	if (rec_txid_decode(val, &rec) < 0)
+		return fault(t, -VFS_CORRUPT, "the answer to a commit");
+	memcpy(k.id, (const uint8_t *)key.p + 1, 16);
+	k.seq = rec.seq.n;
+	k.whose = rec.whose;
+	p = pool_of(x, k.whose);
+	if (p->n < VFS_TX_IDS_MAX)
+		pool_add(p, &k);
+	return 0;
+}
+
+static int
 load(struct txids *x, struct txn *t)
 {
 	struct vfs_slice key, val;
 	struct row_parts parts;
-	struct rec_txid rec;
 	struct row_key k;
 	struct txn_cur *c;
 	int err;
@@ -73,19 +191,14 @@ load(struct txids *x, struct txn *t)
 	if ((err = txn_cur_open(t, &c)) < 0)
 		return err;
 	err = txn_cur_seek(c, row_key_slice(&k), &key, &val);
-	while (err == 0 && x->n < VFS_TX_IDS_MAX &&
-	    row_key_parse(key, &parts) == 0 && parts.kind == ROW_TXID) {
-		if (rec_txid_decode(val, &rec) < 0) {
-			fault(t, -VFS_CORRUPT, "the answer to a commit");
-		} else {
-			memcpy(x->known[x->n].id, (const uint8_t *)key.p + 1,
-			    16);
-			x->known[x->n++].seq = rec.seq.n;
-		}
+	while (err == 0 && row_key_parse(key, &parts) == 0 &&
+	    parts.kind == ROW_TXID) {
+		(void)load_row(x, t, key, val);	/* one is as if never seen */
 		err = txn_cur_next(c, &key, &val);
 	}
 	txn_cur_close(c);
-	qsort(x->known, x->n, sizeof *x->known, by_seq);
+	qsort(x->own.v, x->own.n, sizeof *x->own.v, by_seq);
+	qsort(x->others.v, x->others.n, sizeof *x->others.v, by_seq);
 	return err == -VFS_NOENT ? 0 : err;
 }
 
@@ -100,9 +213,9 @@ txids_new(struct engine *e, struct txids **out)
 		return err;
 	pthread_mutex_init(&x->lock, NULL);
 	pthread_mutex_init(&x->failed_lock, NULL);
-	x->known = calloc(VFS_TX_IDS_MAX, sizeof *x->known);
 	x->failed = calloc(FAILED_MAX, sizeof *x->failed);
-	if (x->known == NULL || x->failed == NULL)
+	if (x->failed == NULL || pool_new(&x->own) < 0 ||
+	    pool_new(&x->others) < 0)
 		goto out;
 	if ((err = txn_begin(e, TXN_READ, NULL, &t)) < 0)
 		goto out;
@@ -124,7 +237,8 @@ txids_free(struct txids *x)
 		return;
 	pthread_mutex_destroy(&x->lock);
 	pthread_mutex_destroy(&x->failed_lock);
-	free(x->known);
+	pool_free(&x->own);
+	pool_free(&x->others);
 	free(x->failed);
 	free(x);
 }
@@ -199,12 +313,14 @@ txids_row(size_t n)
 	    (n < RESULTS_MAX ? n : RESULTS_MAX);
 }
 
-/* The row goes with the commit; the oldest makes room for it. */
+/* The row goes with the commit; another one makes room for it. */
 int
 txids_put(struct txids *x, struct txn *t, const struct commit *c,
     const struct tx_verdict *v)
 {
+	const struct pool *p = pool_of(x, c->env->whose);
 	struct rec_txid rec = { .seq = v->seq, .when = c->env->now,
+		.whose = c->env->whose,
 		.digest = { c->digest[0], c->digest[1] },
 		.nresults = (uint32_t)v->nresults };
 	size_t room = v->nresults * TXID_BRIEF + TXID_FIXED;
@@ -212,8 +328,9 @@ txids_put(struct txids *x, struct txn *t, const struct commit *c,
 	struct row_key k;
 	int err = 0;
 
-	if (x->n == VFS_TX_IDS_MAX) {
-		txid_key(&k, x->known[x->first].id);
+	if (p->n == VFS_TX_IDS_MAX) {
+		txid_key(&k, pool_at(p, pool_victim(p,
+		    c->env->whose))->id);
 		err = txn_del(t, row_key_slice(&k));
 	}
 	if (err < 0)
@@ -232,14 +349,13 @@ txids_put(struct txids *x, struct txn *t, const struct commit *c,
 void
 txids_committed(struct txids *x, const struct commit *c)
 {
-	size_t at;
+	struct known k = { .whose = c->env->whose };
+	struct pool *p = pool_of(x, k.whose);
 
-	if (x->n == VFS_TX_IDS_MAX) {
-		x->first = (x->first + 1) % VFS_TX_IDS_MAX;
-		x->n--;
-	}
-	at = (x->first + x->n++) % VFS_TX_IDS_MAX;
-	memcpy(x->known[at].id, c->tx_id, 16);
+	if (p->n == VFS_TX_IDS_MAX)
+		pool_del(p, pool_victim(p, k.whose));
+	memcpy(k.id, c->tx_id, 16);
+	pool_add(p, &k);
 }
 
 /* --- failures ------------------------------------------------------------ */
