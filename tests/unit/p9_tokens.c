@@ -58,13 +58,20 @@ grant(struct p9_rig *k, const char *dir, uint32_t rights, bool cred,
 }
 
 static int
-attach_as(struct p9c *c, uint32_t fid, const char *uname, uint32_t n_uname)
+attach_to(struct p9c *c, uint32_t fid, const char *uname, uint32_t n_uname,
+    const char *aname)
 {
 	union p9_t t = { .attach = { fid, P9_NOFID, p9c_str(uname),
-	    p9c_str("/"), n_uname } };
+	    p9c_str(aname), n_uname } };
 	union p9_r r;
 
 	return p9c_call(c, P9_TATTACH, &t, &r);
+}
+
+static int
+attach_as(struct p9c *c, uint32_t fid, const char *uname, uint32_t n_uname)
+{
+	return attach_to(c, fid, uname, n_uname, "/");
 }
 
 /* How many records there are of what was denied. */
@@ -135,6 +142,38 @@ token__once_shown__opens_the_connection(void **state)
 	p9c_free(c);
 }
 
+/* Whatever the depth, the root is where the names led, as long as it stays
+ * there. */
+static void
+token__attached_to_names_below__is_of_that_directory(void **state)
+{
+	static const char *const names[] = { "", "b", "b/c", "/b//c/e" };
+	static const char *const paths[] = { "/a", "/a/b", "/a/b/c",
+		"/a/b/c/e" };
+	struct p9_rig *k = *state;
+	struct p9_rgetattr a;
+	struct p9c *c;
+	char hex[65];
+	uint64_t number;
+	uint32_t i;
+
+	ok(p9c_mkdir(k->c, P9C_ROOT, "a", 0755));
+	for (i = 1; i < 4; i++)
+		ok(fx_mkdir(k->r->fx, paths[i], 0755));
+	grant(k, "/a", VFS_RIGHTS_ALL, false, 0, hex, &number);
+	c = tcp_client(k);
+	for (i = 0; i < 4; i++) {
+		ok(attach_to(c, i, hex, P9_NOUID, names[i]));
+		ok(p9c_getattr(c, i, &a));
+		assert_int_equal(a.qid.path, fx_id(k->r->fx, paths[i]).n);
+		ok(p9c_mkdir(c, i, "new", 0755));
+	}
+	ok(fx_rename(k->r->fx, "/a/b/c", "/a/c", 0));
+	fails(p9c_getattr(c, 2, &a), ESTALE);
+	ok(p9c_getattr(c, 3, &a));
+	p9c_free(c);
+}
+
 static void
 token__with_fewer_rights__gives_no_more(void **state)
 {
@@ -196,6 +235,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		P9_TEST(tcp__without_a_token__refused),
 		P9_TEST(token__once_shown__opens_the_connection),
+		P9_TEST(token__attached_to_names_below__is_of_that_directory),
 		P9_TEST(token__with_fewer_rights__gives_no_more),
 		P9_TEST(token__revoked__ends_what_it_gave),
 	};

@@ -199,7 +199,7 @@ find_root(struct p9_req *q, struct p9_as *as, struct vfs_slice path,
 	}
 	if (VFS_MODE_TYPE(out->mode) != VFS_DIR)
 		return -VFS_NOTDIR;
-	session_confine(as->session, out->id);
+	session_confine(as->session, out->id, out->parent);
 	return 0;
 }
 

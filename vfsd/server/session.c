@@ -331,13 +331,13 @@ session_attach(struct sessions *ss, const struct session_who *who,
 }
 
 void
-session_confine(struct session *s, struct vfs_id root)
+session_confine(struct session *s, struct vfs_id root, struct vfs_id parent)
 {
 	if (root.n == s->root.n)
 		return;
 	pthread_mutex_lock(&s->ss->lock);	/* it is listed already */
 	if (s->root.n != VFS_ID_ROOT)
-		s->root_parent = s->root;
+		s->root_parent = parent;
 	s->root = root;
 	pthread_mutex_unlock(&s->ss->lock);
 }

@@ -70,8 +70,10 @@ int session_refused(struct sessions *ss, const struct session_who *who,
     int err);
 
 /* Before its first request: only what lies at and below root is there.
- * root was found by the session itself. */
-void session_confine(struct session *s, struct vfs_id root);
+ * root was found by the session itself, in the directory parent; unless it
+ * has the whole store it is gone when it is moved from there. */
+void session_confine(struct session *s, struct vfs_id root,
+    struct vfs_id parent);
 
 void session_hold(struct session *s);
 void session_drop(struct session *s);
