@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -12,12 +13,28 @@
 #include "../scratch.h"
 
 static char why[400];
+/* Puts something in the place of what was bound, as who may write in that
+ * directory can. */
+static void (*swap)(int dirfd);
+
+int
+bind(int fd, const struct sockaddr *sa, socklen_t n)
+{
+	const struct sockaddr_un *un = (const void *)sa;
+	int dir, rc = (int)syscall(SYS_bind, fd, sa, n);
+
+	if (rc == 0 && swap != NULL && sscanf(un->sun_path,
+	    "/proc/self/fd/%d/", &dir) == 1)
+		swap(dir);
+	return rc;
+}
 
 static int
 setup(void **state)
 {
 	struct scratch *d = calloc(1, sizeof *d);
 
+	swap = NULL;
 	assert_int_equal(scratch_open(d), 0);
 	*state = d;
 	return 0;
@@ -57,7 +74,7 @@ unix__opened__has_the_mode_of_who_may_come(void **state)
 {
 	struct scratch *d = *state;
 	struct listener *own, *all;
-	mode_t mask = umask(0);
+	mode_t mask = umask(077);
 
 	assert_int_equal(open_in(d, "own", false, &own), 0);
 	assert_int_equal(open_in(d, "all", true, &all), 0);
@@ -67,6 +84,46 @@ unix__opened__has_the_mode_of_who_may_come(void **state)
 	listen_close(own, true);
 	listen_close(all, true);
 	assert_int_equal(scratch_count(d), 0);
+}
+
+static void
+swap_for_link(int dirfd)
+{
+	assert_int_equal(unlinkat(dirfd, "s", 0), 0);
+	assert_int_equal(symlinkat("f", dirfd, "s"), 0);
+}
+
+static void
+swap_for_name(int dirfd)
+{
+	assert_int_equal(unlinkat(dirfd, "s", 0), 0);
+	assert_int_equal(linkat(dirfd, "other", dirfd, "s", 0), 0);
+}
+
+static void
+unix__another_file_is_put_there__it_is_left_alone(void **state)
+{
+	struct scratch *d = *state;
+	struct listen_conf lc = { .others = true, .owner = 4321,
+	    .group = 4321 };
+	struct listener *l, *other;
+	struct stat st;
+	char spec[600];
+
+	close(openat(d->dirfd, "f", O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(open_in(d, "other", false, &other), 0);
+	snprintf(spec, sizeof spec, "unix:%s/s", d->path);
+	swap = swap_for_link;
+	assert_int_equal(listen_open(spec, &lc, &l, why, sizeof why), -1);
+	assert_int_equal(mode_of(d, "f"), S_IFREG | 0600);
+	assert_int_equal(unlinkat(d->dirfd, "s", 0), 0);
+	swap = swap_for_name;
+	assert_int_equal(listen_open(spec, &lc, &l, why, sizeof why), -1);
+	swap = NULL;
+	assert_int_equal(fstatat(d->dirfd, "other", &st, 0), 0);
+	assert_int_equal(st.st_mode, S_IFSOCK | 0600);
+	assert_int_equal(st.st_uid, getuid());
+	listen_close(other, true);
 }
 
 static void
@@ -174,6 +231,7 @@ main(void)
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(unix__opened__has_the_mode_of_who_may_come),
+		T(unix__another_file_is_put_there__it_is_left_alone),
 		T(unix__live_socket_or_another_file__is_left_alone),
 		T(unix__left_by_a_dead_daemon__is_replaced),
 		T(unix__a_path_of_any_length__fits),

@@ -103,12 +103,41 @@ make_room(struct listener *l, const char *path, char *why, size_t cap)
 	return 0;
 }
 
-/* Nobody may connect before it is clear who may. */
+/*
+ * The directory may be somebody else's, who puts there what he likes: what
+ * is given to the store's owner is a socket of ours, and has no other name.
+ */
+static int
+give_away(struct listener *l)
+{
+	struct stat st;
+	int fd, rc;
+
+	fd = openat(l->dirfd, l->base, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if ((rc = fstat(fd, &st)) == 0 && (!S_ISSOCK(st.st_mode) ||
+	    st.st_nlink != 1 || st.st_uid != geteuid())) {
+		errno = EEXIST;
+		rc = -1;
+	}
+	if (rc == 0 && geteuid() == 0)
+		rc = fchownat(fd, "", l->owner, l->group, AT_EMPTY_PATH);
+	if (rc == 0) {
+		l->dev = st.st_dev;
+		l->ino = st.st_ino;
+	}
+	close(fd);
+	return rc;
+}
+
+/* The file is made with the socket's own mode: by name it might be another
+ * one's afterwards. */
 static int
 bind_at(struct listener *l)
 {
 	struct sockaddr_un sa;
-	struct stat st;
+	mode_t mask;
 	int rc;
 
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -116,17 +145,11 @@ bind_at(struct listener *l)
 	if (l->fd < 0)
 		return -1;
 	address(l, &sa);
-	fchmod(l->fd, 0600);
+	fchmod(l->fd, l->others ? 0666 : 0600);
+	mask = umask(0);
 	rc = bind(l->fd, (struct sockaddr *)&sa, sizeof sa);
-	if (rc < 0 || fstatat(l->dirfd, l->base, &st,
-	    AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
-	l->dev = st.st_dev;
-	l->ino = st.st_ino;
-	if (geteuid() == 0 && fchownat(l->dirfd, l->base, l->owner, l->group,
-	    AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
-	if (l->others && fchmodat(l->dirfd, l->base, 0666, 0) < 0)
+	umask(mask);
+	if (rc < 0 || give_away(l) < 0)
 		return -1;
 	return listen(l->fd, BACKLOG);
 }
