@@ -1,9 +1,27 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../protocol/err.h"
 #include "dir.h"
+
+int
+be_dir_open(int dirfd, const char *name, int flags)
+{
+	struct stat st;
+	int fd;
+
+	fd = openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+	    0600);
+	if (fd < 0)
+		return errno == ELOOP || errno == ENXIO ? -VFS_CORRUPT :
+		    vfs_err_from_os(errno);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return -VFS_CORRUPT;
+}
 
 int
 be_dir_sync(int dirfd)

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -17,26 +16,18 @@
 
 #include "report.h"
 #include "sandbox.h"
+#include "storedir.h"
 
 int
 sandbox_become_owner(int store_dirfd, char *why, size_t cap)
 {
-	struct stat st;
+	bool root = geteuid() == 0;
 
-	if (geteuid() != 0)
-		return 0;
-	if (fstat(store_dirfd, &st) != 0)
-		return report_why(why, cap, "fstat: %s", strerror(errno));
-	if (st.st_uid == 0)
-		return 0;
-	if (setgroups(0, NULL) != 0 ||
-	    setresgid(st.st_gid, st.st_gid, st.st_gid) != 0 ||
-	    setresuid(st.st_uid, st.st_uid, st.st_uid) != 0)
-		return report_why(why, cap,
-		    "cannot become the store's owner: %s",
-		    strerror(errno));
+	if (storedir_become_owner(store_dirfd, why, cap) != 0)
+		return -1;
 	/* Our own /proc entries stay ours. */
-	prctl(PR_SET_DUMPABLE, 1);
+	if (root)
+		prctl(PR_SET_DUMPABLE, 1);
 	return 0;
 }
 

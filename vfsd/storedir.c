@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +103,26 @@ is_empty(int fd)
 	return !found;
 }
 
+int
+storedir_become_owner(int dirfd, char *why, size_t cap)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (fstat(dirfd, &st) != 0)
+		return report_why(why, cap, "fstat: %s", strerror(errno));
+	if (st.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) != 0 ||
+	    setresgid(st.st_gid, st.st_gid, st.st_gid) != 0 ||
+	    setresuid(st.st_uid, st.st_uid, st.st_uid) != 0)
+		return report_why(why, cap,
+		    "cannot become the store's owner: %s",
+		    strerror(errno));
+	return 0;
+}
+
 /* Decide what the directory is; sets d->fresh. */
 static int
 recognize(struct storedir *d, const char *path, char *why, size_t cap)
@@ -110,7 +131,9 @@ recognize(struct storedir *d, const char *path, char *why, size_t cap)
 	int format, fd;
 	ssize_t n;
 
-	fd = openat(d->fd, STOREDIR_MARK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* A FIFO would wait for somebody; it reads as nothing so. */
+	fd = openat(d->fd, STOREDIR_MARK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT) {
 		switch (is_empty(d->fd)) {
 		case 1:
@@ -194,6 +217,8 @@ storedir_open(const char *path, bool create, bool rdonly,
 			    strerror(errno));
 		goto bad;
 	}
+	if (!create && storedir_become_owner(d.fd, why, cap) != 0)
+		goto bad;
 	if (recognize(&d, path, why, cap) != 0)
 		goto bad;
 	if (d.fresh && (rdonly || !create)) {
@@ -225,8 +250,8 @@ put_mark(int dirfd, const char *text)
 	size_t n = strlen(text);
 	int fd, rc;
 
-	fd = openat(dirfd, MARK_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-	    0600);
+	fd = openat(dirfd, MARK_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return -1;
 	rc = write(fd, text, n) == (ssize_t)n ? fsync(fd) : -1;

@@ -26,10 +26,16 @@ struct storedir {
 	bool fresh;			/* there is no store in it yet */
 };
 
-/* 0, or -1 with one line (it names path and says what to do) in why. */
+/*
+ * 0, or -1 with one line (it names path and says what to do) in why.  Without
+ * create root has become the store's owner for good, before anything in it
+ * was opened: what lies there is the owner's, links included.  Who creates
+ * does that himself, in the process that opens the store.
+ */
 int storedir_open(const char *path, bool create, bool rdonly,
     struct storedir *out, char *why, size_t cap);
 void storedir_close(struct storedir *d);
+int storedir_become_owner(int dirfd, char *why, size_t cap);
 
 /* Before and after the engine makes its files; -1 with errno. */
 int storedir_begin(struct storedir *d);

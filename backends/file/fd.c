@@ -11,11 +11,11 @@ fd_open(int dirfd, const char *name, bool create, bool rdonly,
 {
 	int fd, err;
 
-	fd = openat(dirfd, name, (rdonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && create)
+	fd = be_dir_open(dirfd, name, rdonly ? O_RDONLY : O_RDWR);
+	if (fd == -VFS_NOENT && create)
 		return make(dirfd, arg);
 	if (fd < 0)
-		return vfs_err_from_os(errno);
+		return fd;
 	/* Whoever made it may have died before it synced the name. */
 	if (create && (err = be_dir_sync(dirfd)) < 0) {
 		close(fd);

@@ -177,10 +177,9 @@ file_create(int dirfd, uint64_t size)
 
 	if (size < LOG_SIZE_MIN || size % 4096 != 0 || size > INT64_MAX / 2)
 		return -VFS_INVAL;
-	fd = openat(dirfd, FILE_NEW, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
-	    0600);
+	fd = be_dir_open(dirfd, FILE_NEW, O_RDWR | O_CREAT | O_TRUNC);
 	if (fd < 0)
-		return vfs_err_from_os(errno);
+		return fd;
 	err = fill(fd, size);
 	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0)
 		err = vfs_err_from_os(errno);

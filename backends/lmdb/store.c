@@ -119,15 +119,15 @@ reserve_readers(int dirfd, const char *name)
 	int fd, rc;
 
 	snprintf(path, sizeof path, "%s-lock", name);
-	fd = openat(dirfd, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = be_dir_open(dirfd, path, O_RDWR | O_CREAT);
 	if (fd < 0)
-		return errno;
+		return fd;
 	do
 		rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, READERS_ROOM) < 0 ?
 		    errno : 0;
 	while (rc == EINTR);
 	close(fd);
-	return rc == EOPNOTSUPP || rc == ENOSYS ? 0 : rc;
+	return rc == EOPNOTSUPP || rc == ENOSYS ? 0 : lmdb_err(rc);
 }
 
 /* With less address space where the machine, or a limit, has less; valgrind
@@ -141,7 +141,7 @@ env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
 
 	if (!(flags & (MDB_RDONLY | MDB_NOLOCK)) &&
 	    (rc = reserve_readers(dirfd, name)) != 0)
-		return lmdb_err(rc);
+		return rc;
 	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
 	for (map = LMDB_MAP_MAX; ; map /= 4) {
 		rc = env_try(path, flags, map, out);
@@ -204,12 +204,12 @@ store_find(int dirfd, bool create)
 {
 	struct stat st;
 
-	if (fstatat(dirfd, FILE_NAME, &st, 0) < 0) {
+	if (fstatat(dirfd, FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
 			return vfs_err_from_os(errno);
 		return create ? store_create(dirfd) : -VFS_NOENT;
 	}
-	if (st.st_size == 0)
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		return -VFS_CORRUPT;
 	return create ? be_dir_sync(dirfd) : 0;
 }

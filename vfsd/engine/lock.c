@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "../../backends/dir.h"
 #include "engine_impl.h"
 
 #define LOCK_NAME	"lock"
@@ -15,17 +16,18 @@ int
 lock_take(struct engine *e)
 {
 	bool ro = e->conf.rdonly;
+	int fd;
 
 	if (e->conf.dirfd < 0)
 		return 0;		/* backends in memory */
-	e->lock_fd = openat(e->conf.dirfd, LOCK_NAME, O_CLOEXEC |
-	    (ro ? O_RDONLY : O_RDWR | (e->conf.create ? O_CREAT : 0)), 0600);
-	if (e->lock_fd < 0 && errno == ENOENT)
+	fd = be_dir_open(e->conf.dirfd, LOCK_NAME,
+	    ro ? O_RDONLY : O_RDWR | (e->conf.create ? O_CREAT : 0));
+	if (fd == -VFS_NOENT)
 		return ro ? 0 : efault(e, -VFS_INVAL,
 		    "there is no store here");
-	if (e->lock_fd < 0)
-		return efault(e, vfs_err_from_os(errno),
-		    "the store's lock file");
+	if (fd < 0)
+		return efault(e, fd, "the store's lock file");
+	e->lock_fd = fd;
 	if (flock(e->lock_fd, (ro ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return 0;
 	return errno == EWOULDBLOCK ?

@@ -1,0 +1,68 @@
+#!/bin/bash
+# What root does with a store that somebody else owns, who may have put
+# into its directory what he likes.
+. "$(dirname "$0")/lib.sh"
+plain=
+need_root
+need setpriv python3
+
+him=$work/him
+install -d -o 1000 -g 1000 "$him" "$him/mnt"
+cp "$bin/vfsd" "$him/vfsd"
+store=$him/store mnt=$him/mnt
+as_him=(setpriv --reuid 1000 --regid 1000 --clear-groups)
+serve() {	# [vfsd options]: as he does, without a mount
+	local i
+	"${as_him[@]}" "$him/vfsd" -f "$@" -o listen=store "$store" \
+	    2>>"$work/daemon.log" &
+	daemon=$!
+	for ((i = 0; i < 500; i++)); do
+		"$vfsctl" status "$store" >/dev/null 2>&1 && return 0
+		kill -0 "$daemon" 2>/dev/null || return 1
+		sleep 0.01
+	done
+	return 1
+}
+stop() {
+	kill -TERM "$daemon" && wait "$daemon" && daemon=
+}
+is_wrong() {	# damaged, or not checked; and soon
+	timeout 10 "$vfsctl" check "$store"
+	case $? in 4 | 8) ;; *) false ;; esac
+}
+is_his() {	# everything in the store
+	! find "$store" ! -uid 1000 | grep .
+}
+
+check "he makes a store" serve || finish
+check "and ends" stop
+
+# --- vfsctl on the files themselves
+secret=$work/secret
+echo secret >"$secret" && chmod 600 "$secret"
+before=$(stat -c '%a %u %s' "$secret")
+rm "$store/rows.mdb-lock"
+"${as_him[@]}" ln -s "$secret" "$store/rows.mdb-lock"
+refuse "repair: a link to root's file" "$vfsctl" check --repair "$store"
+is "it is as it was" "$(stat -c '%a %u %s' "$secret")" "$before"
+ln -sf "$work/made" "$store/rows.mdb-lock"
+refuse "repair: a link to nothing" "$vfsctl" check --repair "$store"
+check "nothing is made" test ! -e "$work/made"
+rm "$store/rows.mdb-lock"
+check "repair of what is in order" "$vfsctl" check --repair "$store"
+check "nothing in it is root's" is_his
+for f in vfsd-store lock log data rows.mdb; do
+	mv "$store/$f" "$him/kept"
+	cp -p "$him/kept" "$work/copy" && chown 0:0 "$work/copy"
+	"${as_him[@]}" ln -s "$work/copy" "$store/$f"
+	check "check: $f is a link" is_wrong
+	rm "$store/$f"
+	"${as_him[@]}" mkfifo "$store/$f"
+	check "check: $f is a FIFO" is_wrong
+	rm "$store/$f"
+	mv "$him/kept" "$store/$f"
+done
+check "dump" "$vfsctl" dump "$store"
+check "he serves it again" serve
+check "and ends" stop
+finish
