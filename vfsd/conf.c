@@ -32,6 +32,7 @@ struct option_row {
 };
 
 #define AT(f)	offsetof(struct conf, f)
+#define UNTRUSTED	(MS_NOSUID | MS_NODEV)
 
 static const struct option_row table[] = {
 	{ "ro", K_SET, AT(rdonly), 0,
@@ -72,9 +73,11 @@ static const struct option_row table[] = {
 	  "refuse to start where the kernel cannot confine" },
 	{ "no-sandbox", K_SET, AT(no_sandbox), 0,
 	  "do not confine (for debuggers)" },
+	{ "trust-owner", K_SET, AT(trust_owner), 0,
+	  "suid and dev for a store that is not root's" },
 
-	{ "nosuid", K_FLAG, 0, MS_NOSUID, "generic options; dev and suid" },
-	{ "suid", K_UNFLAG, 0, MS_NOSUID, "    are root's defaults" },
+	{ "nosuid", K_FLAG, 0, MS_NOSUID, "generic options; dev and suid are" },
+	{ "suid", K_UNFLAG, 0, MS_NOSUID, "root's defaults for stores of his" },
 	{ "nodev", K_FLAG, 0, MS_NODEV, NULL },
 	{ "dev", K_UNFLAG, 0, MS_NODEV, NULL },
 	{ "noexec", K_FLAG, 0, MS_NOEXEC, NULL },
@@ -208,9 +211,11 @@ option_apply(struct conf *c, const char *word, char *why, size_t cap)
 		/* fall through */
 	case K_FLAG:
 		c->mount_flags |= r->arg;
+		c->flags_said |= r->arg;
 		break;
 	case K_UNFLAG:
 		c->mount_flags &= ~r->arg;
+		c->flags_said |= r->arg;
 		break;
 	case K_NONE:
 		break;
@@ -313,7 +318,7 @@ conf_parse(int argc, char **argv, struct conf *out, char *why, size_t cap)
 	memset(out, 0, sizeof *out);
 	out->atime = true;
 	out->allow_other = root;
-	out->mount_flags = root ? 0 : MS_NOSUID | MS_NODEV;
+	out->mount_flags = root ? 0 : UNTRUSTED;
 	for (i = 1; i < argc; i++)
 		if (one_arg(out, argc, argv, &i, &rest, why, cap) != 0)
 			return -1;
@@ -335,6 +340,13 @@ conf_parse(int argc, char **argv, struct conf *out, char *why, size_t cap)
 		return report_why(why, cap, "no-sandbox and require-sandbox "
 		    "exclude each other");
 	return store_arg(out, why, cap);
+}
+
+void
+conf_owner(struct conf *c, uint32_t store_uid)
+{
+	if (store_uid != 0 && !c->trust_owner)
+		c->mount_flags |= UNTRUSTED & ~c->flags_said;
 }
 
 void

@@ -32,8 +32,10 @@ struct conf {
 	bool uring;
 	bool atime;
 	bool require_sandbox, no_sandbox;
+	bool trust_owner;		/* of the store, as root is trusted */
 	uint64_t journal_max;		/* bytes; 0: the default */
-	unsigned long mount_flags;	/* MS_* for mount(2) */
+	unsigned long mount_flags;	/* MS_* for mount(2) ... */
+	unsigned long flags_said;	/* ... that an option spoke of */
 
 	bool help, version;
 };
@@ -42,5 +44,8 @@ struct conf {
 int conf_parse(int argc, char **argv, struct conf *out, char *why,
     size_t cap);
 void conf_usage(FILE *to);
+/* Root's mounts honour set-id bits and devices; unless the option said so, not
+ * those of a store that belongs to somebody else, who may make its content. */
+void conf_owner(struct conf *c, uint32_t store_uid);
 
 #endif

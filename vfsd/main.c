@@ -161,6 +161,7 @@ static int
 run(struct conf *c, struct report *r)
 {
 	struct storedir d;
+	struct stat st;
 	char why[PATH_MAX + 512];
 	int ready = -1, status;
 	bool dead = false;
@@ -174,6 +175,8 @@ run(struct conf *c, struct report *r)
 		no(r, "%s", why);
 		return 1;
 	}
+	if (fstat(d.fd, &st) == 0)
+		conf_owner(c, st.st_uid);
 	if (dead && mount_clear(c->mountpoint, why, sizeof why) != 0) {
 		no(r, "%s", why);
 		if (d.made)

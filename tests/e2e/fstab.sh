@@ -67,6 +67,29 @@ check "with a name, read-only" timeout 30 mount -T "$work/fstab" "$mnt"
 is "the name" "$(findmnt -n -o SOURCE "$mnt")" name
 refuse "it does not write" touch "$mnt/y"
 check "umount" ended
+
+# --- a store that another user owns
+flags() {
+	findmnt -n -o VFS-OPTIONS -M "$mnt" | tr , '\n' |
+	    grep -E '^(ro|nosuid|nodev)$' | tr '\n' ' '
+}
+chown -R 1000:1000 "$store"
+echo "$store $mnt fuse.vfsd noauto,defaults 0 0" >"$work/fstab"
+mount --bind "$work/fstab" /etc/fstab
+at_end "umount /etc/fstab"
+check "his, by a line of fstab" timeout 30 mount "$mnt"
+is "his: no set-id bits, no devices" "$(flags)" "nosuid nodev "
+check "his: remount" mount -o remount,ro "$mnt"
+is "his: it stays so" "$(flags)" "ro nosuid nodev "
+check "umount" ended
+echo "$store $mnt fuse.vfsd noauto,trust-owner,nodev 0 0" >"$work/fstab"
+check "trusted" timeout 30 mount "$mnt"
+is "trusted: set-id bits" "$(flags)" "nodev "
+check "trusted: remount" mount -o remount,ro "$mnt"
+is "trusted: it stays so" "$(flags)" "ro nodev "
+check "umount" ended
+chown -R 0:0 "$store"
+
 refuse "a wrong store fails" timeout 30 mount -t fuse.vfsd "$work/dest" "$mnt"
 check "and nothing is mounted" not is_mounted
 finish

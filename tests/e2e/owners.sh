@@ -65,4 +65,24 @@ done
 check "dump" "$vfsctl" dump "$store"
 check "he serves it again" serve
 check "and ends" stop
+
+# --- root's mount of it
+mounted() {	# OPTIONS: who his set-id program is, does his device work
+	mount_store ${1:+-o "$1"} || return 1
+	"${as_him[@]}" "$mnt/id" -u
+	"${as_him[@]}" sh -c "echo x >'$mnt/null'" 2>/dev/null && echo device
+	unmount_store
+}
+check "root mounts it" mount_store
+cp "$(command -v id)" "$mnt/id" && chmod 4755 "$mnt/id"
+mknod -m 666 "$mnt/null" c 1 3
+check "unmount" unmount_store
+is "by default nothing in it makes him root" "$(mounted "")" 1000
+is "suid" "$(mounted suid)" 0
+is "dev" "$(mounted dev)" "1000
+device"
+is "trust-owner" "$(mounted trust-owner)" "0
+device"
+is "trust-owner,nosuid" "$(mounted trust-owner,nosuid)" "1000
+device"
 finish

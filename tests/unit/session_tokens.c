@@ -291,6 +291,27 @@ grant__from_a_token__gives_no_other_user(void **state)
 	srig_end(s);
 }
 
+static void
+grant__user_0__by_user_0_only(void **state)
+{
+	struct vfs_grant q = { .root = ROOT, .flags = VFS_GRANT_CRED };
+	struct srig *x = *state;
+	struct vfs_attach_reply r;
+	struct session *s, *root = srig_user(x, 0, 0);
+	struct tok t, t2;
+
+	assert_err(grant(x, x->own, q, &t), ACCESS);
+	q.gid = SRIG_OWNER;
+	assert_err(grant(x, x->own, q, &t), ACCESS);
+	assert_err(grant(x, root, q, &t), OK);
+	assert_err(attach(x, &t, &s, &r), OK);
+	assert_err(grant(x, s, q, &t2), OK);
+	q.uid = SRIG_OWNER;
+	assert_err(grant(x, s, q, &t2), ACCESS);
+	srig_end(s);
+	srig_end(root);
+}
+
 /* --- the store ----------------------------------------------------------- */
 
 static void
@@ -388,6 +409,7 @@ main(void)
 		S_TEST(derive__through_a_narrow_handle__has_its_rights),
 		S_TEST(derive__without_the_right__is_denied),
 		S_TEST(grant__from_a_token__gives_no_other_user),
+		S_TEST(grant__user_0__by_user_0_only),
 		S_TEST(tokens__restart__those_that_are_out_are_known),
 		S_TEST(token__row_is_damaged__is_found_and_gives_nothing),
 		S_TEST(root__moved_away_or_removed__nothing_is_left),

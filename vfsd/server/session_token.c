@@ -347,14 +347,16 @@ session_derive(struct run *r, void *qp, void *rp)
 }
 
 /* Whose may it be?  A session that is itself bound to a user by a token
- * gives on no other user; nobody but the store's own makes a root. */
+ * gives on no other user; only root's own makes a root. */
 static int
 check_user(struct run *r, const struct vfs_grant *q)
 {
 	const struct session *s = r->s;
 	bool same = s->cred && s->uid == q->uid && s->gid == q->gid;
+	bool any = s->token == 0 || !s->cred;
+	bool root = s->token == 0 && s->cred && s->uid == 0;
 
-	if (s->token == 0 || same || (!s->cred && q->uid != 0))
+	if (same || root || (any && q->uid != 0))
 		return 0;
 	return run_denied(r, VFS_OP_GRANT, 0, VFS_RIGHT_ADMIN);
 }
