@@ -330,6 +330,8 @@ conf_parse(int argc, char **argv, struct conf *out, char *why, size_t cap)
 		    "a store and a mount point are needed, "
 		    "or a place to listen at: vfsd [-f] [-o OPT,...] STORE "
 		    "MOUNTPOINT");
+	if (out->mount_arg != NULL && *out->mount_arg == '\0')
+		return report_why(why, cap, "the mount point's name is empty");
 	if (out->rdonly)
 		out->mount_flags |= MS_RDONLY;
 	if (out->own_checks && out->allow_other)

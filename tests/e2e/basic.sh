@@ -52,6 +52,10 @@ mkdir "$work/other" && echo x >"$work/other/file"
 refused "a directory that is no store" "$vfsd" "$work/other" "$mnt"
 refused "a file as store" "$vfsd" "$work/other/file" "$mnt"
 refused "no such mount point" "$vfsd" "$store" "$work/nowhere"
+cd "$mnt" || finish		# "" would be the directory one is in
+refused "an empty mount point" "$vfsd" "$store" ""
+refused "an empty store" "$vfsd" "" "$mnt"
+cd / || finish
 refused "a file as mount point" "$vfsd" "$store" "$work/other/file"
 refused "a parent that is missing" "$vfsd" "$work/a/b/store" "$mnt"
 mkdir "$store/inside" 2>/dev/null
