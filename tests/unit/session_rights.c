@@ -320,7 +320,7 @@ journal__of_one_whom_modes_stop__is_denied(void **state)
 	};
 	struct srig *x = *state;
 	struct vfs_attach_reply ar;
-	struct session *s;
+	struct session *s, *root = srig_user(x, 0, 0);
 	struct tok t;
 	size_t i;
 
@@ -331,7 +331,7 @@ journal__of_one_whom_modes_stop__is_denied(void **state)
 		s = srig_user(x, who[i].uid, who[i].uid);
 		assert_watches(x, s, who[i].may);
 		srig_end(s);
-		assert_err(grant(x, x->own, (struct vfs_grant){ .root = ROOT,
+		assert_err(grant(x, root, (struct vfs_grant){ .root = ROOT,
 		    .rights = who[i].rights, .flags = VFS_GRANT_CRED,
 		    .uid = who[i].uid, .gid = who[i].uid }, &t), OK);
 		assert_int_equal((t.rights & R(WATCH)) != 0, who[i].may);
@@ -339,6 +339,7 @@ journal__of_one_whom_modes_stop__is_denied(void **state)
 		assert_watches(x, s, who[i].may);
 		srig_end(s);
 	}
+	srig_end(root);
 }
 
 int
