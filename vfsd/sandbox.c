@@ -143,6 +143,7 @@ static const int allowed_calls[] = {
 	SYS_futex, SYS_membarrier, SYS_sched_yield,
 	SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_getcpu,
 	SYS_nanosleep, SYS_clock_nanosleep, SYS_clock_gettime,
+	SYS_timer_settime, SYS_timer_delete,
 	SYS_gettimeofday, SYS_getrandom, SYS_getpid, SYS_gettid, SYS_getuid,
 	SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getppid, SYS_getrusage,
 	SYS_sysinfo, SYS_uname, SYS_prlimit64,

@@ -1,6 +1,5 @@
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "grant.h"
 
@@ -21,8 +20,8 @@ grants_free(struct grants *g)
 	pthread_rwlock_destroy(&g->lock);
 }
 
-static int
-map(struct grants *g, int fd, const struct vfs_grant_map *q,
+int
+grants_map(struct grants *g, int fd, const struct vfs_grant_map *q,
     struct vfs_grant_map_reply *r)
 {
 	bool write = (q->flags & VFS_GRANT_WRITE) != 0;
@@ -48,17 +47,6 @@ map(struct grants *g, int fd, const struct vfs_grant_map *q,
 	}
 	r->grant = i + 1;		/* 0 is none */
 	return 0;
-}
-
-int
-grants_map(struct grants *g, int fd, const struct vfs_grant_map *q,
-    struct vfs_grant_map_reply *r)
-{
-	int err = map(g, fd, q, r);
-
-	if (fd >= 0)
-		close(fd);
-	return err;
 }
 
 int

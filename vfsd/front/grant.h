@@ -31,7 +31,7 @@ struct grants {
 void grants_init(struct grants *g);
 void grants_free(struct grants *g);
 
-/* Takes fd (-1: the message brought none, -VFS_INVAL). */
+/* Borrows fd (-1: the message brought none, -VFS_INVAL). */
 int grants_map(struct grants *g, int fd, const struct vfs_grant_map *q,
     struct vfs_grant_map_reply *r);
 int grants_unmap(struct grants *g, const struct vfs_grant_unmap *q);

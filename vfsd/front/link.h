@@ -62,6 +62,7 @@ struct link {
 	const struct link_ops *ops;
 	struct session_who who;		/* groups may point to the array */
 	uint32_t groups[LINK_GROUPS_MAX];
+	struct closer *closer;		/* of what the peer passes, or NULL */
 	uint32_t max_msg;		/* longest message, either way */
 	bool token_first;		/* no identity: HELLO within a second,
 					 * then a token */

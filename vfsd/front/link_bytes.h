@@ -80,8 +80,8 @@ void bell_end(int fd, int err);
 int bell_hear(int fd);
 
 /* A ring for the peer behind fd, which is borrowed, in memory that it
- * shares; takes memfd.  pre: what the peer sent first.  hear does what
- * bell_hear does: descriptors may come with bells. */
+ * shares; memfd is borrowed, too.  pre: what the peer sent first.  hear
+ * does what bell_hear does: descriptors may come with bells. */
 #define LINK_RING_PRE	16u
 int link_ring_new(int fd, int memfd, const uint8_t pre[LINK_RING_PRE],
     int (*hear)(void *arg), void *arg, struct link **out);

@@ -130,8 +130,6 @@ link_ring_new(int fd, int memfd, const uint8_t pre[LINK_RING_PRE],
 		r->arg = arg;
 		err = attach(r, memfd, pre);
 	}
-	if (memfd >= 0)
-		close(memfd);
 	sent = answer(fd, err);
 	if (err == 0)
 		err = sent;

@@ -14,10 +14,12 @@
 #include "../../protocol/hdr.h"
 #include "../../protocol/ring.h"
 #include "../core/le.h"
+#include "closer.h"
 #include "link_bytes.h"
 
 #define IN_BYTES	16384u		/* read at once */
 #define FDS_KEPT	4u		/* descriptors nobody has taken */
+#define FDS_SENT_MAX	253u		/* at once: SCM_MAX_FD of Linux */
 
 struct stream {
 	struct link link;
@@ -95,7 +97,7 @@ keep_fds(struct stream *s, struct msghdr *h)
 			if (s->nfds < FDS_KEPT)
 				s->fds[s->nfds++] = fd;
 			else
-				close(fd);
+				closer_take(s->link.closer, fd);
 		}
 	}
 }
@@ -104,7 +106,8 @@ keep_fds(struct stream *s, struct msghdr *h)
 static ssize_t
 take(struct stream *s, void *p, size_t n)
 {
-	char room[CMSG_SPACE(sizeof(int) * FDS_KEPT)];
+	/* The kernel would close here what there is no room for. */
+	char room[CMSG_SPACE(sizeof(int) * FDS_SENT_MAX)];
 	struct iovec v = { p, n };
 	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1 };
 	ssize_t k;
@@ -243,6 +246,7 @@ perhaps_ring(struct stream *s)
 	s->first = false;
 	fd = s->nfds > 0 ? s->fds[--s->nfds] : -1;
 	err = link_ring_new(s->fd, fd, s->in + s->in_at, hear, s, &ring);
+	closer_take(s->link.closer, fd);
 	if (err < 0)
 		return err;
 	s->in_at = s->in_n = 0;
@@ -396,6 +400,22 @@ stream_flush(struct link *l)
 
 /* --- begin and end --------------------------------------------------- */
 
+/* With what was never received the kernel closes what was passed with it;
+ * nothing comes any more once it is shut down. */
+static void
+socket_close(struct stream *s)
+{
+	char c;
+
+	shutdown(s->fd, SHUT_RD);
+	if (recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		shutdown(s->fd, SHUT_RDWR);	/* the peer does not wait */
+		closer_take(s->link.closer, s->fd);
+	} else {
+		close(s->fd);
+	}
+}
+
 static void
 stream_close(struct link *l)
 {
@@ -404,8 +424,11 @@ stream_close(struct link *l)
 	if (s->ring != NULL)
 		link_bytes_close(s->ring);
 	while (s->nfds > 0)
-		close(s->fds[--s->nfds]);
-	close(s->fd);
+		closer_take(l->closer, s->fds[--s->nfds]);
+	if (s->passes)
+		socket_close(s);
+	else
+		close(s->fd);
 	free(s->in);
 	free(s->big);
 	free(s->out);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../addr.h"
+#include "closer.h"
 #include "wire_in.h"
 
 #define STREAK_MAX	8u		/* requests between two polls */
@@ -370,6 +371,8 @@ wire_start(const struct wire_conf *conf, struct wire **out)
 		err = wire_check_start(&w->check,
 		    server_engine(conf->server));
 	if (err == 0)
+		err = closer_start(&w->closer);
+	if (err == 0)
 		err = open_places(w);
 	if (err == 0)
 		err = start_threads(w);
@@ -447,6 +450,7 @@ wire_stop(struct wire *w)
 		unlinkat(w->conf.store_dirfd, WIRE_SOCK, 0);
 	end_conns(w);
 	wire_check_stop(&w->check);
+	closer_stop(w->closer);
 	if (w->store.fd >= 0)
 		close(w->store.fd);
 	for (i = 0; i < WIRE_THREADS_MAX; i++)

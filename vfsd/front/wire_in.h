@@ -230,6 +230,7 @@ struct wire {
 	_Atomic bool reap;		/* a connection may be over */
 	struct wire_counts n;
 	struct wire_check check;
+	struct closer *closer;		/* of what peers pass */
 	struct wire_work work[WIRE_THREADS_MAX];
 
 	/* The poller's. */

@@ -238,10 +238,7 @@ own_why(struct wire_call *k, const void *qp, void *rp)
 static int
 own_grant_map(struct wire_call *k, const void *q, void *r)
 {
-	int fd = k->q->fd;
-
-	k->q->fd = -1;			/* grants_map takes it */
-	return grants_map(&k->q->c->grants, fd, q, r);
+	return grants_map(&k->q->c->grants, k->q->fd, q, r);
 }
 
 static int

@@ -188,6 +188,7 @@ wire_adopt(struct wire_work *k, struct link *l)
 	struct wire_conn *c;
 	int err = -VFS_BUSY;
 
+	l->closer = w->closer;
 	w->n.peers++;
 	pthread_mutex_lock(&w->lock);
 	c = l->ops == &link_tcp && strangers(w) >= WIRE_STRANGERS_MAX ? NULL :

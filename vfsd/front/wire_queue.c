@@ -7,9 +7,9 @@
  * old ones does not hold up what is urgent.
  */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "../server/share.h"
+#include "closer.h"
 #include "wire_in.h"
 
 #define STRICT	6u			/* priorities from here on */
@@ -236,7 +236,7 @@ wire_req_free(struct wire_req *q)
 {
 	session_drop(q->s);
 	if (q->fd >= 0)
-		close(q->fd);
+		closer_take(q->c->w->closer, q->fd);
 	free(q->msg);
 	free(q);
 }
