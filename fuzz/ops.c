@@ -214,7 +214,7 @@ tx_start(struct ops *o)
 	struct vfs_tx_begin q = { .flags = 0 };
 	struct vfs_tx_begin_reply r;
 
-	same(&o->m, tx_begin(o->s, &o->m.fx->env, OWNER, &q, &r), 0);
+	same(&o->m, tx_begin(o->s, VFS_TX_OPEN_MAX, OWNER, &q, &r), 0);
 	o->tx = r.tx;
 	o->nops = 0;
 	keep(o, 0);

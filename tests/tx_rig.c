@@ -173,7 +173,7 @@ rig_begin(struct rig *r)
 {
 	struct vfs_tx_begin q = { 0 };
 	struct vfs_tx_begin_reply rep;
-	int err = tx_begin(r->s, &r->fx->env, RIG_OWNER, &q, &rep);
+	int err = tx_begin(r->s, VFS_TX_OPEN_MAX, RIG_OWNER, &q, &rep);
 
 	assert(err == 0);
 	(void)err;

@@ -51,7 +51,7 @@ do_interactive(struct rig *r, bool blocks)
 	int err;
 
 	(void)blocks;
-	err = tx_begin(r->s, &r->fx->env, RIG_OWNER, &q, &rep);
+	err = tx_begin(r->s, VFS_TX_OPEN_MAX, RIG_OWNER, &q, &rep);
 	if (err < 0)
 		return err;
 	ref = (struct tx_ref){ rep.tx, RIG_OWNER };

@@ -364,10 +364,10 @@ tx_begin__as_many_as_may_be_open__and_one_more(void **state)
 		tx = rig_begin(r);
 		first = first != 0 ? first : tx;
 	}
-	assert_err(tx_begin(r->s, &r->fx->env, RIG_OWNER, &q, &rep),
+	assert_err(tx_begin(r->s, VFS_TX_OPEN_MAX, RIG_OWNER, &q, &rep),
 	    TX_LIMIT);
 	assert_int_equal(rig_commit(r, first), 0);
-	assert_int_equal(tx_begin(r->s, &r->fx->env, RIG_OWNER, &q, &rep),
+	assert_int_equal(tx_begin(r->s, VFS_TX_OPEN_MAX, RIG_OWNER, &q, &rep),
 	    0);
 	assert_err(tx_abort(r->s, (struct tx_ref){ rep.tx, 1 }), TX_UNKNOWN);
 	tx_abort_all(r->s, RIG_OWNER);

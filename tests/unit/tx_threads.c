@@ -48,11 +48,11 @@ env_now(void)
 static uint64_t
 begin(struct worker *k)
 {
-	struct req_env env = env_now();
 	struct vfs_tx_begin q = { 0 };
 	struct vfs_tx_begin_reply r;
 
-	return tx_begin(k->w->s, &env, k->no + 1, &q, &r) == 0 ? r.tx : 0;
+	return tx_begin(k->w->s, VFS_TX_OPEN_MAX, k->no + 1, &q, &r) == 0 ?
+	    r.tx : 0;
 }
 
 static int

@@ -145,6 +145,7 @@ struct wire_conn {
 	struct session_who who;
 	uint32_t groups[LINK_GROUPS_MAX];
 	bool token_first;
+	bool own;			/* the owner's or root's */
 	pthread_mutex_t send_lock;
 	/* send_lock: */
 	uint32_t events[LINK_FDS_MAX];	/* that are polled for */

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "../server/share.h"
 #include "../server/tx.h"
 #include "wire_in.h"
 
@@ -95,6 +96,31 @@ strangers(const struct wire *w)
 	return n;
 }
 
+/* Is there a place for one more like that?  Others than the owner have a
+ * share of them, and each whom a socket names half of all; w->lock is
+ * held. */
+static bool
+has_place(const struct wire *w, const struct link *l)
+{
+	unsigned i, all = 0, his = 0;
+
+	if (sessions_owner(w->conf.sessions, &l->who))
+		return true;
+	if (l->ops == &link_tcp && strangers(w) >= WIRE_STRANGERS_MAX)
+		return false;
+	for (i = 0; i < WIRE_CONNS_MAX; i++) {
+		const struct wire_conn *c = w->conns[i];
+
+		if (c == NULL || !c->used || c->own)
+			continue;
+		all++;
+		his += c->who.has_cred && l->who.has_cred &&
+		    c->who.uid == l->who.uid;
+	}
+	return all < share_of(WIRE_CONNS_MAX, false) &&
+	    his < WIRE_CONNS_MAX / 2;
+}
+
 /* A free connection, all of it as at the start; w->lock is held. */
 static struct wire_conn *
 conn_new(struct wire *w)
@@ -129,6 +155,7 @@ know(struct wire_conn *c, const struct link *l)
 		memcpy(c->groups, l->who.groups,
 		    l->who.ngroups * sizeof c->groups[0]);
 	c->who.groups = c->groups;
+	c->own = sessions_owner(c->w->conf.sessions, &l->who);
 	c->token_first = l->token_first;
 	c->pid = l->who.pid;
 }
@@ -191,8 +218,7 @@ wire_adopt(struct wire_work *k, struct link *l)
 	l->closer = w->closer;
 	w->n.peers++;
 	pthread_mutex_lock(&w->lock);
-	c = l->ops == &link_tcp && strangers(w) >= WIRE_STRANGERS_MAX ? NULL :
-	    conn_new(w);
+	c = has_place(w, l) ? conn_new(w) : NULL;
 	if (c != NULL)
 		conn_reset(c, l);
 	pthread_mutex_unlock(&w->lock);

@@ -96,7 +96,8 @@ wire_own_watch(struct wire_call *k, const void *qp, void *rp)
 	const struct vfs_watch *q = qp;
 	struct vfs_watch_reply *r = rp;
 	struct watch_conf wc = { .subtree = q->subtree, .seq = q->seq,
-		.idx = q->idx, .mask = q->mask, .notify = notify };
+		.idx = q->idx, .mask = q->mask, .notify = notify,
+		.foreign = !session_is_own(k->q->s) };
 	struct wire_watch *x;
 	int err;
 

@@ -192,11 +192,17 @@ session_refused(struct sessions *ss, const struct session_who *who, int err)
 	return err;
 }
 
+bool
+sessions_owner(const struct sessions *ss, const struct session_who *who)
+{
+	return who->has_cred && sessions_owns(ss, who->uid);
+}
+
 int
 session_new(struct sessions *ss, const struct session_who *who,
     struct session **out)
 {
-	bool own = who->has_cred && sessions_owns(ss, who->uid);
+	bool own = sessions_owner(ss, who);
 	struct session *s;
 
 	if (!who->has_cred || (!own && !ss->allow_other && !who->vouched))

@@ -56,6 +56,9 @@ void sessions_on_denied(struct sessions *ss,
 /* For tests: the clock is this many seconds ahead. */
 void sessions_ahead(struct sessions *ss, int64_t sec);
 
+/* Is it the store's owner, or root, by what the transport says? */
+bool sessions_owner(const struct sessions *ss, const struct session_who *who);
+
 /* By identity: -VFS_ACCESS if who has none or may not connect. */
 int session_new(struct sessions *ss, const struct session_who *who,
     struct session **out);

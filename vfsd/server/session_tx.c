@@ -11,6 +11,7 @@
 
 #include "../../protocol/records.h"
 #include "session_in.h"
+#include "share.h"
 
 #define REPLY_FIXED	512u		/* of a reply, beyond its results */
 
@@ -137,14 +138,15 @@ static int
 do_begin(struct run *r, void *q, void *rep)
 {
 	struct session *s = r->s;
+	unsigned all = share_of(VFS_TX_OPEN_MAX, session_is_own(s));
 	uint32_t max = s->limits.tx_open;
 	int err;
 
 	if (max >= VFS_TX_OPEN_MAX)	/* as many as there may be at all */
-		return tx_begin(r->server, &r->env, s->number, q, rep);
+		return tx_begin(r->server, all, s->number, q, rep);
 	pthread_mutex_lock(&s->begin);
 	err = tx_open(r->server, s->number) >= max ? -VFS_QUOTA :
-	    tx_begin(r->server, &r->env, s->number, q, rep);
+	    tx_begin(r->server, all, s->number, q, rep);
 	pthread_mutex_unlock(&s->begin);
 	return err;
 }

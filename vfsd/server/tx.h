@@ -74,9 +74,9 @@ int tx_exec(struct server *s, const struct req_env *env,
     const struct vfs_tx_exec *q, const struct tx_gate *gate,
     struct tx_verdict *v);
 
-/* owner is any number but 0; *tx is the reply's.  -VFS_TX_LIMIT at
- * VFS_TX_OPEN_MAX of them. */
-int tx_begin(struct server *s, const struct req_env *env, uint64_t owner,
+/* owner is any number but 0; *tx is the reply's.  -VFS_TX_LIMIT if max of
+ * them are open, whosesoever. */
+int tx_begin(struct server *s, unsigned max, uint64_t owner,
     const struct vfs_tx_begin *q, struct vfs_tx_begin_reply *r);
 
 /*

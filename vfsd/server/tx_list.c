@@ -122,14 +122,13 @@ forget_dead(struct server *s, struct txs *x)
 }
 
 int
-tx_begin(struct server *s, const struct req_env *env, uint64_t owner,
+tx_begin(struct server *s, unsigned max, uint64_t owner,
     const struct vfs_tx_begin *q, struct vfs_tx_begin_reply *r)
 {
 	struct txs *x = server_txs(s);
 	struct tx *t;
 	int err;
 
-	(void)env;
 	if (q->flags != 0)
 		return -VFS_INVAL;
 	tx_expire(s, clock_ms());
@@ -146,7 +145,7 @@ tx_begin(struct server *s, const struct req_env *env, uint64_t owner,
 	};
 	pthread_mutex_lock(&x->lock);
 	forget_dead(s, x);
-	if (x->counts.open >= VFS_TX_OPEN_MAX) {
+	if (x->counts.open >= max) {
 		err = -VFS_TX_LIMIT;
 	} else {
 		x->counts.open++;

@@ -4,6 +4,7 @@
 
 #include "dispatch_in.h"
 #include "../engine/engine.h"
+#include "share.h"
 #include "watch.h"
 
 #define ROOM	2048u			/* for one record */
@@ -194,7 +195,7 @@ watch_add(struct server *s, const struct watch_conf *conf, uint64_t *number)
 		return -VFS_NOMEM;
 	x->conf = *conf;
 	pthread_mutex_lock(&w->lock);
-	if (w->n >= VFS_WATCHES_MAX) {
+	if (w->n >= share_of(VFS_WATCHES_MAX, !conf->foreign)) {
 		err = -VFS_TX_LIMIT;
 	} else {
 		*number = x->number = ++w->numbers;

@@ -24,12 +24,13 @@ struct watch_conf {
 	uint64_t seq;			/* the cursor */
 	uint32_t idx;
 	uint32_t mask;			/* 1 << kind; 0: all */
+	bool foreign;			/* neither the owner's nor root's */
 	/* seq: of a commit with something to read, not older than it. */
 	void (*notify)(void *arg, uint64_t seq);
 	void *arg;
 };
 
-/* -VFS_TX_LIMIT beyond VFS_WATCHES_MAX.  *number is never used again. */
+/* -VFS_TX_LIMIT beyond its share (share.h) of VFS_WATCHES_MAX.  *number is never used again. */
 int watch_add(struct server *s, const struct watch_conf *conf,
     uint64_t *number);
 /* Until it is armed again nobody is notified; it waits for one who is just

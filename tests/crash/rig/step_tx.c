@@ -91,7 +91,7 @@ try_all(struct life *l, struct rng *r, struct step_tx *x)
 	struct tx_ref ref;
 	int i, want = 1 + (int)rng_to(r, TX_SUBS - 1);
 
-	if (tx_begin(l->s, &walk_env, OWNER, &q, &rep) < 0)
+	if (tx_begin(l->s, VFS_TX_OPEN_MAX, OWNER, &q, &rep) < 0)
 		return;
 	ref = (struct tx_ref){ rep.tx, OWNER };
 	model_copy(&was, &l->m);
@@ -223,7 +223,7 @@ run_begun(struct server *s, struct step_tx *x, const struct req_env *env,
 	struct tx_ref ref;
 	int err;
 
-	if ((err = tx_begin(s, env, OWNER, &bq, &rep)) < 0)
+	if ((err = tx_begin(s, VFS_TX_OPEN_MAX, OWNER, &bq, &rep)) < 0)
 		return err;
 	ref = (struct tx_ref){ rep.tx, OWNER };
 	err = x->how == TX_OPEN ? run_open(s, x, env, ref) :
