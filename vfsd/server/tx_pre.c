@@ -9,6 +9,7 @@
 #include "../../protocol/records.h"
 #include "../core/dirent.h"
 #include "../core/node.h"
+#include "../core/perm.h"
 #include "../core/within.h"
 #include "tx_in.h"
 
@@ -43,12 +44,27 @@ pre_id_version(struct txn *t, const struct vfs_tx_pre *p,
 	return 0;
 }
 
+/* A directory that is not there has no name. */
+static int
+may_search(struct txn *t, struct vfs_id dir)
+{
+	struct node n;
+	int err = node_get_dir(t, dir, &n);
+
+	if (err == -VFS_NO_SUCH_ID || err == -VFS_NOTDIR)
+		return 0;
+	return err < 0 ? err : perm_check(t, &n, VFS_MAY_EXEC);
+}
+
 static int
 pre_name(struct txn *t, const struct vfs_tx_pre *p, struct tx_verdict *v)
 {
 	struct rec_name e = { .id = { 0 } };
-	int err = dirent_find(t, p->id, p->name, &e);
+	int err;
 
+	if ((err = may_search(t, p->id)) < 0)
+		return err;
+	err = dirent_find(t, p->id, p->name, &e);
 	if (err < 0 && err != -VFS_NOENT)
 		return err;
 	return e.id.n == p->id2.n ? 0 : fails(v, p->id, p->name, e.id.n);

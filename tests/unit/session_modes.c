@@ -1,0 +1,89 @@
+/* What modes keep from a user whom a socket lets in, in ways that have no
+ * system call. */
+#include "../cm.h"
+#include "../../protocol/records.h"
+#include "../session_rig.h"
+
+#define FILE_MODE	0100644u
+#define ME		4000u
+
+static struct vfs_slice
+str(const char *s)
+{
+	return (struct vfs_slice){ s, strlen(s) };
+}
+
+static int
+chmod_to(struct srig *x, struct session *s, struct vfs_id id, uint32_t mode)
+{
+	struct vfs_setattr q = { .id = id, .valid = VFS_SET_MODE,
+		.mode = mode };
+	struct vfs_setattr_reply r;
+
+	return srig_run(x, s, VFS_OP_SETATTR, &q, &r);
+}
+
+static struct vfs_id
+walk(struct srig *x, struct session *s, const char *path)
+{
+	uint64_t h;
+
+	assert_err(s_walk(x, s, ROOT, path, 0, &h), OK);
+	return H(h);
+}
+
+/* --- names ---------------------------------------------------------------- */
+
+static int
+pre(struct srig *x, struct session *s, struct vfs_tx_pre p)
+{
+	struct vfs_tx_exec q = { .npre = 1 };
+	struct vfs_tx_exec_reply r;
+
+	rig_new(x->r);
+	rig_pre(x->r, p);
+	q.pre = (struct vfs_slice){ x->r->pre, x->r->npre_bytes };
+	return srig_run(x, s, VFS_OP_TX_EXEC, &q, &r);
+}
+
+static void
+precondition__a_name_in_a_shut_directory__tells_nothing(void **state)
+{
+	static const char *const names[] = { "there", "none" };
+	struct srig *x = *state;
+	struct session *s = srig_user(x, ME, ME);
+	struct vfs_tx_pre p = { .kind = VFS_PRE_NAME_ABSENT };
+	struct vfs_id d, f;
+	int i;
+
+	assert_err(s_create(x, x->own, ROOT, "d", 0040700, &d), OK);
+	assert_err(s_create(x, x->own, d, "there", FILE_MODE, &f), OK);
+	p.id = walk(x, s, "d");
+	for (i = 0; i < 2; i++) {
+		p.kind = VFS_PRE_NAME_ABSENT;
+		p.id2.n = 0;
+		p.name = str(names[i]);
+		assert_err(pre(x, s, p), ACCESS);
+		assert_int_equal(x->e.detail, 0);
+		p.kind = VFS_PRE_NAME_IS;
+		p.id2 = f;
+		assert_err(pre(x, s, p), ACCESS);
+		assert_int_equal(x->e.detail, 0);
+	}
+	assert_err(chmod_to(x, x->own, d, 0711), OK);
+	assert_err(pre(x, s, p), PRECOND);
+	p.name = str("there");
+	assert_err(pre(x, s, p), OK);
+	srig_end(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		S_TEST(precondition__a_name_in_a_shut_directory__tells_nothing),
+	};
+
+	return cmocka_run_group_tests_name("session_modes", tests, NULL,
+	    NULL);
+}
