@@ -77,11 +77,87 @@ precondition__a_name_in_a_shut_directory__tells_nothing(void **state)
 	srig_end(s);
 }
 
+/* Entries of a listing, and how many of these have attributes. */
+static void
+assert_lists(struct srig *x, struct session *s, struct vfs_id dir,
+    unsigned n, unsigned attrs)
+{
+	struct vfs_dir_read q = { .dir = dir, .want = VFS_WANT_ATTR };
+	struct vfs_dir_read_reply r;
+	struct vfs_dirent e;
+	struct vfs_attr a;
+	unsigned i, got = 0;
+	struct rbuf b;
+
+	assert_err(srig_run(x, s, VFS_OP_DIR_READ, &q, &r), OK);
+	assert_int_equal(x->entries.count, n);
+	proto_list_read(&b, (struct vfs_slice){ x->entries.p, x->entries.n });
+	for (i = 0; i < n; i++) {
+		assert_int_equal(proto_dirent_next(&b, &e, &a), 0);
+		got += e.attr != NULL;
+	}
+	assert_int_equal(got, attrs);
+}
+
+static void
+listing__of_what_may_not_be_searched__has_names_only(void **state)
+{
+	struct srig *x = *state;
+	struct session *s = srig_user(x, ME, ME);
+	struct vfs_id d;
+
+	assert_err(s_create(x, x->own, ROOT, "d", 0040744, &d), OK);
+	assert_err(s_create(x, x->own, d, "f", FILE_MODE, NULL), OK);
+	assert_lists(x, s, walk(x, s, "d"), 3, 0);
+	assert_lists(x, x->own, d, 3, 3);
+	assert_err(chmod_to(x, x->own, d, 0755), OK);
+	assert_lists(x, s, walk(x, s, "d"), 3, 3);
+	srig_end(s);
+}
+
+static void
+assert_paths(struct srig *x, struct session *s, struct vfs_id id, unsigned n)
+{
+	struct vfs_paths_of q = { .id = id };
+	struct vfs_paths_of_reply r;
+
+	assert_err(srig_run(x, s, VFS_OP_PATHS_OF, &q, &r), OK);
+	assert_int_equal(x->entries.count, n);
+}
+
+static void
+paths__in_directories_that_may_not_be_listed__are_left_out(void **state)
+{
+	struct srig *x = *state;
+	struct session *s = srig_user(x, ME, ME);
+	struct vfs_link q = { .name = str("second") };
+	struct vfs_link_reply r;
+	struct vfs_id d, sub, f;
+
+	assert_err(s_create(x, x->own, ROOT, "f", FILE_MODE, &f), OK);
+	assert_err(s_create(x, x->own, ROOT, "d", 0040711, &d), OK);
+	assert_err(s_create(x, x->own, d, "sub", 0040755, &sub), OK);
+	q.target = f;
+	q.dir = d;
+	assert_err(srig_run(x, x->own, VFS_OP_LINK, &q, &r), OK);
+	q.dir = sub;
+	assert_err(srig_run(x, x->own, VFS_OP_LINK, &q, &r), OK);
+	assert_paths(x, x->own, f, 3);
+	assert_paths(x, s, walk(x, s, "f"), 2);	/* not that in d */
+	assert_err(chmod_to(x, x->own, d, 0744), OK);
+	assert_paths(x, s, walk(x, s, "f"), 2);	/* not that in sub */
+	assert_err(chmod_to(x, x->own, d, 0755), OK);
+	assert_paths(x, s, walk(x, s, "f"), 3);
+	srig_end(s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		S_TEST(precondition__a_name_in_a_shut_directory__tells_nothing),
+		S_TEST(listing__of_what_may_not_be_searched__has_names_only),
+		S_TEST(paths__in_directories_that_may_not_be_listed__are_left_out),
 	};
 
 	return cmocka_run_group_tests_name("session_modes", tests, NULL,

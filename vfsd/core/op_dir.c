@@ -9,6 +9,7 @@
 
 #define COOKIE_DOT	1u
 #define COOKIE_DOTDOT	2u
+#define DEPTH_MAX	(1u << 20)	/* more parents are damage */
 
 /* A stream in progress; last is the cookie of what was taken last. */
 struct stream {
@@ -18,7 +19,7 @@ struct stream {
 	struct vfs_sink *sink;
 	uint64_t fence, last;
 	struct within_last parent;
-	bool full;
+	bool attrs, full;
 };
 
 /*
@@ -33,7 +34,7 @@ give(struct stream *s, struct vfs_dirent *e)
 	struct node n;
 
 	e->dir = s->dir->id;
-	if (s->q->want & VFS_WANT_ATTR) {
+	if (s->attrs) {
 		int err = e->type == VFS_REG ? node_get(s->t, e->id, &n) :
 		    node_get_published(s->t, e->id, &n);
 
@@ -131,6 +132,19 @@ run_stream(struct stream *s)
 	return err;
 }
 
+/* A look at each name would need the permission to search. */
+static int
+gives_attrs(struct stream *s)
+{
+	int err;
+
+	if ((s->q->want & VFS_WANT_ATTR) == 0)
+		return 0;
+	err = perm_check(s->t, s->dir, VFS_MAY_EXEC);
+	s->attrs = err == 0;
+	return err == -VFS_ACCESS ? 0 : err;
+}
+
 int
 op_dir_read(struct txn *t, const struct vfs_dir_read *q,
     struct vfs_dir_read_reply *r)
@@ -151,7 +165,7 @@ op_dir_read(struct txn *t, const struct vfs_dir_read *q,
 		return -VFS_NOENT;	/* removed, and nothing is left */
 	if (s.fence == 0)
 		s.fence = dir.in.next_slot;
-	if ((err = run_stream(&s)) < 0)
+	if ((err = gives_attrs(&s)) < 0 || (err = run_stream(&s)) < 0)
 		return err;
 	r->next_cookie = s.last;
 	r->fence = s.fence;
@@ -202,6 +216,33 @@ link_entry(struct txn *t, const struct row_parts *link,
 	return 0;
 }
 
+/* May the caller list it, and search all above?  1, 0 or an error. */
+static int
+may_list(struct txn *t, struct vfs_id dir)
+{
+	const struct req_env *env = txn_env(t);
+	uint32_t mask = VFS_MAY_READ;
+	struct node n;
+	unsigned i;
+	int err;
+
+	if (env->kernel_checked || env->privileged || env->no_modes ||
+	    env->own_store)
+		return 1;
+	for (i = 0; i < DEPTH_MAX; i++) {
+		if ((err = node_get_dir(t, dir, &n)) < 0 ||
+		    (err = perm_check(t, &n, mask)) < 0)
+			return err == -VFS_ACCESS ? 0 : err;
+		if (dir.n == VFS_ID_ROOT || dir.n == env->root ||
+		    n.in.nlink == 0)
+			return 1;
+		dir.n = n.in.parent;
+		mask = VFS_MAY_EXEC;
+	}
+	return fault(t, -VFS_CORRUPT, "the parents of directory %" PRIu64
+	    " have no end", dir.n);
+}
+
 /* 1: go on. */
 static int
 give_link(struct txn *t, const struct row_parts *link, struct vfs_sink *sink)
@@ -211,6 +252,8 @@ give_link(struct txn *t, const struct row_parts *link, struct vfs_sink *sink)
 
 	if (!within_all(t) && (link->a == txn_env(t)->root ||
 	    (in = within_dir(t, (struct vfs_id){ link->b })) <= 0))
+		return in < 0 ? in : 1;
+	if ((in = may_list(t, (struct vfs_id){ link->b })) <= 0)
 		return in < 0 ? in : 1;
 	if ((err = link_entry(t, link, &e)) < 0)
 		return err;
