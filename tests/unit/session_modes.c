@@ -151,6 +151,26 @@ paths__in_directories_that_may_not_be_listed__are_left_out(void **state)
 	srig_end(s);
 }
 
+/* --- files ---------------------------------------------------------------- */
+
+static void
+open__to_execute__does_not_read(void **state)
+{
+	struct srig *x = *state;
+	struct session *s = srig_user(x, ME, ME);
+	struct vfs_id f;
+	uint64_t h;
+
+	assert_err(s_create(x, x->own, ROOT, "f", 0100711, &f), OK);
+	assert_err(s_write(x, x->own, f, 0, "bytes", 0), OK);
+	assert_err(s_open(x, s, walk(x, s, "f"), VFS_OPEN_READ, &h), ACCESS);
+	assert_err(s_open(x, s, walk(x, s, "f"), VFS_OPEN_EXEC, &h), OK);
+	assert_int_equal(s_read(x, s, H(h), 0, 5), -VFS_ACCESS);
+	assert_err(chmod_to(x, x->own, f, 0755), OK);
+	assert_int_equal(s_read(x, s, H(h), 0, 5), 5);
+	srig_end(s);
+}
+
 int
 main(void)
 {
@@ -158,6 +178,7 @@ main(void)
 		S_TEST(precondition__a_name_in_a_shut_directory__tells_nothing),
 		S_TEST(listing__of_what_may_not_be_searched__has_names_only),
 		S_TEST(paths__in_directories_that_may_not_be_listed__are_left_out),
+		S_TEST(open__to_execute__does_not_read),
 	};
 
 	return cmocka_run_group_tests_name("session_modes", tests, NULL,

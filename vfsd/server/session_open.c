@@ -162,11 +162,11 @@ opened_rights(uint32_t flags, uint32_t rights)
 	return rights;
 }
 
+/* Who may execute what he may not read does not get its bytes. */
 static uint32_t
 opened_modes(uint32_t flags)
 {
-	return (flags & (VFS_OPEN_READ | VFS_OPEN_WRITE)) |
-	    (flags & VFS_OPEN_EXEC ? VFS_OPEN_READ : 0);
+	return flags & (VFS_OPEN_READ | VFS_OPEN_WRITE);
 }
 
 /* OPEN_TRUNC leaves a draft, which a handle that may write publishes. */
