@@ -171,6 +171,30 @@ open__to_execute__does_not_read(void **state)
 	srig_end(s);
 }
 
+static void
+setattr__of_nothing__changes_nothing_of_others(void **state)
+{
+	struct srig *x = *state;
+	struct session *s = srig_user(x, ME, ME);
+	struct vfs_setattr q = { .valid = 0 };
+	struct vfs_setattr_reply r;
+	struct vfs_attr was, is;
+	struct vfs_id f;
+
+	assert_err(s_create(x, x->own, ROOT, "f", 0100600, &f), OK);
+	assert_err(s_stat(x, x->own, f, &was), OK);
+	q.id = walk(x, s, "f");
+	assert_err(srig_run(x, s, VFS_OP_SETATTR, &q, &r), OK);
+	assert_int_equal(r.attr.id.n, f.n);
+	assert_err(s_stat(x, x->own, f, &is), OK);
+	assert_int_equal(is.meta_version, was.meta_version);
+	assert_memory_equal(&is.ctime, &was.ctime, sizeof is.ctime);
+	q.id = f;
+	assert_err(srig_run(x, x->own, VFS_OP_SETATTR, &q, &r), OK);
+	assert_true(r.attr.meta_version > was.meta_version);
+	srig_end(s);
+}
+
 int
 main(void)
 {
@@ -179,6 +203,7 @@ main(void)
 		S_TEST(listing__of_what_may_not_be_searched__has_names_only),
 		S_TEST(paths__in_directories_that_may_not_be_listed__are_left_out),
 		S_TEST(open__to_execute__does_not_read),
+		S_TEST(setattr__of_nothing__changes_nothing_of_others),
 	};
 
 	return cmocka_run_group_tests_name("session_modes", tests, NULL,
