@@ -195,6 +195,53 @@ setattr__of_nothing__changes_nothing_of_others(void **state)
 	srig_end(s);
 }
 
+static int
+link_to(struct srig *x, struct session *s, struct vfs_id f, const char *name)
+{
+	struct vfs_link q = { .dir = walk(x, s, "pub"), .target = f,
+		.name = str(name) };
+	struct vfs_link_reply r;
+
+	return srig_run(x, s, VFS_OP_LINK, &q, &r);
+}
+
+/* As with protected_hardlinks, and linkat(2) of a descriptor. */
+static void
+link__to_what_is_not_ones_own__needs_the_right_to_write(void **state)
+{
+	static const struct {
+		uint32_t mode;
+		int err;
+	} rules[] = {
+		{ 0100644, -VFS_PERM }, { 0100666, 0 }, { 0104777, -VFS_PERM },
+		{ 0102777, -VFS_PERM }, { 0102767, 0 }, { 0010666, -VFS_PERM },
+	};
+	struct srig *x = *state;
+	struct session *s = srig_user(x, ME, ME);
+	struct vfs_tmpfile q = { .mode = FILE_MODE };
+	struct vfs_tmpfile_reply r;
+	struct vfs_id pub, f, h;
+	size_t i;
+
+	assert_err(s_create(x, x->own, ROOT, "pub", 0040777, &pub), OK);
+	for (i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+		assert_err(s_create(x, x->own, ROOT, "f", rules[i].mode,
+		    &f), OK);
+		assert_err(chmod_to(x, x->own, f, rules[i].mode & 07777), OK);
+		h = walk(x, s, "f");
+		assert_int_equal(link_to(x, s, h, "n"), rules[i].err);
+		if (rules[i].err == 0)
+			assert_err(s_unlink(x, s, walk(x, s, "pub"), "n"),
+			    OK);
+		assert_err(s_unlink(x, x->own, ROOT, "f"), OK);
+		assert_err(link_to(x, s, h, "again"), PERM);
+	}
+	q.dir = walk(x, s, "pub");
+	assert_err(srig_run(x, s, VFS_OP_TMPFILE, &q, &r), OK);
+	assert_err(link_to(x, s, H(r.handle), "mine"), OK);
+	srig_end(s);
+}
+
 int
 main(void)
 {
@@ -204,6 +251,7 @@ main(void)
 		S_TEST(paths__in_directories_that_may_not_be_listed__are_left_out),
 		S_TEST(open__to_execute__does_not_read),
 		S_TEST(setattr__of_nothing__changes_nothing_of_others),
+		S_TEST(link__to_what_is_not_ones_own__needs_the_right_to_write),
 	};
 
 	return cmocka_run_group_tests_name("session_modes", tests, NULL,

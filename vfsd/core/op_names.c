@@ -131,6 +131,8 @@ op_link(struct txn *t, const struct vfs_link *q, struct plan *p,
 		return err == 0 ? -VFS_EXIST : err;
 	if (node_is_dir(&n))
 		return -VFS_PERM;
+	if ((err = perm_link(t, &n)) < 0)
+		return err;
 	if (n.in.nlink >= VFS_LINK_MAX)
 		return -VFS_MLINK;
 	if ((err = link_name(t, q, &dir, &n)) < 0)

@@ -3,6 +3,8 @@
 
 #define MODE_STICKY	01000u
 #define MODE_XANY	00111u
+#define MODE_SETUID	04000u
+#define MODE_SETGID_X	02010u		/* both */
 
 static bool
 in_group(const void *arg, uint32_t gid)
@@ -140,4 +142,20 @@ perm_remove(struct txn *t, const struct node *dir,
 	    env->uid == dir->in.uid || env->uid == victim->in.uid)
 		return 0;
 	return -VFS_PERM;
+}
+
+int
+perm_link(struct txn *t, const struct node *n)
+{
+	const struct req_env *env = txn_env(t);
+	int err;
+
+	if (env->from_kernel || env->no_modes || perm_owner(t, n) == 0)
+		return 0;
+	if (!node_is_file(n) || n->in.nlink == 0 ||
+	    (n->in.mode & MODE_SETUID) != 0 ||
+	    (n->in.mode & MODE_SETGID_X) == MODE_SETGID_X)
+		return -VFS_PERM;
+	err = perm_check(t, n, VFS_MAY_READ | VFS_MAY_WRITE);
+	return err == -VFS_ACCESS ? -VFS_PERM : err;
 }

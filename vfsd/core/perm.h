@@ -30,6 +30,11 @@ bool perm_trusted(const struct txn *t);
 int perm_remove(struct txn *t, const struct node *dir,
     const struct node *victim);
 
+/* Make one more name of n: who does not own it needs a file without set-id
+ * bits that he may read and write, and that has a name.  The kernel has looked
+ * for its own.  -VFS_PERM. */
+int perm_link(struct txn *t, const struct node *n);
+
 /* Must set-id bits go when this request changes bytes, whatever it says?
  * A kernel says so itself. */
 bool perm_kills_suidgid(const struct txn *t);

@@ -53,7 +53,7 @@ static const struct rule rules[VFS_OP_COUNT][2] = {
 	[VFS_OP_TMPFILE] = R1(tmpfile, ALIVE | PERM | PACKED, dir),
 	[VFS_OP_LINK] = {
 	    RN(link, ALIVE | CHECK | NAME | PACKED, dir, name),
-	    { ALIVE, offsetof(struct vfs_link, target), 0 } },
+	    { ALIVE | CHECK, offsetof(struct vfs_link, target), 0 } },
 	[VFS_OP_UNLINK] = {
 	    RN(unlink, CHECK | NAME | FOUND_CHECK | FOUND_EMPTY | PACKED, dir,
 	    name) },
