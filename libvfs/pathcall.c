@@ -346,7 +346,8 @@ prepend(struct up *u, const char *name, size_t n)
 	return true;
 }
 
-/* The path of a directory before what u has. */
+/* The path of a directory before what u has.  1: it is gone, or it may not be
+ * known. */
 static int
 climb(struct up *u, struct vfs_id dir)
 {
@@ -365,7 +366,7 @@ climb(struct up *u, struct vfs_id dir)
 		if (err < 0)
 			return err;
 		if (o.count == 0)
-			return 0;	/* a confined session's root, or gone */
+			return 1;
 		if (depth == PATHS_DEPTH || !prepend(u, o.name, o.n))
 			return lv_fail(u->v, -VFS_NAMETOOLONG);
 		dir = o.dir;
@@ -392,21 +393,22 @@ each_link(struct vfs *v, struct vfs_tx *tx, struct vfs_slice links,
 	struct vfs_attr attr;
 	struct rbuf b;
 	struct up u = { .v = v, .tx = tx };
-	int err = 0;
+	int err;
 
 	proto_list_read(&b, links);
-	while (err == 0 && proto_list_more(&b) &&
+	while (proto_list_more(&b) &&
 	    proto_dirent_next(&b, &e, &attr) == 0) {
 		u.at = sizeof u.text - 1;
 		u.text[u.at] = 0;
 		if (!prepend(&u, e.name.p, e.name.n))
 			return lv_fail(v, -VFS_NAMETOOLONG);
-		err = climb(&u, e.dir);
+		if ((err = climb(&u, e.dir)) < 0)
+			return err;
 		if (err == 0 && !fn(arg, u.text + u.at,
 		    sizeof u.text - 1 - u.at))
 			break;
 	}
-	return err;
+	return 0;
 }
 
 int

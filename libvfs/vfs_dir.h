@@ -120,7 +120,8 @@ int vfs_rename_path(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
     const char *from, const char *to, uint32_t flags);
 
 /*
- * Every path of an object, complete, from the root, in no order.  fn gets
+ * Every path of an object, complete, from the root, in no order; of a user
+ * who is not the store's owner, those that he could find.  fn gets
  * one at a time, NUL behind it, and returns false to stop.  A path of a
  * directory above that is renamed meanwhile may be told as it was; use a
  * transaction where that matters.

@@ -6,12 +6,9 @@
 #define OK(call)	assert_int_equal((call), 0)
 #define ROOT		VFS_RIG_ROOT
 
-/* A token for what is below a directory. */
 static void
-grant(struct vfs *v, struct vfs_id root, uint32_t rights,
-    uint8_t token[VFS_TOKEN_BYTES])
+grant_as(struct vfs *v, struct vfs_grant q, uint8_t token[VFS_TOKEN_BYTES])
 {
-	struct vfs_grant q = { .root = root, .rights = rights };
 	struct vfs_grant_reply r;
 	struct vfs_call c = { .op = VFS_OP_GRANT, .q = &q, .r = &r }, *got;
 
@@ -21,6 +18,15 @@ grant(struct vfs *v, struct vfs_id root, uint32_t rights,
 	OK(c.err);
 	assert_int_equal(r.token.n, VFS_TOKEN_BYTES);
 	memcpy(token, r.token.p, VFS_TOKEN_BYTES);
+}
+
+/* A token for what is below a directory. */
+static void
+grant(struct vfs *v, struct vfs_id root, uint32_t rights,
+    uint8_t token[VFS_TOKEN_BYTES])
+{
+	grant_as(v, (struct vfs_grant){ .root = root, .rights = rights },
+	    token);
 }
 
 struct confined {
@@ -164,6 +170,33 @@ paths__below_a_root__begin_there(void **state)
 	confined_close(&k);
 }
 
+/* A user who may not list a directory above is told no half of a path. */
+static void
+paths__not_all_known__are_not_told(void **state)
+{
+	uint8_t token[VFS_TOKEN_BYTES];
+	struct vfs_conf conf = { .token = token };
+	struct vfs_attr shut, in, f;
+	struct confined k;
+	char path[100] = "";
+	struct vfs *v;
+
+	confined_open(&k, state, VFS_RIGHTS_ALL);
+	OK(vfs_mkdir(k.r->v, NULL, ROOT, "shut", 0711, &shut));
+	OK(vfs_mkdir(k.r->v, NULL, shut.id, "in", 0755, &in));
+	OK(vfs_create(k.r->v, NULL, in.id, "f", 0644, 0, &f, NULL));
+	grant_as(k.r->v, (struct vfs_grant){ .root = ROOT, .uid = 54321,
+	    .gid = 54321, .flags = VFS_GRANT_CRED }, token);
+	OK(vfs_connect(k.r->dir.path, &conf, &v));
+	OK(vfs_paths(v, NULL, f.id, take_path, path));
+	assert_string_equal(path, "");
+	OK(vfs_chmod(k.r->v, NULL, shut.id, 0755));
+	OK(vfs_paths(v, NULL, f.id, take_path, path));
+	assert_string_equal(path, "/shut/in/f");
+	vfs_disconnect(v);
+	confined_close(&k);
+}
+
 static void
 session__connection_lost__is_the_same_again(void **state)
 {
@@ -233,6 +266,7 @@ main(void)
 		VFS_TEST(session__below_a_root__does_not_get_out),
 		VFS_TEST(utimens__not_the_owner__only_both_to_now),
 		VFS_TEST(paths__below_a_root__begin_there),
+		VFS_TEST(paths__not_all_known__are_not_told),
 		VFS_TEST(session__connection_lost__is_the_same_again),
 		VFS_TEST(rights__that_are_missing__are_missed),
 		cmocka_unit_test(token__as_text__is_read),
