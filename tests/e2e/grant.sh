@@ -80,6 +80,11 @@ is "sessions__tells_the_path" "$("$vfsctl" sessions "$mnt" |
     grep -c 'token .* /proj .*ci')" 1
 is "sessions__do_not_tell_the_token" "$("$vfsctl" sessions --json "$mnt" |
     grep -c "$tok")" 0
+esc=$'\e]0;x\a\302\2332J\342\200\256'
+mkdir "$mnt/$esc" && "$vfsctl" grant --root "$mnt/$esc" --label odd "$mnt" >"$log"
+is "sessions__the_path_is_escaped" "$("$vfsctl" sessions "$mnt" |
+    grep -c ' /\\033]0;x\\007\\302\\2332J\\342\\200\\256 .*odd')" 1
+rmdir "$mnt/$esc"
 is "audit__create_was_denied" "$("$vfsctl" sessions --audit --json "$mnt" |
     json '[a["op"] for a in d if "lacks create" in a["text"]][0]')" CREATE
 is "audit__a_wrong_token" "$("$vfsctl" sessions --audit --json "$mnt" |

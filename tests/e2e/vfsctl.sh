@@ -43,6 +43,17 @@ echo odd >"$odd"
 setfattr -n user.one -v 1 "$mnt/d/big"
 cp "$mnt/d/big" "$mnt/d/copy"
 
+# --- what a terminal would obey, in a name
+touch "$mnt/d/"$'\302\2332J\342\200\256txt.exe'
+check "settle" sync "$mnt/d"
+is "changes__c1_and_direction_are_escaped" \
+    "$("$vfsctl" changes --since=oldest "$mnt" | grep -F .exe | head -n 1 |
+    grep -cF '\302\2332J\342\200\256txt.exe')" 1
+is "changes_json__c1_and_direction_are_escaped" \
+    "$("$vfsctl" changes --json --since=oldest "$mnt" | grep -F .exe |
+    head -n 1 | grep -cF '\u009b2J\u202etxt.exe')" 1
+rm "$mnt/d/"*.exe
+
 # --- finding the daemon
 for p in "$mnt" "$mnt/d/big" "$store"; do
 	is "status_json_by_${p#"$work"/}" \

@@ -133,14 +133,18 @@ void json_end(struct json *j, char bracket);
 void json_num(struct json *j, const char *key, uint64_t n);
 void json_int(struct json *j, const char *key, int64_t n);
 void json_bool(struct json *j, const char *key, bool b);
-/* Bytes that are no UTF-8 become \udc80 to \udcff, as Python does. */
+/* Bytes that are no UTF-8 become \udc80 to \udcff, as Python does; what a
+ * terminal would obey is \uXXXX, in keys as well. */
 void json_str(struct json *j, const char *key, struct vfs_slice s);
 void json_text(struct json *j, const char *key, const char *s);
 
 /* The name of a kind of row ("inode"); never NULL. */
 const char *ctl_kind(uint32_t kind);
 
-/* Bytes for people: what is no printable character as \ooo. */
+/* Bytes for people: what is no printable character as \ooo; so whatever comes
+ * from a store or a daemon goes to a terminal.  Then blanks up to width. */
 void ctl_print(FILE *to, struct vfs_slice s);
+void ctl_print_in(FILE *to, struct vfs_slice s, size_t width);
+void ctl_print_text(FILE *to, const char *s);
 
 #endif

@@ -288,14 +288,16 @@ print_session(struct ctl *k, const struct proto_session *s)
 	if (s->flags & PROTO_SESSION_CRED)
 		snprintf(who, sizeof who, "%" PRIu32 ":%" PRIu32, s->uid,
 		    s->gid);
-	printf("%5" PRIu64 " %-7s %-11s until %-20s %s", s->number,
+	printf("%5" PRIu64 " %-7s %-11s until %-20s ", s->number,
 	    s->flags & PROTO_SESSION_TOKEN ? "token" : "session", who,
-	    expires, root);
+	    expires);
+	ctl_print_text(stdout, root);
 	if (s->parent != 0)
 		printf(" of %" PRIu64, s->parent);
-	if (s->transport.n > 0)
-		printf(" over %.*s", (int)s->transport.n,
-		    (const char *)s->transport.p);
+	if (s->transport.n > 0) {
+		printf(" over ");
+		ctl_print(stdout, s->transport);
+	}
 	if ((s->flags & PROTO_SESSION_TOKEN) == 0)
 		printf(" pid %" PRIu32 " handles %" PRIu32, s->pid,
 		    s->handles);

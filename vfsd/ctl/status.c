@@ -7,6 +7,8 @@
 
 #include "ctl.h"
 
+#define NAME_WIDTH	28
+
 static bool
 is(struct vfs_slice s, const char *text)
 {
@@ -41,8 +43,9 @@ print_counter(struct vfs_slice name, uint64_t n, uint64_t *calls)
 	word = (struct vfs_slice){ last, name.n - front - 1 };
 	if (is(word, "calls")) {
 		*calls = n;
-		printf("%-28.*s %12" PRIu64, (int)front,
-		    (const char *)name.p, n);
+		name.n = front;
+		ctl_print_in(stdout, name, NAME_WIDTH);
+		printf(" %12" PRIu64, n);
 	} else if (is(word, "errors")) {
 		printf(" %10" PRIu64, n);
 	} else if (is(word, "ns")) {
@@ -67,15 +70,16 @@ print_pairs(struct vfs_slice pairs)
 	while (proto_list_more(&b) && proto_pair_next(&b, &p) == 0) {
 		if (counter(p.name, &last, &front)) {
 			if (!head)
-				printf("%-28s %12s %10s %10s %12s\n",
-				    "operation", "calls", "errors",
+				printf("%-*s %12s %10s %10s %12s\n",
+				    NAME_WIDTH, "operation", "calls", "errors",
 				    "mean us", "max us");
 			head = true;
 			print_counter(p.name, p.n, &calls);
 			continue;
 		}
 		head = false;
-		printf("%-28.*s ", (int)p.name.n, (const char *)p.name.p);
+		ctl_print_in(stdout, p.name, NAME_WIDTH);
+		putchar(' ');
 		if (p.text.n > 0) {
 			ctl_print(stdout, p.text);
 			putchar('\n');
@@ -83,6 +87,15 @@ print_pairs(struct vfs_slice pairs)
 			printf("%12" PRIu64 "\n", p.n);
 		}
 	}
+}
+
+static void
+print_status(const struct addr *a, struct vfs_slice pairs)
+{
+	printf("%-*s ", NAME_WIDTH, "store");
+	ctl_print_text(stdout, a->store);
+	putchar('\n');
+	print_pairs(pairs);
 }
 
 static void
@@ -129,14 +142,21 @@ ctl_status(const struct ctl_cmd *cmd, int argc, char **argv)
 		if (a.json)
 			json_pairs(&addr, pairs);
 		else
-			printf("%-28s %s\n", "store", addr.store),
-			    print_pairs(pairs);
+			print_status(&addr, pairs);
 	}
 	ctl_close(&k);
 	return err < 0 ? ctl_fail(a.arg[0], err) : CTL_OK;
 }
 
 /* --- why ------------------------------------------------------------ */
+
+static const char *
+op_name(uint32_t number)
+{
+	enum vfs_op op = proto_op_find(number);
+
+	return op == VFS_OP_NONE ? "?" : proto_ops[op].name;
+}
 
 static void
 print_fault(const struct proto_fault *f)
@@ -147,12 +167,14 @@ print_fault(const struct proto_fault *f)
 	if (f->pid != 0)
 		printf(" pid %" PRIu32, f->pid);
 	if (f->op != 0)
-		printf(" %s", proto_ops[proto_op_find(f->op)].name);
+		printf(" %s", op_name(f->op));
 	if (f->id != 0)
 		printf(" id %" PRIu64, f->id);
-	if (f->file.n > 0)
-		printf(" at %.*s:%" PRIu32, (int)f->file.n,
-		    (const char *)f->file.p, f->line);
+	if (f->file.n > 0) {
+		printf(" at ");
+		ctl_print(stdout, f->file);
+		printf(":%" PRIu32, f->line);
+	}
 	printf(": ");
 	ctl_print(stdout, f->text);
 	putchar('\n');
@@ -170,8 +192,7 @@ json_fault(struct json *j, const struct proto_fault *f)
 	json_num(j, "nsec", f->when.nsec);
 	json_text(j, "error", vfs_err_name((int)f->err));
 	json_num(j, "pid", f->pid);
-	json_text(j, "op", f->op == 0 ? ""
-	    : proto_ops[proto_op_find(f->op)].name);
+	json_text(j, "op", f->op == 0 ? "" : op_name(f->op));
 	json_num(j, "id", f->id);
 	json_str(j, "file", f->file);
 	json_num(j, "line", f->line);
@@ -276,8 +297,11 @@ ctl_version(const struct ctl_cmd *cmd, int argc, char **argv)
 		return CTL_FAILED;
 	if (!a.json) {
 		printf("vfsctl %s\n", VFSD_VERSION);
-		if (a.arg[0] != NULL)
-			printf("vfsd %s\n", theirs);
+		if (a.arg[0] != NULL) {
+			printf("vfsd ");
+			ctl_print_text(stdout, theirs);
+			putchar('\n');
+		}
 		return CTL_OK;
 	}
 	json_begin(&j, NULL, '{');
