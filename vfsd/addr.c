@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "addr.h"
 
 #define SOCK	"sock"
+#define QUEUE_S	5		/* until one is let in */
 
 /* mountinfo writes space, tab, newline and backslash as \ooo. */
 static void
@@ -168,6 +170,15 @@ try_abstract(int fd, int dir)
 	    (socklen_t)n) == 0 && is_owner(fd, dir);
 }
 
+/* A full queue may be so for ever.  It counts for connect and for send. */
+static int
+set_patience(int fd)
+{
+	struct timeval tv = { .tv_sec = QUEUE_S };
+
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+}
+
 int
 addr_connect(const char *store)
 {
@@ -182,8 +193,11 @@ addr_connect(const char *store)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		err = vfs_err_from_os(errno);
+	else if (set_patience(fd) < 0)
+		err = vfs_err_from_os(errno);
 	else if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
-		err = errno != ENOENT && errno != ECONNREFUSED ?
+		err = errno == EAGAIN ? -VFS_BUSY :
+		    errno != ENOENT && errno != ECONNREFUSED ?
 		    vfs_err_from_os(errno) :
 		    try_abstract(fd, dir) ? 0 : -VFS_OFFLINE;
 	close(dir);

@@ -30,7 +30,7 @@ struct sockaddr_un;
 size_t addr_abstract(int dirfd, struct sockaddr_un *sa);
 
 /* A connected socket, or a negative vfs_err; -VFS_OFFLINE: nobody serves
- * this store. */
+ * this store, -VFS_BUSY: nobody is let in.  SO_SNDTIMEO is short. */
 int addr_connect(const char *store);
 
 #endif

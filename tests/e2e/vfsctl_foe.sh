@@ -29,4 +29,8 @@ is "status_json__keys_are_strings" "$("$vfsctl" status --json "$work/words" |
 "$vfsctl" version "$work/words" >"$work/out"
 check "version__nothing_is_raw" not grep -q $'\e\|\a\|\302\233' "$work/out"
 
+check "queue" foe queue
+timeout 20 "$vfsctl" status "$work/queue" >"$work/out" 2>&1
+is "full_queue__ends" $? 1
+check "full_queue__says_why" grep -q "in use" "$work/out"
 finish

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "ctl.h"
@@ -20,7 +21,8 @@ send_all(int fd, const uint8_t *p, size_t n)
 			continue;
 		if (k < 0)
 			return errno == EPIPE || errno == ECONNRESET ?
-			    -VFS_SESSION_CLOSED : vfs_err_from_os(errno);
+			    -VFS_SESSION_CLOSED : errno == EAGAIN ?
+			    -VFS_DEADLINE : vfs_err_from_os(errno);
 		p += k;
 		n -= (size_t)k;
 	}
@@ -148,12 +150,14 @@ ctl_open(struct ctl *k, const char *store)
 	struct vfs_hello q = { .magic = PROTO_MAGIC,
 		.version_min = PROTO_VERSION, .version_max = PROTO_VERSION,
 		.max_msg = VFS_MSG_MAX, .client = { "vfsctl", 6 } };
+	struct timeval tv = { .tv_sec = WAIT_MS / 1000 };
 	struct vfs_hello_reply r;
 	int err;
 
 	memset(k, 0, sizeof *k);
 	if ((k->fd = addr_connect(store)) < 0)
 		return k->fd;
+	setsockopt(k->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
 	k->msg = malloc(VFS_MSG_MAX);
 	err = k->msg == NULL ? -VFS_NOMEM
 	    : ctl_call(k, VFS_OP_HELLO, &q, &r);
