@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 
 #define STORE_XATTR	"user.vfsd.store"	/* answered by every object
 						 * of a mount */
+#define MOUNT_TYPE	"fuse.vfsd"
 #define SOCK		"sock"			/* in a store's directory */
 #define QUEUE_MS	5			/* until it may have room */
 
@@ -175,39 +178,105 @@ by_abstract(int dir, uint32_t wait_ms)
 
 /* Through the directory's descriptor: a path of any length fits. */
 static int
-by_store(const char *store, uint32_t wait_ms)
+by_dir(int dir, uint32_t wait_ms)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int dir, fd;
+	int fd;
 
-	dir = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return vfs_err_from_os(errno);
 	snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d/%s",
 	    dir, SOCK);
 	fd = connect_unix(&sa, sizeof sa, wait_ms);
-	if (fd == -VFS_OFFLINE)
-		fd = by_abstract(dir, wait_ms);
-	close(dir);
-	return fd;
+	return fd == -VFS_OFFLINE ? by_abstract(dir, wait_ms) : fd;
 }
 
-/* An object of a mount says where its store is; a store says nothing. */
+/* --- mounts --------------------------------------------------------------- */
+
+/* A line of mountinfo: is it a mount of vfsd on this device, and whose? */
+static bool
+mount_line(const char *line, dev_t dev, uint32_t *user)
+{
+	const char *type = strstr(line, " - "), *id;
+	unsigned major, minor;
+
+	if (type == NULL || sscanf(line, "%*u %*u %u:%u", &major,
+	    &minor) != 2 || makedev(major, minor) != dev ||
+	    strncmp(type + 3, MOUNT_TYPE " ", sizeof MOUNT_TYPE) != 0)
+		return false;
+	/* Blanks in the source are escaped: these are its options. */
+	id = strchr(type + 3 + sizeof MOUNT_TYPE, ' ');
+	id = id != NULL ? strstr(id, ",user_id=") : NULL;
+	return id != NULL && sscanf(id, ",user_id=%" SCNu32, user) == 1;
+}
+
+static bool
+mount_user(dev_t dev, uint32_t *user)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	bool found = false;
+	char *line = NULL;
+	size_t cap = 0;
+
+	while (f != NULL && !found && getline(&line, &cap, f) > 0)
+		found = mount_line(line, dev, user);
+	free(line);
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+/* An object of a mount says where its store is.  Elsewhere anybody can give
+ * his files that attribute. */
+static bool
+in_mount(int at, dev_t dev, char store[PATH_MAX], uint32_t *user)
+{
+	char path[40];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", at);
+	n = getxattr(path, STORE_XATTR, store, PATH_MAX - 1);
+	if (n <= 0 || store[0] != '/')
+		return false;
+	store[n] = 0;
+	return mount_user(dev, user);
+}
+
+/* Whoever mounted it sends nobody to another one's daemon; root may. */
+static int
+by_mount(const char *store, uint32_t user, uint32_t wait_ms)
+{
+	struct ucred cred;
+	socklen_t n = sizeof cred;
+	int fd, dir = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return vfs_err_from_os(errno);
+	fd = by_dir(dir, wait_ms);
+	close(dir);
+	if (fd < 0 || user == 0 || (getsockopt(fd, SOL_SOCKET, SO_PEERCRED,
+	    &cred, &n) == 0 && cred.uid == user))
+		return fd;
+	close(fd);
+	return -VFS_OFFLINE;
+}
+
 static int
 by_path(const char *path, uint32_t wait_ms)
 {
 	char store[PATH_MAX];
 	struct stat st;
-	ssize_t n;
+	uint32_t user;
+	int fd, at = open(path, O_PATH | O_CLOEXEC);
 
-	n = getxattr(path, STORE_XATTR, store, sizeof store - 1);
-	if (n > 0 && store[0] == '/') {
-		store[n] = 0;
-		return by_store(store, wait_ms);
-	}
-	if (stat(path, &st) < 0)
+	if (at < 0)
 		return vfs_err_from_os(errno);
-	return S_ISDIR(st.st_mode) ? by_store(path, wait_ms) : -VFS_NOENT;
+	if (fstat(at, &st) < 0)
+		fd = vfs_err_from_os(errno);
+	else if (in_mount(at, st.st_dev, store, &user))
+		fd = by_mount(store, user, wait_ms);
+	else
+		fd = S_ISDIR(st.st_mode) ? by_dir(at, wait_ms) : -VFS_NOENT;
+	close(at);
+	return fd;
 }
 
 static const char *

@@ -145,7 +145,7 @@ wire_peer_fd(int fd)
 struct wire_peer *
 wire_peer_unix(struct wire_rig *r)
 {
-	return wire_peer_fd(addr_connect(r->dir.path));
+	return wire_peer_fd(addr_connect(r->dir.path, 0));
 }
 
 struct wire_peer *

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 
 #include "../protocol/err.h"
 #include "addr.h"
+#include "mount.h"
 
 #define SOCK	"sock"
 #define QUEUE_S	5		/* until one is let in */
@@ -37,11 +39,12 @@ unescape(char *s)
 	*to = 0;
 }
 
-/* The mount of a device: its mount point and source. */
+/* vfsd's mount of a device: its mount point and source, and whose it is. */
 static bool
-mount_line(char *line, dev_t dev, char **point, char **source)
+mount_line(char *line, dev_t dev, char **point, char **source,
+    uint32_t *user)
 {
-	char *save, *w, *type;
+	char *save, *w, *type, *opts;
 	unsigned major, minor, i;
 
 	w = strtok_r(line, " \n", &save);
@@ -57,18 +60,32 @@ mount_line(char *line, dev_t dev, char **point, char **source)
 		;
 	type = strtok_r(NULL, " \n", &save);
 	*source = strtok_r(NULL, " \n", &save);
-	if (w == NULL || type == NULL || *source == NULL)
+	opts = strtok_r(NULL, " \n", &save);
+	if (w == NULL || opts == NULL || strcmp(type, MOUNT_TYPE) != 0 ||
+	    (opts = strstr(opts, ",user_id=")) == NULL ||
+	    sscanf(opts, ",user_id=%" SCNu32, user) != 1)
 		return false;
 	unescape(*point);
 	unescape(*source);
-	return strncmp(type, "fuse", 4) == 0;
+	return true;
 }
 
+/* A link may lead out of the mount, to somebody's file with an attribute of
+ * that name. */
 static bool
-ask(const char *path, char *store, size_t cap)
+ask(const char *path, dev_t dev, char *store, size_t cap)
 {
-	ssize_t n = getxattr(path, ADDR_XATTR, store, cap - 1);
+	int at = open(path, O_PATH | O_CLOEXEC);
+	char by_fd[40];
+	struct stat st;
+	ssize_t n = -1;
 
+	if (at < 0)
+		return false;
+	snprintf(by_fd, sizeof by_fd, "/proc/self/fd/%d", at);
+	if (fstat(at, &st) == 0 && st.st_dev == dev)
+		n = getxattr(by_fd, ADDR_XATTR, store, cap - 1);
+	close(at);
 	if (n <= 0)
 		return false;
 	store[n] = 0;
@@ -98,12 +115,13 @@ in_mount(const char *path, struct addr *out)
 	    (f = fopen("/proc/self/mountinfo", "re")) == NULL)
 		return false;
 	while (!found && getline(&line, &cap, f) > 0) {
-		if (!mount_line(line, st.st_dev, &point, &source) ||
+		if (!mount_line(line, st.st_dev, &point, &source,
+		    &out->user) ||
 		    strlen(point) >= sizeof out->mount)
 			continue;
 		strcpy(out->mount, point);
-		found = ask(path, out->store, sizeof out->store) ||
-		    ask(point, out->store, sizeof out->store);
+		found = ask(path, st.st_dev, out->store, sizeof out->store) ||
+		    ask(point, st.st_dev, out->store, sizeof out->store);
 		if (!found && source[0] == '/' && has_socket(source) &&
 		    strlen(source) < sizeof out->store) {
 			strcpy(out->store, source);
@@ -123,6 +141,7 @@ addr_find(const char *path, struct addr *out)
 	if (in_mount(path, out))
 		return 0;
 	out->mount[0] = 0;
+	out->user = 0;
 	if (stat(path, &st) < 0)
 		return vfs_err_from_os(errno);
 	if (!S_ISDIR(st.st_mode))
@@ -148,16 +167,24 @@ addr_abstract(int dirfd, struct sockaddr_un *sa)
 	return offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n;
 }
 
+/* Does this user serve there? */
+static bool
+is_by(int fd, uint32_t user)
+{
+	struct ucred cred;
+	socklen_t n = sizeof cred;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0 &&
+	    cred.uid == user;
+}
+
 /* Anybody can take an abstract name: is it the store's owner, or root? */
 static bool
 is_owner(int fd, int dir)
 {
-	struct ucred cred;
-	socklen_t n = sizeof cred;
 	struct stat st;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0 &&
-	    fstat(dir, &st) == 0 && (cred.uid == 0 || cred.uid == st.st_uid);
+	return is_by(fd, 0) || (fstat(dir, &st) == 0 && is_by(fd, st.st_uid));
 }
 
 static bool
@@ -180,7 +207,7 @@ set_patience(int fd)
 }
 
 int
-addr_connect(const char *store)
+addr_connect(const char *store, uint32_t user)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int dir, fd = -1, err = 0;
@@ -200,6 +227,8 @@ addr_connect(const char *store)
 		    errno != ENOENT && errno != ECONNREFUSED ?
 		    vfs_err_from_os(errno) :
 		    try_abstract(fd, dir) ? 0 : -VFS_OFFLINE;
+	if (err == 0 && user != 0 && !is_by(fd, user))
+		err = -VFS_OFFLINE;
 	close(dir);
 	if (err == 0)
 		return fd;

@@ -5,19 +5,24 @@
  * mount.  Mounts are asked for the extended attribute ADDR_XATTR, which
  * the FUSE front answers on every object with the store's absolute path
  * (never listed, never stored); where that is not to be had, the mount's
- * source in /proc/self/mountinfo is tried.
+ * source in /proc/self/mountinfo is tried.  Only mounts of vfsd are asked,
+ * since anywhere else everybody can set that attribute, and one that is not
+ * root's is believed only if the same user serves the store: nobody sends
+ * others to another one's.  libvfs/addr.c does the same.
  */
 #ifndef VFSD_ADDR_H
 #define VFSD_ADDR_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define ADDR_XATTR	"user.vfsd.store"
 
 struct addr {
 	char store[4096];	/* the store's directory */
 	char mount[4096];	/* its mount point; "" if path is the store */
+	uint32_t user;		/* who mounted it; 0: anybody may serve it */
 };
 
 /* 0, or a negative vfs_err: -VFS_NOENT if path is neither. */
@@ -30,7 +35,8 @@ struct sockaddr_un;
 size_t addr_abstract(int dirfd, struct sockaddr_un *sa);
 
 /* A connected socket, or a negative vfs_err; -VFS_OFFLINE: nobody serves
- * this store, -VFS_BUSY: nobody is let in.  SO_SNDTIMEO is short. */
-int addr_connect(const char *store);
+ * this store, or not this user (0: anybody may), -VFS_BUSY: nobody is let
+ * in.  SO_SNDTIMEO is short. */
+int addr_connect(const char *store, uint32_t user);
 
 #endif

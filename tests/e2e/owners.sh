@@ -1,6 +1,10 @@
 #!/bin/bash
 # What root does with a store that somebody else owns, who may have put
-# into its directory what he likes.
+# into its directory what he likes.  In a mount namespace of its own, where
+# everybody's mounts may be for others.
+if [ -z "${OWNERS_NS:-}" ] && [ "$(id -u)" = 0 ]; then
+	OWNERS_NS=1 exec unshare -m "$0" "$@"
+fi
 . "$(dirname "$0")/lib.sh"
 plain=
 need_root
@@ -34,6 +38,7 @@ is_his() {	# everything in the store
 	! find "$store" ! -uid 1000 | grep .
 }
 
+at_end "chmod $(stat -c %a /dev/fuse) /dev/fuse"
 check "he makes a store" serve || finish
 check "and ends" stop
 
@@ -85,4 +90,59 @@ is "trust-owner" "$(mounted trust-owner)" "0
 device"
 is "trust-owner,nosuid" "$(mounted trust-owner,nosuid)" "1000
 device"
+
+# --- his mount, and an attribute of his, as a way to root's daemon
+cat >"$work/who.c" <<'C'
+#include <stdio.h>
+#include "libvfs/vfs.h"
+int
+main(int argc, char **argv)
+{
+	struct vfs *v;
+	int err = vfs_connect(argv[argc - 1], NULL, &v);
+
+	puts(err < 0 ? vfs_strerror(err) : "connected");
+	return err < 0;
+}
+C
+check "a program" gcc -I"$here/../.." -o "$work/who" "$work/who.c" \
+    "$bin/../lib/libvfs.a"
+rooted=$work/rooted
+"$vfsd" -f -o listen=store "$rooted" 2>>"$work/daemon.log" &
+at_end "kill $! 2>/dev/null; wait $!"
+for ((i = 0; i < 500; i++)); do
+	[ -S "$rooted/sock" ] && break
+	sleep 0.01
+done
+check "root's daemon" "$work/who" "$rooted"
+mkdir "$him/plain"
+if setfattr -n user.vfsd.store -v "$rooted" "$him/plain" 2>/dev/null; then
+	refuse "plain: libvfs" "$work/who" "$him/plain"
+	refuse "plain: vfsctl" "$vfsctl" status "$him/plain"
+else
+	skip "plain" "no attributes here"
+fi
+chmod 666 /dev/fuse
+echo user_allow_other >"$work/fuse.conf"
+if [ -e /etc/fuse.conf ] &&
+    mount --bind "$work/fuse.conf" /etc/fuse.conf; then
+	at_end "umount /etc/fuse.conf"
+	check "his mount" "${as_him[@]}" "$him/vfsd" -o allow_other \
+	    "$store" "$mnt"
+	check "his: libvfs" "$work/who" "$mnt/id"
+	check "his: vfsctl" "$vfsctl" status "$mnt"
+	ln -s "$him/plain" "$mnt/out"
+	is "a link that leads out" "$("$vfsctl" status "$mnt/out" |
+	    awk '$1 == "store" { print $2 }')" "$store"
+	mv "$store" "$him/real" && ln -s "$rooted" "$store"
+	refuse "his, to root's: libvfs" "$work/who" "$mnt/id"
+	refuse "his, to root's: vfsctl" "$vfsctl" status "$mnt"
+	umount "$mnt"
+	for ((i = 0; i < 500; i++)); do
+		"$vfsctl" check "$him/real" >/dev/null 2>&1 && break
+		sleep 0.01
+	done
+else
+	skip "his mount" "no /etc/fuse.conf here"
+fi
 finish

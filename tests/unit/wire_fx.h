@@ -83,7 +83,7 @@ teardown(void **state)
 static inline int
 peer(struct rig *r)
 {
-	int fd = addr_connect(r->dir.path);
+	int fd = addr_connect(r->dir.path, 0);
 
 	assert_true(fd >= 0);
 	return fd;

@@ -300,7 +300,7 @@ peer__of_another_user__is_refused(void **state)
 
 		if (setgid(65534) != 0 || setuid(65534) != 0)
 			_exit(9);
-		fd = addr_connect(r->dir.path);
+		fd = addr_connect(r->dir.path, 0);
 		if (fd < 0)
 			_exit(8);
 		_exit(receive(fd, &h) && h.op == PROTO_N_SHUTDOWN &&

@@ -69,7 +69,7 @@ ctl_reach(const char *path, struct addr *addr, struct ctl *k)
 	int err;
 
 	if ((err = addr_find(path, addr)) < 0 ||
-	    (err = ctl_open(k, addr->store)) < 0)
+	    (err = ctl_open(k, addr)) < 0)
 		ctl_fail(path, err);
 	return err;
 }

@@ -83,19 +83,19 @@ static int
 in_store(const char *path, const char *colon, bool whole, struct ctl *k,
     struct ctl_at *out)
 {
-	char store[PATH_MAX], dir[PATH_MAX];
+	struct addr addr = { .user = 0 };
+	char dir[PATH_MAX];
 	const char *rest = colon + 1;
 	int err;
 
-	memcpy(store, path, (size_t)(colon - path));
-	store[colon - path] = 0;
+	memcpy(addr.store, path, (size_t)(colon - path));
 	out->name[0] = 0;
 	if (!whole) {
 		if ((err = split(rest, dir, out->name)) < 0)
 			return err;
 		rest = strcmp(dir, ".") == 0 ? "" : dir;
 	}
-	if ((err = ctl_open(k, store)) < 0)
+	if ((err = ctl_open(k, &addr)) < 0)
 		return err;
 	if ((err = ctl_walk(k, rest, &out->dir)) < 0)
 		ctl_close(k);
@@ -126,7 +126,7 @@ in_mount(const char *path, bool whole, struct ctl *k, struct ctl_at *out)
 	if (addr.mount[0] == 0)
 		return -VFS_XDEV;
 	out->dir.n = st.st_ino;
-	return ctl_open(k, addr.store);
+	return ctl_open(k, &addr);
 }
 
 int

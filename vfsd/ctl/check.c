@@ -297,7 +297,7 @@ ctl_check(const struct ctl_cmd *cmd, int argc, char **argv)
 		ctl_fail(a.arg[0], err);
 		return CTL_NO_CHECK;
 	}
-	err = ctl_open(&k, addr.store);
+	err = ctl_open(&k, &addr);
 	if (err == -VFS_OFFLINE)
 		return offline(addr.store, &s, !a.flag[NO_DATA],
 		    a.flag[REPAIR]);

@@ -145,7 +145,7 @@ ctl_wait(struct ctl *k, int fd, int ms)
 }
 
 int
-ctl_open(struct ctl *k, const char *store)
+ctl_open(struct ctl *k, const struct addr *a)
 {
 	struct vfs_hello q = { .magic = PROTO_MAGIC,
 		.version_min = PROTO_VERSION, .version_max = PROTO_VERSION,
@@ -155,7 +155,7 @@ ctl_open(struct ctl *k, const char *store)
 	int err;
 
 	memset(k, 0, sizeof *k);
-	if ((k->fd = addr_connect(store)) < 0)
+	if ((k->fd = addr_connect(a->store, a->user)) < 0)
 		return k->fd;
 	setsockopt(k->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
 	k->msg = malloc(VFS_MSG_MAX);

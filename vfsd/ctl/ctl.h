@@ -85,7 +85,7 @@ struct ctl {
 	bool changed;			/* N_CHANGED has come */
 };
 
-int ctl_open(struct ctl *k, const char *store);
+int ctl_open(struct ctl *k, const struct addr *a);
 void ctl_close(struct ctl *k);
 
 /* One request and its reply; what r borrows is good until the next. */

@@ -21,7 +21,7 @@ object(const char *path, const struct addr *addr, struct stat *st,
 	struct ctl k;
 	int err;
 
-	if ((err = ctl_open(&k, addr->store)) < 0)
+	if ((err = ctl_open(&k, addr)) < 0)
 		return ctl_fail(path, err);
 	q.id.n = st->st_ino;
 	err = ctl_call(&k, VFS_OP_STAT, &q, &r);
