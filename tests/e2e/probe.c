@@ -7,6 +7,7 @@
  *	probe churn DIR N	create and unlink N times; prints each id
  *	probe fill DIR		write until the space is used; prints bytes
  *	probe small DIR		the same with files of one byte
+ *	probe umount DIR	without a question to who serves it
  *	probe kill ...		kill.c
  *	probe uml-...		uml.c
  */
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -340,6 +342,8 @@ main(int argc, char **argv)
 		return fill(argv[2]);
 	if (strcmp(what, "small") == 0)
 		return fill_small(argv[2]);
+	if (strcmp(what, "umount") == 0)
+		return umount2(argv[2], 0) != 0;
 	if (strcmp(what, "kill") == 0)
 		return kill_main(argc - 1, argv + 1);
 	if (strcmp(what, "visible") == 0)

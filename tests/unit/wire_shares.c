@@ -134,7 +134,7 @@ connect_as(struct wire_rig *r, uint32_t uid)
 	int fd;
 
 	assert_int_equal(seteuid(uid), 0);
-	fd = addr_connect(r->dir.path);
+	fd = addr_connect(r->dir.path, 0);
 	assert_int_equal(seteuid(0), 0);
 	return fd;
 }
