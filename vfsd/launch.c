@@ -28,6 +28,7 @@ struct launch {
 	struct mount mount;
 	struct places places;
 	bool served, mounted, ending, busy, failed;
+	bool quit;			/* the server was told to */
 	int sock, sigfd, ready;
 	int heir;			/* a clone of the session, for when the
 					 * server dies and we may not force an
@@ -111,6 +112,7 @@ static void
 quit(struct launch *l)
 {
 	launch_send(l->sock, LAUNCH_QUIT, NULL, NULL, 0);
+	l->quit = true;
 	l->timeout_ms = -1;
 }
 
@@ -136,6 +138,37 @@ do_mount(struct launch *l)
 	if (l->mount.helper)
 		l->heir = mount_clone(fd);
 	hand_over(l, fd);
+}
+
+/* Asked to end: the first time politely, then at once. */
+static void
+do_end(struct launch *l)
+{
+	char why[512] = "";
+	int rc;
+
+	if (!l->served && l->ready >= 0)
+		report_line(l->r, REPORT_NOTICE, "%s: told to end before it "
+		    "was ready", l->c->store);
+	if (l->ending || !l->mounted) {
+		quit(l);
+		return;
+	}
+	l->ending = true;
+	rc = mount_detach(&l->mount, false, why, sizeof why);
+	if (rc == 1) {
+		report_line(l->r, REPORT_NOTICE, "%s is busy: taken away; "
+		    "open files are served for %d more seconds", l->mount.path,
+		    LINGER_MS / 1000);
+		rc = mount_detach(&l->mount, true, why, sizeof why);
+		l->busy = true;
+	}
+	if (rc == 0) {
+		l->timeout_ms = LINGER_MS;
+	} else {
+		report_line(l->r, REPORT_ERROR, "%s", why);
+		quit(l);
+	}
 }
 
 /* systemd's Type=notify; without a socket of that name, nothing. */
@@ -169,6 +202,8 @@ do_ready(struct launch *l)
 		return;
 	if (write(l->ready, "r", 1) == 1)
 		report_to_syslog(l->r);
+	else
+		do_end(l);		/* whoever waited was told to end */
 	close(l->ready);
 	l->ready = -1;
 	/* Nobody waits for our words any more. */
@@ -178,34 +213,6 @@ do_ready(struct launch *l)
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
 		close(null);
-	}
-}
-
-/* Asked to end: the first time politely, then at once. */
-static void
-do_end(struct launch *l)
-{
-	char why[512] = "";
-	int rc;
-
-	if (l->ending || !l->mounted) {
-		quit(l);
-		return;
-	}
-	l->ending = true;
-	rc = mount_detach(&l->mount, false, why, sizeof why);
-	if (rc == 1) {
-		report_line(l->r, REPORT_NOTICE, "%s is busy: taken away; "
-		    "open files are served for %d more seconds", l->mount.path,
-		    LINGER_MS / 1000);
-		rc = mount_detach(&l->mount, true, why, sizeof why);
-		l->busy = true;
-	}
-	if (rc == 0) {
-		l->timeout_ms = LINGER_MS;
-	} else {
-		report_line(l->r, REPORT_ERROR, "%s", why);
-		quit(l);
 	}
 }
 
@@ -260,7 +267,8 @@ on_message(struct launch *l)
 	m.text[sizeof m.text - 1] = '\0';
 	switch (m.word) {
 	case LAUNCH_OPENED:
-		do_mount(l);
+		if (!l->quit)
+			do_mount(l);
 		break;
 	case LAUNCH_READY:
 		l->served = true;
@@ -394,16 +402,32 @@ epilogue(struct launch *l, int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+static void
+ends(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+}
+
+void
+launch_signals(void)
+{
+	sigset_t set;
+
+	ends(&set);
+	sigaddset(&set, SIGPIPE);	/* who waits may be gone */
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int
 signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
+	ends(&set);
 	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }

@@ -39,6 +39,8 @@ int launch_send(int sock, enum launch_word word, const char *text,
 /* 1, 0 at the end, -1; fds has room for FUSE_THREADS_MAX. */
 int launch_recv(int sock, struct launch_msg *m, int *fds, unsigned *nfds);
 
+/* Signals that end us wait for launch_run from here on. */
+void launch_signals(void);
 /*
  * Runs until the mount is gone; the exit status.  ready, if not -1, is
  * told (one byte) when the mount is ready, and closed.

@@ -170,6 +170,7 @@ run(struct conf *c, struct report *r)
 		return 1;
 	if (!c->foreground && (status = background(&ready)) >= 0)
 		return status;
+	launch_signals();
 	if (storedir_open(c->store, true, c->rdonly, &d, why,
 	    sizeof why) != 0) {
 		no(r, "%s", why);

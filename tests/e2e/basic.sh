@@ -149,6 +149,41 @@ daemon=
 check "and is gone" not grep -q " $work/[a-z/-]*mnt " /proc/self/mountinfo
 check "and the copy" not is_mounted "$work/copy"
 
+# Told to end while it starts, at any moment: it does, and nothing is left.
+begun=$work/begun
+mkdir "$work/m3"
+gone() {	# nobody serves the store any more, and nothing is mounted
+	local i
+	for ((i = 0; i < 500; i++)); do
+		pgrep -f "$begun" >/dev/null || break
+		sleep 0.01
+	done
+	((i < 500)) && ! is_mounted "$work/m3"
+}
+early() {	# SECONDS [-f]: its status, when all is gone
+	local p rc
+	"$vfsd" "${@:2}" "$begun" "$work/m3" 2>>"$work/daemon.log" &
+	p=$!
+	sleep "$1"
+	# too late: it is ready
+	kill -TERM $p 2>/dev/null || umount "$work/m3"
+	wait $p
+	rc=$?
+	gone || rc=left
+	umount -l "$work/m3" 2>/dev/null
+	echo $rc
+}
+"$vfsd" -o listen=store "$begun" && kill -TERM "$("$vfsctl" status \
+    "$begun" | awk '$1 == "pid" { print $2 }')"
+check "a store" gone
+# 143: not even begun
+is "early SIGTERM: it ends well" "$(for i in 00{0..9} 0{10..29}; do
+	early 0.$i -f
+done | grep -vx '0\|143')" ""
+is "early SIGTERM of who waits: nothing is left" "$(for i in {0..9}; do
+	early 0.00$i
+done | grep -vx '0\|143')" ""
+
 # A copy that we do not see keeps the session.
 if [ "$(id -u)" = 0 ]; then
 	check "mount" mount_store
