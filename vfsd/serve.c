@@ -372,8 +372,11 @@ on_launcher(struct serve *s)
 
 	if (launch_recv(s->sock, &m, fds, &n) != 1 || m.word == LAUNCH_QUIT)
 		return 0;
-	if (m.word != LAUNCH_SESSION || n < 2 || s->fuse != NULL)
+	if (m.word != LAUNCH_SESSION || s->fuse != NULL)
 		return 1;
+	if (n < 2)
+		return failed(s, "cannot serve %s: too many open files",
+		    s->c->mountpoint);
 	if (start_wire(s) != 0 || start_fronts(s) != 0 ||
 	    start_fuse(s, fds, n) != 0)
 		return -1;

@@ -448,7 +448,8 @@ wire_stop(struct wire *w)
 	stop_threads(w);
 	if (w->bound)
 		unlinkat(w->conf.store_dirfd, WIRE_SOCK, 0);
-	end_conns(w);
+	if (w->work[0].started)		/* else nobody has come */
+		end_conns(w);
 	wire_check_stop(&w->check);
 	closer_stop(w->closer);
 	if (w->store.fd >= 0)

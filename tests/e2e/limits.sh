@@ -1,0 +1,30 @@
+#!/bin/bash
+# Started with less than it needs: it says so and leaves nothing behind.
+. "$(dirname "$0")/lib.sh"
+if [ "$plain" ]; then
+	skip limits "is about the daemon"
+	finish
+fi
+
+# Few open files: at some number each step of the start fails.
+check "a store" mount_store
+check "unmount" unmount_store
+at_end 'kill -9 $(pgrep -f "$vfsd $store $mnt") 2>/dev/null'
+served= bad=
+for ((n = 8; n < 64 && ${#served} == 0; n++)); do
+	(ulimit -n $n && timeout -k 1 20 "$vfsd" "$store" "$mnt") \
+	    >"$work/out" 2>&1
+	rc=$?
+	if [ $rc = 0 ]; then
+		served=$n
+	elif [ $rc != 1 ] || [ "$(wc -l <"$work/out")" != 1 ] ||
+	    grep -q 'killed by' "$work/out" || is_mounted; then
+		bad="$n: $rc $(cat "$work/out")"
+		break
+	fi
+done
+is "few files: it says so, or works" "$bad" ""
+check "enough files: it works" test "${served:-0}" -gt 8
+check "and serves" sh -c "echo 1 >'$mnt/f' && grep -qx 1 '$mnt/f'"
+check "unmount" umount "$mnt"
+finish
