@@ -44,7 +44,11 @@ play() {	# MS
 	timeout 120 "$fronts" hostile "$1" "$seed" "$foe" "$token" \
 	    "${specs[@]}"
 }
+# who has just asked may still be there
 before=$(counts)
+until sleep 0.2; again=$(counts); [ "$again" = "$before" ]; do
+	before=$again
+done
 check "a first round" play 60
 rm -rf "$mnt"/foe/*
 settled "$before" 400 >"$log"
