@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../protocol/err.h"
@@ -35,4 +36,13 @@ be_dir_sync(int dirfd)
 		err = vfs_err_from_os(errno);
 	close(fd);
 	return err;
+}
+
+uint64_t
+be_file_max(void)
+{
+	struct rlimit l;
+
+	return getrlimit(RLIMIT_FSIZE, &l) == 0 &&
+	    l.rlim_cur != RLIM_INFINITY ? l.rlim_cur : INT64_MAX;
 }

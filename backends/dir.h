@@ -8,8 +8,13 @@
  * link names is none of ours, and anything else might wait for somebody:
  * -VFS_CORRUPT. */
 int be_dir_open(int dirfd, const char *name, int flags);
+#include <stdint.h>
 
 /* Names made or changed in dirfd (which may be O_PATH) are durable. */
 int be_dir_sync(int dirfd);
+
+/* How large a file may be that this process writes; beyond is EFBIG, once
+ * SIGXFSZ is ignored. */
+uint64_t be_file_max(void);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +209,7 @@ main(int argc, char **argv)
 	char why[512];
 
 	open_std();
+	signal(SIGXFSZ, SIG_IGN);	/* a full disk, told where it is met */
 	report_open(&r);
 	if (conf_parse(argc, argv, &c, why, sizeof why) != 0) {
 		no(&r, "%s", why);

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "../dir.h"
 #include "lmdb_store.h"
 
 #define RESERVE_STEP	(1u << 20)	/* reserve a little more than asked */
@@ -27,7 +28,7 @@ reserve_to(struct lmdb_store *s, int fd, uint64_t end)
 		return vfs_err_from_os(errno);
 	have = (uint64_t)st.st_blocks * 512 +
 	    (uint64_t)vfs.f_bavail * vfs.f_frsize;
-	if (end > have)
+	if (end > have || end > be_file_max())
 		return -VFS_NOSPC;
 	/* From 0 the first time: a copied store may have holes. */
 	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)s->reserved,
@@ -43,10 +44,14 @@ bool
 lmdb_disk_full(struct lmdb_store *s)
 {
 	struct statvfs vfs;
+	struct stat st;
 	int fd;
 
-	return mdb_env_get_fd(s->env, &fd) == 0 && fstatvfs(fd, &vfs) == 0 &&
-	    (uint64_t)vfs.f_bavail * vfs.f_frsize < RESERVE_STEP;
+	if (mdb_env_get_fd(s->env, &fd) != 0 || fstatvfs(fd, &vfs) < 0 ||
+	    fstat(fd, &st) < 0)
+		return false;
+	return (uint64_t)vfs.f_bavail * vfs.f_frsize < RESERVE_STEP ||
+	    (uint64_t)st.st_size + RESERVE_STEP > be_file_max();
 }
 
 void

@@ -42,6 +42,7 @@ lmdb_err(int rc)
 	case MDB_NOTFOUND:
 		return -VFS_NOENT;
 	case MDB_MAP_FULL:
+	case EFBIG:
 		return -VFS_NOSPC;
 	case MDB_READERS_FULL:
 		return -VFS_BUSY;

@@ -1,6 +1,9 @@
 /*
  * Every file-bytes backend keeps data.h.
  */
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "../../protocol/limits.h"
 
 #define CONTRACT	data
@@ -422,6 +425,33 @@ data__threads_on_own_ranges__do_not_meet(void **state)
 		assert_int_equal(w[i].bad, 0);
 }
 
+/* As on a full disk: ulimit -f, and where a filesystem has its largest
+ * file. */
+static void
+data__file_may_not_grow__nospc(void **state)
+{
+	struct rlimit few = { MIB, RLIM_INFINITY }, old;
+	struct fx *fx = *state;
+	int reserve, across, beyond;
+
+	signal(SIGXFSZ, SIG_IGN);
+	write_pattern(fx, 0, MIB / 2, 1);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	few.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	reserve = fx->ops->reserve(fx->b, MIB - 4096, 8192);
+	across = fx->ops->write(fx->b, MIB - 1, "xy", 2);
+	beyond = fx->ops->write(fx->b, 2 * MIB, "x", 1);
+	write_pattern(fx, MIB / 2, MIB / 2, 2);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(reserve, on_disk(fx) ? -VFS_NOSPC : 0);
+	assert_int_equal(across, on_disk(fx) ? -VFS_NOSPC : 0);
+	assert_int_equal(beyond, on_disk(fx) ? -VFS_NOSPC : 0);
+	write_pattern(fx, 2 * MIB, 4096, 3);
+	assert_int_equal(fx->ops->sync(fx->b), 0);
+	assert_bytes(fx, MIB / 2, MIB / 2, 2);
+}
+
 /* --- every case on every backend ----------------------------------- */
 
 static const struct contract_case cases[] = {
@@ -444,6 +474,7 @@ static const struct contract_case cases[] = {
 	CASE_ON(tmpfs, data__reserved_then_disk_full_tmpfs__writes),
 	CASE_ON(ext4, data__reserved_then_disk_full_ext4__writes),
 	CASE_ON(tmpfs, data__write_without_room__nospc),
+	CASE(data__file_may_not_grow__nospc),
 	CASE(data__random_operations__match_the_model),
 	CASE(data__threads_on_own_ranges__do_not_meet),
 };

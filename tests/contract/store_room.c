@@ -1,6 +1,9 @@
 /*
  * Every row backend keeps store.h: room, promised and given back.
  */
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "store_fx.h"
 
 static int
@@ -137,6 +140,32 @@ store__disk_full__promises_free_pages_only(void **state)
 	fx->ops->snap_end(sn);
 }
 
+/* ulimit -f is as a full disk: no promise, no failure for good. */
+static void
+store__file_may_not_grow__nospc(void **state)
+{
+	struct rlimit few, old;
+	struct fx *fx = *state;
+	int reserve, err = 0;
+	unsigned i;
+
+	if (!on_disk(fx))
+		return;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(put_many(fx, 0, 2000, 'a'), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	few = (struct rlimit){ 6 << 20, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	reserve = fx->ops->reserve(fx->b, 64 << 20);
+	for (i = 1; i < 8 && err == 0; i++)
+		err = put_many(fx, 2000 * i, 2000, 'b');
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(reserve, -VFS_NOSPC);
+	assert_int_equal(err, -VFS_NOSPC);
+	assert_int_equal(put_many(fx, 2000, 2000, 'c'), 0);
+	assert_int_equal(fx->ops->reserve(fx->b, 8 << 20), 0);
+}
+
 /* --- every case on every backend ----------------------------------- */
 
 static const struct contract_case cases[] = {
@@ -144,6 +173,7 @@ static const struct contract_case cases[] = {
 	CASE_ON(ext4, store__reserved_then_disk_full_ext4__applies),
 	CASE_ON(big_ext4, store__disk_full__promises_free_pages_only),
 	CASE(store__rewriting_rows__needs_no_more_room),
+	CASE(store__file_may_not_grow__nospc),
 };
 
 int

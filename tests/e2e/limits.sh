@@ -27,4 +27,22 @@ is "few files: it says so, or works" "$bad" ""
 check "enough files: it works" test "${served:-0}" -gt 8
 check "and serves" sh -c "echo 1 >'$mnt/f' && grep -qx 1 '$mnt/f'"
 check "unmount" umount "$mnt"
+wait_clean() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		store_is_clean && return 0
+		sleep 0.02
+	done
+	return 1
+}
+check "it ends" wait_clean
+
+# Small files: the data file may not grow, and that is a full disk.
+check "ulimit -f" sh -c "ulimit -f 60000 && exec '$vfsd' '$store' '$mnt'"
+head -c 80000000 /dev/zero >"$mnt/big" 2>"$work/out"
+check "no room is told" grep -qi 'no space left' "$work/out"
+check "and room is made" rm "$mnt/big"
+check "it serves on" sh -c "echo 2 >'$mnt/g' && sync '$mnt/g'"
+check "unmount" umount "$mnt"
+check "the store is clean" wait_clean
 finish

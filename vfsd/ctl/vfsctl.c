@@ -1,6 +1,7 @@
 /*
  * vfsctl - look at a store, or at the daemon that serves it
  */
+#include <signal.h>
 #include <string.h>
 
 #include "ctl.h"
@@ -122,6 +123,7 @@ main(int argc, char **argv)
 	size_t i;
 	int k, status;
 
+	signal(SIGXFSZ, SIG_IGN);	/* an error of whoever writes */
 	if (argc < 2)
 		return help(stderr);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
