@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../protocol/err.h"

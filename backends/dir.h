@@ -4,11 +4,12 @@
 #ifndef BACKENDS_DIR_H
 #define BACKENDS_DIR_H
 
+#include <stdint.h>
+
 /* A regular file of that name, made with mode 0600 if flags say so.  What a
  * link names is none of ours, and anything else might wait for somebody:
  * -VFS_CORRUPT. */
 int be_dir_open(int dirfd, const char *name, int flags);
-#include <stdint.h>
 
 /* Names made or changed in dirfd (which may be O_PATH) are durable. */
 int be_dir_sync(int dirfd);
