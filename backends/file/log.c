@@ -6,7 +6,8 @@
  *	65536	the ring, mapped shared
  *
  * Every byte was written and synced when the file was made, so no append
- * can want for space, and fdatasync has no metadata to write.  An append
+ * can want for space (but where the host writes each block to a new place,
+ * as btrfs does), and fdatasync has no metadata to write.  An append
  * is a copy into the mapping, or a write if it is a large one: the page
  * cache has it when this process dies.  log_append is the only function
  * that writes to the ring, so a crash test can put its own in its place.
@@ -210,6 +211,18 @@ cache_small(const struct log_file *l)
 	    POSIX_FADV_WILLNEED);
 }
 
+/*
+ * A copy of the store may share its blocks (cp on XFS makes one): a store into
+ * the mapping would want room for its own, and a full disk be an I/O error.
+ * Where there is no such thing, or no room, it is as it was.
+ */
+static void
+own_blocks(const struct log_file *l)
+{
+	(void)fallocate(l->fd, FALLOC_FL_UNSHARE_RANGE, 0,
+	    (off_t)(RING_AT + l->size));
+}
+
 static int
 map(struct log_file *l)
 {
@@ -237,8 +250,10 @@ map(struct log_file *l)
 	l->ring = p;
 	l->size = size;
 	escape_begin();
-	if (!l->rdonly)
-		cache_small(l);
+	if (l->rdonly)
+		return 0;
+	own_blocks(l);
+	cache_small(l);
 	return 0;
 }
 
