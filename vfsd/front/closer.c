@@ -8,6 +8,7 @@
 #include "../../protocol/err.h"
 #include "../clock.h"
 #include "closer.h"
+#include "quiet.h"
 
 #define PATIENCE_NS	10000000	/* of one close, then it is told */
 #define END_NS		500000000u	/* of stop, for the thread */
@@ -97,17 +98,13 @@ int
 closer_start(struct closer **out)
 {
 	struct closer *c = calloc(1, sizeof *c);
-	sigset_t all, old;
 	int os;
 
 	if (c == NULL)
 		return -VFS_NOMEM;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	os = pthread_create(&c->thread, NULL, closer, c);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	os = quiet_create(&c->thread, closer, c);
 	if (os != 0) {
 		closer_free(c);
 		return vfs_err_from_os(os);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +12,7 @@
 #include "../core/le.h"
 #include "../engine/engine.h"
 #include "p9_in.h"
+#include "quiet.h"
 
 #define KEY_WAKE	UINT64_MAX
 #define KEY_LISTEN	(UINT64_MAX - P9_LISTEN_MAX)	/* and up */
@@ -208,24 +208,16 @@ watch(struct p9 *p, int fd, uint64_t key, uint32_t how)
 	    vfs_err_from_os(errno) : 0;
 }
 
-/* Signals are for the program's own threads, but for those that tell of a
- * damaged store (backends/escape.h). */
 static int
 start_threads(struct p9 *p)
 {
-	sigset_t all, old;
 	int os = 0;
 
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (os == 0 && p->nthreads < P9_THREADS) {
-		os = pthread_create(&p->thread[p->nthreads], NULL, p9_loop, p);
+		os = quiet_create(&p->thread[p->nthreads], p9_loop, p);
 		if (os == 0)
 			p->nthreads++;
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return os == 0 ? 0 : vfs_err_from_os(os);
 }
 

@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include "../addr.h"
 #include "closer.h"
+#include "quiet.h"
 #include "wire_in.h"
 
 #define STREAK_MAX	8u		/* requests between two polls */
@@ -333,25 +333,16 @@ wire_fini(struct wire *w)
 	pthread_mutex_destroy(&w->lock);
 }
 
-/* Signals are for the program's own threads, but for those that tell of a
- * damaged store (backends/escape.h). */
 static int
 start_threads(struct wire *w)
 {
-	sigset_t all, old;
 	unsigned i;
 	int os = 0;
 
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (i = 0; i < w->nthreads && os == 0; i++) {
-		os = pthread_create(&w->work[i].thread, NULL, thread,
-		    &w->work[i]);
+		os = quiet_create(&w->work[i].thread, thread, &w->work[i]);
 		w->work[i].started = os == 0;
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return os == 0 ? 0 : vfs_err_from_os(os);
 }
 

@@ -2,11 +2,11 @@
  * CHECK: a thread of its own reads the store while everybody goes on
  * working; peers start it, ask how far it is, and fetch what it found.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../check_store.h"
+#include "quiet.h"
 #include "wire_in.h"
 
 static void
@@ -152,16 +152,12 @@ wire_check_ask(struct wire_check *k, const struct vfs_check *q,
 int
 wire_check_start(struct wire_check *k, struct engine *e)
 {
-	sigset_t all, old;
 	int os;
 
 	k->engine = e;
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->wake, NULL);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	os = pthread_create(&k->thread, NULL, checker, k);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	os = quiet_create(&k->thread, checker, k);
 	k->started = os == 0;
 	return os == 0 ? 0 : vfs_err_from_os(os);
 }
