@@ -18,11 +18,22 @@
 #ifndef BACKENDS_STORE_H
 #define BACKENDS_STORE_H
 
+#include <string.h>
+
 #include "../protocol/err.h"
 #include "../protocol/types.h"
 
 #define STORE_BATCH_MAX	30000u	/* rows of one apply */
 #define STORE_SNAPS_MAX	120u
+
+/* The order of keys. */
+static inline int
+store_key_cmp(struct vfs_slice a, struct vfs_slice b)
+{
+	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return c ? c : (a.n > b.n) - (a.n < b.n);
+}
 
 /* One change: val.p == NULL deletes (deleting what is absent is fine). */
 struct store_row {

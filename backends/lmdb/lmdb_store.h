@@ -10,8 +10,6 @@
 
 #include "../backends.h"
 
-#define LMDB_KEPT	"rows.mdb.damaged"
-
 #define LMDB_MAP_MAX	(1ull << 40)	/* address space only */
 #define LMDB_MAP_MIN	(1ull << 32)
 
@@ -39,6 +37,12 @@ struct lmdb_snap {
 	uint64_t near_end;	/* the key's last bytes, as a number */
 	struct lmdb_snap *prev, *next;
 };
+
+static inline MDB_val
+val_of(struct vfs_slice s)
+{
+	return (MDB_val){ .mv_size = s.n, .mv_data = (void *)s.p };
+}
 
 /* LMDB's codes become ours here and nowhere else. */
 int lmdb_err(int rc);

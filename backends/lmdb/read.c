@@ -23,12 +23,6 @@ struct lmdb_cur {
 	bool on;		/* stands on a row; LMDB would start over */
 };
 
-static MDB_val
-val_of(struct vfs_slice s)
-{
-	return (MDB_val){ .mv_size = s.n, .mv_data = (void *)s.p };
-}
-
 static struct vfs_slice
 slice_of(const MDB_val *v)
 {

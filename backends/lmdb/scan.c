@@ -21,15 +21,15 @@
  *	tree	6 depth u16, 32 rows u64, 40 root u64 or NONE
  *	free	a row: key u64, its transaction; value u64s: how many, pages
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../../protocol/limits.h"
+#include "../file/fd.h"
 #include "lmdb_store.h"
 
+#define KEPT		"rows.mdb.damaged"
 #define PAGE_HEAD	16u
 #define NODE_HEAD	8u
 #define META_END	152u
@@ -123,17 +123,11 @@ take(struct scan *s, uint64_t no, uint64_t n)
 static const char *
 bytes(struct scan *s, uint64_t at, uint8_t *p, size_t n)
 {
-	ssize_t got;
+	size_t got;
 
-	for (; n > 0; n -= (size_t)got, p += got, at += (uint64_t)got) {
-		got = pread(s->fd, p, n, (off_t)at);
-		if (got < 0 && errno == EINTR)
-			got = 0;
-		else if (got <= 0)
-			return got < 0 ? "cannot be read" : "is behind the "
-			    "file's end";
-	}
-	return NULL;
+	if (fd_read(s->fd, at, p, n, &got) < 0)
+		return "cannot be read";
+	return got < n ? "is behind the file's end" : NULL;
 }
 
 /* --- a page and its nodes ------------------------------------------ */
@@ -193,17 +187,14 @@ node_read(const struct scan *s, const uint8_t *p, unsigned i, bool branch,
 static int
 compare(const struct scan *s, struct vfs_slice a, struct vfs_slice b)
 {
-	size_t n = a.n < b.n ? a.n : b.n;
 	uint64_t x, y;
-	int c;
 
 	if (s->is_free && a.n == 8 && b.n == 8) {
 		x = num(a.p, 8);
 		y = num(b.p, 8);
 		return x < y ? -1 : x > y;
 	}
-	c = n > 0 ? memcmp(a.p, b.p, n) : 0;
-	return c != 0 ? c : a.n < b.n ? -1 : a.n > b.n;
+	return store_key_cmp(a, b);
 }
 
 /* Behind all keys that were seen, and before `to` (empty: the end). */
@@ -470,7 +461,7 @@ static bool
 fill_row(void *arg, struct vfs_slice key, struct vfs_slice val)
 {
 	struct fill *f = arg;
-	MDB_val k = { key.n, (void *)key.p }, v = { val.n, (void *)val.p };
+	MDB_val k = val_of(key), v = val_of(val);
 
 	if (f->txn == NULL)
 		f->rc = mdb_txn_begin(f->env, NULL, 0, &f->txn);
@@ -480,8 +471,7 @@ fill_row(void *arg, struct vfs_slice key, struct vfs_slice val)
 		f->rc = mdb_put(f->txn, f->dbi, &k, &v, MDB_APPEND);
 	if (f->rc == 0 && ++f->n == STORE_BATCH_MAX)
 		fill_commit(f);
-	return f->rc == 0 && (f->to->row == NULL ||
-	    f->to->row(f->to->arg, key, val));
+	return f->rc == 0 && f->to->row(f->to->arg, key, val);
 }
 
 static void
@@ -519,11 +509,11 @@ lmdb_rebuild(int dirfd, const struct store_scan *to, const char **kept)
 	struct source from = { .to = to };
 	int err;
 
-	*kept = LMDB_KEPT;
+	*kept = KEPT;
 	err = be_store_lmdb.open(dirfd, false, true, &from.store);
 	if (err < 0)
 		return err;
-	err = lmdb_make(dirfd, fill, &from, LMDB_KEPT);
+	err = lmdb_make(dirfd, fill, &from, KEPT);
 	be_store_lmdb.close(from.store);
 	return err;
 }

@@ -69,12 +69,6 @@ is_final(int err)
 	    err != -VFS_NOMEM && err != -VFS_INVAL;
 }
 
-static MDB_val
-val_of(struct vfs_slice s)
-{
-	return (MDB_val){ .mv_size = s.n, .mv_data = (void *)s.p };
-}
-
 static void
 on_assert(MDB_env *env, const char *text)
 {

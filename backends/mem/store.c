@@ -71,14 +71,6 @@ row_key(const struct row *r)
 	return (struct vfs_slice){ r->bytes, r->nkey };
 }
 
-static int
-key_cmp(struct vfs_slice a, struct vfs_slice b)
-{
-	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 static struct row *
 row_new(const struct store_row *s)
 {
@@ -101,7 +93,7 @@ find(const struct version *v, struct vfs_slice key)
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
-		if (key_cmp(row_key(v->rows[mid]), key) < 0)
+		if (store_key_cmp(row_key(v->rows[mid]), key) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -230,7 +222,7 @@ valid(const struct store_batch *b)
 		if (b->rows[i].key.n < 1 || b->rows[i].key.n > VFS_KEY_MAX)
 			return false;
 		if (i > 0)
-			assert(key_cmp(b->rows[i - 1].key,
+			assert(store_key_cmp(b->rows[i - 1].key,
 			    b->rows[i].key) < 0);
 	}
 	return true;
@@ -264,7 +256,7 @@ merge(struct version *v, const struct store_batch *b, struct row **fresh,
 
 	for (j = 0; j < b->nrows; j++) {
 		c = -1;
-		while (i < v->n && (c = key_cmp(row_key(v->rows[i]),
+		while (i < v->n && (c = store_key_cmp(row_key(v->rows[i]),
 		    b->rows[j].key)) < 0)
 			next->rows[next->n++] = v->rows[i++];
 		if (i < v->n && c == 0)
@@ -425,7 +417,7 @@ mem_get(void *snap, struct vfs_slice key, struct vfs_slice *val)
 	size_t at = find(p->v, key);
 	struct row *r;
 
-	if (at == p->v->n || key_cmp(row_key(p->v->rows[at]), key) != 0)
+	if (at == p->v->n || store_key_cmp(row_key(p->v->rows[at]), key) != 0)
 		return -VFS_NOENT;
 	if (!(r = lend(p, at)))
 		return -VFS_NOMEM;

@@ -11,6 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "../../backends/store.h"
 #include "overlay_in.h"
 
 #define TABLE_BUCKETS	((size_t)1 << OV_HASH_BITS)
@@ -139,11 +140,7 @@ overlay_reset(struct overlay *o)
 int
 slice_cmp(struct vfs_slice a, struct vfs_slice b)
 {
-	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	if (c != 0)
-		return c;
-	return a.n < b.n ? -1 : a.n > b.n;
+	return store_key_cmp(a, b);
 }
 
 static uint32_t
