@@ -7,7 +7,6 @@
 
 #define LEAK_LOOKS	7u		/* in 1 s, longer than most writes */
 #define PASSES_MAX	8u		/* of a repair */
-#define PROGRESS_ROWS	4096u
 
 /* --- how the rows are kept ------------------------------------------ */
 
@@ -23,7 +22,7 @@ kept_row(void *arg, struct vfs_slice key, struct vfs_slice val)
 
 	(void)key;
 	(void)val;
-	return ++k->rows % PROGRESS_ROWS != 0 || k->conf->progress == NULL ||
+	return ++k->rows % CHECK_STEP != 0 || k->conf->progress == NULL ||
 	    k->conf->progress(k->conf->arg, k->rows, k->total);
 }
 

@@ -7,9 +7,10 @@
 #include "core/check.h"
 
 /*
- * Checks the store behind e (and how its rows are kept, unless conf->still), one snapshot for the rows and short ones for
- * bytes, and repairs if conf says so (nobody else may use e then).
- * 0 when it came to its end, whatever was found.
+ * Checks the store behind e (and how its rows are kept, unless
+ * conf->still), one snapshot for the rows and short ones for bytes, and
+ * repairs if conf says so (nobody else may use e then).  0 when it came to
+ * its end, whatever was found.
  */
 int check_store(struct engine *e, const struct check_conf *conf,
     struct check_sum *out);

@@ -11,7 +11,6 @@
 
 #define PATH_DEPTH	256u
 #define PATH_BYTES	4096u
-#define PROGRESS_ROWS	4096u
 
 /* --- findings ------------------------------------------------------- */
 
@@ -494,7 +493,7 @@ sweep(struct check *c, struct txn_cur *cur)
 	while (err == 0 || (err == -VFS_CORRUPT && key.p != NULL)) {
 		if ((e2 = one(c, err, key, val)) < 0)
 			return e2;
-		if (c->sum.rows % PROGRESS_ROWS == 0 && !check_more(c))
+		if (c->sum.rows % CHECK_STEP == 0 && !check_more(c))
 			return -VFS_CANCELLED;
 		key = none;
 		err = txn_cur_next(cur, &key, &val);

@@ -17,6 +17,8 @@
 #include "record.h"
 #include "txn.h"
 
+#define CHECK_STEP	4096u	/* rows, then progress is told */
+
 struct check_finding {
 	enum row_kind kind;		/* of the row that is wrong */
 	uint64_t id;			/* object; block of space for shares */

@@ -226,8 +226,7 @@ may_list(struct txn *t, struct vfs_id dir)
 	unsigned i;
 	int err;
 
-	if (env->kernel_checked || env->privileged || env->no_modes ||
-	    env->own_store)
+	if (!perm_stops(t))
 		return 1;
 	for (i = 0; i < DEPTH_MAX; i++) {
 		if ((err = node_get_dir(t, dir, &n)) < 0 ||

@@ -103,7 +103,6 @@ open_trunc(struct txn *t, const struct vfs_open *q, struct node *n)
 
 	if (scattered < 0)
 		return scattered;
-
 	if (((q->flags & VFS_OPEN_KILL_SUIDGID) || perm_kills_suidgid(t)) &&
 	    (err = content_kill_privs(t, n, &caps)) < 0)
 		return err;

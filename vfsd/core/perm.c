@@ -144,6 +144,15 @@ perm_remove(struct txn *t, const struct node *dir,
 	return -VFS_PERM;
 }
 
+bool
+perm_stops(const struct txn *t)
+{
+	const struct req_env *env = txn_env(t);
+
+	return !env->kernel_checked && !env->privileged && !env->no_modes &&
+	    !env->own_store;
+}
+
 int
 perm_link(struct txn *t, const struct node *n)
 {

@@ -30,6 +30,10 @@ bool perm_trusted(const struct txn *t);
 int perm_remove(struct txn *t, const struct node *dir,
     const struct node *victim);
 
+/* Do modes stop this caller from anything?  Not root, nor the store's owner,
+ * nor who has no user; nor the kernel, which has looked itself. */
+bool perm_stops(const struct txn *t);
+
 /* Make one more name of n: who does not own it needs a file without set-id
  * bits that he may read and write, and that has a name.  The kernel has looked
  * for its own.  -VFS_PERM. */

@@ -23,15 +23,6 @@ struct look {
 	struct dirent_row *v;		/* BATCH of them */
 };
 
-static bool
-is_stopped(const struct txn *t)
-{
-	const struct req_env *env = txn_env(t);
-
-	return !env->kernel_checked && !env->privileged && !env->no_modes &&
-	    !env->own_store;
-}
-
 static int
 push(struct look *x, struct vfs_id dir)
 {
@@ -113,7 +104,7 @@ tree_may_remove(struct txn *t, const struct node *dir)
 {
 	if (dir->in.entries == 0)
 		return 0;
-	if (!is_stopped(t))
+	if (!perm_stops(t))
 		return perm_check(t, dir, VFS_MAY_WRITE | VFS_MAY_EXEC);
 	return look_through(t, dir->id);
 }
@@ -141,7 +132,7 @@ tree_may_move(struct txn *t, const struct node *n, struct vfs_id dir)
 {
 	int yes;
 
-	if (!node_is_dir(n) || n->in.entries == 0 || !is_stopped(t))
+	if (!node_is_dir(n) || n->in.entries == 0 || !perm_stops(t))
 		return 0;
 	yes = goes(t, dir);
 	return yes > 0 ? tree_may_remove(t, n) : yes;

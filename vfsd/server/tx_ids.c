@@ -93,7 +93,7 @@ pool_at(const struct pool *p, size_t i)
 }
 
 static struct share *
-share_of(const struct pool *p, uint32_t whose)
+share_find(const struct pool *p, uint32_t whose)
 {
 	size_t i;
 
@@ -105,7 +105,7 @@ share_of(const struct pool *p, uint32_t whose)
 static void
 pool_add(struct pool *p, const struct known *k)
 {
-	struct share *s = share_of(p, k->whose);
+	struct share *s = share_find(p, k->whose);
 
 	assert(p->n < VFS_TX_IDS_MAX);
 	if (s == NULL) {
@@ -139,7 +139,7 @@ pool_victim(const struct pool *p, uint32_t whose)
 static void
 pool_del(struct pool *p, size_t i)
 {
-	struct share *s = share_of(p, pool_at(p, i)->whose);
+	struct share *s = share_find(p, pool_at(p, i)->whose);
 
 	if (--s->n == 0)
 		*s = p->shares[--p->nshares];
