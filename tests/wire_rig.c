@@ -7,6 +7,7 @@
 
 #include "../vfsd/addr.h"
 #include "../vfsd/engine/engine.h"
+#include "../vfsd/front/wire_in.h"
 #include "wire_rig.h"
 
 #define PATIENCE_MS	20000
@@ -67,6 +68,20 @@ wire_rig_close(struct wire_rig *r)
 	free(r);
 }
 
+int
+wire_rig_setup(void **state)
+{
+	*state = wire_rig_open(0, 0, false, NULL);
+	return 0;
+}
+
+int
+wire_rig_teardown(void **state)
+{
+	wire_rig_close(*state);
+	return 0;
+}
+
 void
 wire_rig_hold(struct wire_rig *r)
 {
@@ -125,6 +140,19 @@ wire_rig_until(struct wire_rig *r, const char *name, uint64_t n)
 		poll(NULL, 0, 5);
 	}
 	wire_peer_close(p);
+}
+
+void
+wire_rig_until_running(struct wire_rig *r, unsigned n)
+{
+	unsigned now;
+
+	do {
+		poll(NULL, 0, 2);
+		pthread_mutex_lock(&r->wire->lock);
+		now = r->wire->ordinary;
+		pthread_mutex_unlock(&r->wire->lock);
+	} while (now < n);
 }
 
 /* --- one peer --------------------------------------------------------------- */

@@ -29,6 +29,10 @@ struct wire_rig {
 struct wire_rig *wire_rig_open(unsigned threads, uint32_t stall_ms,
     bool others, const char *spec);
 void wire_rig_close(struct wire_rig *r);
+/* For cmocka: as many threads and as much patience as always, no other users;
+ * its end, however it was opened. */
+int wire_rig_setup(void **state);
+int wire_rig_teardown(void **state);
 
 /* Nothing changes the store between the two: whoever tries waits. */
 void wire_rig_hold(struct wire_rig *r);
@@ -38,6 +42,9 @@ void wire_rig_release(struct wire_rig *r);
 uint64_t wire_rig_count(struct wire_rig *r, const char *name);
 /* Waits until it is n. */
 void wire_rig_until(struct wire_rig *r, const char *name, uint64_t n);
+
+/* Waits until so many requests, at least, hold a thread. */
+void wire_rig_until_running(struct wire_rig *r, unsigned n);
 
 /* One connection, and the last message that came. */
 struct wire_peer {

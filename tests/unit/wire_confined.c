@@ -12,13 +12,6 @@ setup(void **state)
 	return *state == NULL;
 }
 
-static int
-teardown(void **state)
-{
-	wire_rig_close(*state);
-	return 0;
-}
-
 static struct vfs_id
 make(struct wire_peer *p, struct vfs_id dir, const char *name, uint32_t mode)
 {
@@ -83,7 +76,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    watch__outside__is_no_id_and_says_nothing, setup,
-		    teardown),
+		    wire_rig_teardown),
 	};
 
 	return cmocka_run_group_tests_name("wire: confined", tests, NULL,

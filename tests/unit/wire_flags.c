@@ -101,29 +101,15 @@ refused__without_a_look__gives_its_credit_back(void **state)
 	wire_peer_close(p);
 }
 
-static int
-setup(void **state)
-{
-	*state = wire_rig_open(0, 0, false, NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	wire_rig_close(*state);
-	return 0;
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(flags__unknown__are_refused,
-		    setup, teardown),
+		    wire_rig_setup, wire_rig_teardown),
 		cmocka_unit_test_setup_teardown(
 		    refused__without_a_look__gives_its_credit_back,
-		    setup, teardown),
+		    wire_rig_setup, wire_rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

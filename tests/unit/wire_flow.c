@@ -13,40 +13,12 @@
 #include "../../vfsd/front/wire_in.h"
 #include "../wire_rig.h"
 
-static int
-setup(void **state)
-{
-	*state = wire_rig_open(0, 0, false, NULL);
-	return 0;
-}
-
 /* One thread for ordinary requests: what is next shows in the replies. */
 static int
 setup_one(void **state)
 {
 	*state = wire_rig_open(WIRE_SPARE + 1, 0, false, NULL);
 	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	wire_rig_close(*state);
-	return 0;
-}
-
-/* Until so many requests hold a thread. */
-static void
-until_running(struct wire_rig *r, unsigned n)
-{
-	unsigned now;
-
-	do {
-		poll(NULL, 0, 2);
-		pthread_mutex_lock(&r->wire->lock);
-		now = r->wire->ordinary;
-		pthread_mutex_unlock(&r->wire->lock);
-	} while (now < n);
 }
 
 /* n CREATEs that wait for the store, each in a thread if there is one. */
@@ -62,7 +34,7 @@ block(struct wire_rig *r, unsigned n, unsigned threads)
 		snprintf(name, sizeof name, "b%u", i);
 		wire_ask_create(p, name);
 	}
-	until_running(r, threads);
+	wire_rig_until_running(r, threads);
 	return p;
 }
 
@@ -138,7 +110,7 @@ quick_request__that_blocks__does_not_keep_the_polling(void **state)
 	wire_ping(other);
 	r->stuck = true;
 	id = wire_ask(p, VFS_OP_STATUS, &q);
-	until_running(r, 1);
+	wire_rig_until_running(r, 1);
 	wire_ping(other);
 	wire_ping(p);
 	assert_int_equal(wire_reply(other, wire_ask_stat(other), VFS_OP_STAT,
@@ -148,124 +120,6 @@ quick_request__that_blocks__does_not_keep_the_polling(void **state)
 	assert_int_equal(wire_reply(p, id, VFS_OP_STATUS, NULL), 0);
 	wire_peer_close(p);
 	wire_peer_close(other);
-}
-
-/* --- one user and the others -------------------------------------------------- */
-
-/* By a token of its own, without the rights that the owner has. */
-static struct wire_peer *
-somebody(struct wire_rig *r)
-{
-	struct wire_peer *owner = wire_peer_unix(r), *p = wire_peer_unix(r);
-	struct vfs_derive dq = { .root = { VFS_ID_ROOT },
-		.rights = VFS_RIGHTS_ALL & ~(uint32_t)VFS_RIGHT_ADMIN,
-		.label = { "one", 3 } };
-	struct vfs_derive_reply dr;
-	struct vfs_attach aq = { 0 };
-	struct vfs_attach_reply ar;
-
-	assert_int_equal(wire_call(owner, VFS_OP_DERIVE, &dq, &dr), 0);
-	aq.token = (struct vfs_slice){ dr.token.p, dr.token.n };
-	assert_int_equal(wire_call(p, VFS_OP_ATTACH, &aq, &ar), 0);
-	wire_peer_close(owner);
-	return p;
-}
-
-static void
-is_served(struct wire_peer *p)
-{
-	assert_int_equal(wire_reply(p, wire_ask_stat(p), VFS_OP_STAT, NULL),
-	    0);
-	wire_peer_close(p);
-}
-
-static void
-changes__of_one_user__leave_threads_to_others(void **state)
-{
-	struct wire_rig *r = *state;
-	struct wire_peer *p = somebody(r), *other = somebody(r);
-	unsigned i;
-
-	wire_rig_hold(r);
-	for (i = 0; i < 2 * WIRE_THREADS; i++)
-		wire_ask_create(p, "x");
-	wire_ping(p);
-	until_running(r, 1);
-	is_served(other);
-	is_served(wire_peer_unix(r));
-	wire_rig_release(r);
-	for (i = 0; i < 2 * WIRE_THREADS; i++)
-		assert_true(wire_hear(p));
-	wire_peer_close(p);
-}
-
-static void
-changes__of_many_users__leave_one_to_the_owner(void **state)
-{
-	struct wire_rig *r = *state;
-	struct wire_peer *p[WIRE_THREADS];
-	unsigned i;
-
-	for (i = 0; i < WIRE_THREADS; i++)
-		p[i] = somebody(r);
-	wire_rig_hold(r);
-	for (i = 0; i < WIRE_THREADS; i++) {
-		wire_ask_create(p[i], "x");
-		wire_ping(p[i]);
-	}
-	until_running(r, 2);
-	is_served(wire_peer_unix(r));
-	assert_int_equal(wire_rig_count(r, "wire.queued") > 0, 1);
-	wire_rig_release(r);
-	for (i = 0; i < WIRE_THREADS; i++) {
-		assert_true(wire_hear(p[i]));
-		wire_peer_close(p[i]);
-	}
-}
-
-static void
-waits__of_one_user__leave_some_to_others(void **state)
-{
-	struct vfs_wait never = { .seq = UINT64_MAX }, now = { .seq = 0 };
-	struct wire_rig *r = *state;
-	struct wire_peer *p = somebody(r), *other = somebody(r);
-	unsigned i;
-
-	for (i = 0; i < 2 * WIRE_THREADS; i++)
-		wire_ask(p, VFS_OP_WAIT, &never);
-	wire_ping(p);
-	until_running(r, 1);
-	assert_int_equal(wire_call(other, VFS_OP_WAIT, &now, NULL), 0);
-	wire_peer_close(other);
-	is_served(wire_peer_unix(r));
-	wire_peer_close(p);
-	wire_rig_until(r, "wire.waiting", 0);
-}
-
-/* Whoever's it is; and it ends when nobody will hear of it. */
-static void
-hash__of_a_file_without_end__leaves_threads(void **state)
-{
-	struct vfs_create cq = { .dir = { VFS_ID_ROOT }, .mode = 0100644,
-		.name = { "long", 4 } };
-	struct vfs_create_reply cr;
-	struct vfs_truncate tq = { .size = VFS_FILE_MAX };
-	struct vfs_hash hq = { .alg = VFS_HASH_XXH3_128 };
-	struct wire_rig *r = *state;
-	struct wire_peer *p = wire_peer_unix(r);
-	unsigned i;
-
-	assert_int_equal(wire_call(p, VFS_OP_CREATE, &cq, &cr), 0);
-	hq.id = tq.id = cr.attr.id;
-	assert_int_equal(wire_call(p, VFS_OP_TRUNCATE, &tq, NULL), 0);
-	for (i = 0; i < 2 * WIRE_THREADS; i++)
-		wire_ask(p, VFS_OP_HASH, &hq);
-	wire_ping(p);
-	until_running(r, WIRE_THREADS - WIRE_SPARE - 1);
-	is_served(wire_peer_unix(r));
-	is_served(somebody(r));
-	wire_peer_close(p);
-	wire_rig_until(r, "wire.running", 1);	/* who asks */
 }
 
 /* --- priorities -------------------------------------------------------------- */
@@ -304,7 +158,7 @@ priorities__one_thread__urgent_first_then_shares(void **state)
 		    0);
 	b = block(*state, 0, 0);
 	wire_ask_create(b, "again");
-	until_running(*state, 1);
+	wire_rig_until_running(*state, 1);
 	low = ask_at(p, 0);
 	for (i = 1; i < 6; i++)
 		ask_at(p, 0);
@@ -377,7 +231,7 @@ deadline__while_it_runs__has_no_effect(void **state)
 	wire_rig_hold(r);
 	p->deadline_ms = 30;
 	id = wire_ask_create(p, "late");
-	until_running(r, 1);
+	wire_rig_until_running(r, 1);
 	poll(NULL, 0, 40);
 	wire_rig_release(r);
 	assert_int_equal(wire_reply(p, id, VFS_OP_CREATE, NULL),
@@ -677,17 +531,13 @@ replies__that_nobody_reads__end_the_peer(void **state)
 int
 main(void)
 {
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define T1(f)	cmocka_unit_test_setup_teardown(f, setup_one, teardown)
-#define TS(f)	cmocka_unit_test_setup_teardown(f, setup_stall, teardown)
+#define T(f)	cmocka_unit_test_setup_teardown(f, wire_rig_setup, wire_rig_teardown)
+#define T1(f)	cmocka_unit_test_setup_teardown(f, setup_one, wire_rig_teardown)
+#define TS(f)	cmocka_unit_test_setup_teardown(f, setup_stall, wire_rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(control_lane__all_threads_blocked__is_served),
 		T(reads__a_thread_is_free__are_served),
 		T(quick_request__that_blocks__does_not_keep_the_polling),
-		T(changes__of_one_user__leave_threads_to_others),
-		T(changes__of_many_users__leave_one_to_the_owner),
-		T(waits__of_one_user__leave_some_to_others),
-		T(hash__of_a_file_without_end__leaves_threads),
 		T1(priorities__one_thread__urgent_first_then_shares),
 		T1(priorities__an_old_one__is_not_overtaken_for_ever),
 		T1(deadline__queued_behind_blocked__is_told_in_time),

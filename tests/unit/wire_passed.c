@@ -16,20 +16,6 @@
 
 #define LINGER_S	30		/* longer than the rig's patience */
 
-static int
-setup(void **state)
-{
-	*state = wire_rig_open(0, 0, false, NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	wire_rig_close(*state);
-	return 0;
-}
-
 /* A connected pair; who closes end[0] last waits. */
 static void
 lingering(int end[2])
@@ -179,7 +165,7 @@ passed__and_never_read__keeps_nobody(void **state)
 int
 main(void)
 {
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f)	cmocka_unit_test_setup_teardown(f, wire_rig_setup, wire_rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(passed__for_a_ring__keeps_nobody),
 		T(passed__for_a_grant__keeps_nobody),

@@ -15,13 +15,6 @@
 #define ROOT	{ VFS_ID_ROOT }
 
 static int
-setup(void **state)
-{
-	*state = wire_rig_open(0, 0, false, NULL);
-	return 0;
-}
-
-static int
 setup_tcp(void **state)
 {
 	*state = wire_rig_open(0, 0, false, "tcp:127.0.0.1:0");
@@ -32,13 +25,6 @@ static int
 setup_tcp_stall(void **state)
 {
 	*state = wire_rig_open(0, 500, false, "tcp:127.0.0.1:0");
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	wire_rig_close(*state);
 	return 0;
 }
 
@@ -623,9 +609,9 @@ tcp__too_many_strangers__leave_room_for_others(void **state)
 int
 main(void)
 {
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define TS(f)	cmocka_unit_test_setup_teardown(f, setup_tcp_stall, teardown)
-#define TCP(f)	cmocka_unit_test_setup_teardown(f, setup_tcp, teardown)
+#define T(f)	cmocka_unit_test_setup_teardown(f, wire_rig_setup, wire_rig_teardown)
+#define TS(f)	cmocka_unit_test_setup_teardown(f, setup_tcp_stall, wire_rig_teardown)
+#define TCP(f)	cmocka_unit_test_setup_teardown(f, setup_tcp, wire_rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(sessions__more_than_one__are_apart),
 		T(sessions__first_detached__can_attach_again),

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../../vfsd/addr.h"
+#include "../../vfsd/front/wire_in.h"
 #include "../../vfsd/server/share.h"
 #include "../wire_rig.h"
 
@@ -15,13 +16,6 @@ static int
 setup(void **state)
 {
 	*state = wire_rig_open(0, 0, true, NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	wire_rig_close(*state);
 	return 0;
 }
 
@@ -172,14 +166,129 @@ connections__of_others__leave_some(void **state)
 		wire_peer_close(p[--n]);
 }
 
+/* --- threads -------------------------------------------------------------- */
+
+/* By a token of its own. */
+static struct wire_peer *
+somebody(struct wire_rig *r)
+{
+	struct wire_peer *p = wire_peer_unix(r);
+	struct token t;
+
+	derive(r, &t);
+	assert_int_equal(attach(p, &t), 0);
+	return p;
+}
+
+static void
+is_served(struct wire_peer *p)
+{
+	assert_int_equal(wire_reply(p, wire_ask_stat(p), VFS_OP_STAT, NULL),
+	    0);
+	wire_peer_close(p);
+}
+
+static void
+changes__of_one_user__leave_threads_to_others(void **state)
+{
+	struct wire_rig *r = *state;
+	struct wire_peer *p = somebody(r), *other = somebody(r);
+	unsigned i;
+
+	wire_rig_hold(r);
+	for (i = 0; i < 2 * WIRE_THREADS; i++)
+		wire_ask_create(p, "x");
+	wire_ping(p);
+	wire_rig_until_running(r, 1);
+	is_served(other);
+	is_served(wire_peer_unix(r));
+	wire_rig_release(r);
+	for (i = 0; i < 2 * WIRE_THREADS; i++)
+		assert_true(wire_hear(p));
+	wire_peer_close(p);
+}
+
+static void
+changes__of_many_users__leave_one_to_the_owner(void **state)
+{
+	struct wire_rig *r = *state;
+	struct wire_peer *p[WIRE_THREADS];
+	unsigned i;
+
+	for (i = 0; i < WIRE_THREADS; i++)
+		p[i] = somebody(r);
+	wire_rig_hold(r);
+	for (i = 0; i < WIRE_THREADS; i++) {
+		wire_ask_create(p[i], "x");
+		wire_ping(p[i]);
+	}
+	wire_rig_until_running(r, 2);
+	is_served(wire_peer_unix(r));
+	assert_int_equal(wire_rig_count(r, "wire.queued") > 0, 1);
+	wire_rig_release(r);
+	for (i = 0; i < WIRE_THREADS; i++) {
+		assert_true(wire_hear(p[i]));
+		wire_peer_close(p[i]);
+	}
+}
+
+static void
+waits__of_one_user__leave_some_to_others(void **state)
+{
+	struct vfs_wait never = { .seq = UINT64_MAX }, now = { .seq = 0 };
+	struct wire_rig *r = *state;
+	struct wire_peer *p = somebody(r), *other = somebody(r);
+	unsigned i;
+
+	for (i = 0; i < 2 * WIRE_THREADS; i++)
+		wire_ask(p, VFS_OP_WAIT, &never);
+	wire_ping(p);
+	wire_rig_until_running(r, 1);
+	assert_int_equal(wire_call(other, VFS_OP_WAIT, &now, NULL), 0);
+	wire_peer_close(other);
+	is_served(wire_peer_unix(r));
+	wire_peer_close(p);
+	wire_rig_until(r, "wire.waiting", 0);
+}
+
+/* Whoever's it is; and it ends when nobody will hear of it. */
+static void
+hash__of_a_file_without_end__leaves_threads(void **state)
+{
+	struct vfs_create cq = { .dir = { VFS_ID_ROOT }, .mode = 0100644,
+		.name = { "long", 4 } };
+	struct vfs_create_reply cr;
+	struct vfs_truncate tq = { .size = VFS_FILE_MAX };
+	struct vfs_hash hq = { .alg = VFS_HASH_XXH3_128 };
+	struct wire_rig *r = *state;
+	struct wire_peer *p = wire_peer_unix(r);
+	unsigned i;
+
+	assert_int_equal(wire_call(p, VFS_OP_CREATE, &cq, &cr), 0);
+	hq.id = tq.id = cr.attr.id;
+	assert_int_equal(wire_call(p, VFS_OP_TRUNCATE, &tq, NULL), 0);
+	for (i = 0; i < 2 * WIRE_THREADS; i++)
+		wire_ask(p, VFS_OP_HASH, &hq);
+	wire_ping(p);
+	wire_rig_until_running(r, WIRE_THREADS - WIRE_SPARE - 1);
+	is_served(wire_peer_unix(r));
+	is_served(somebody(r));
+	wire_peer_close(p);
+	wire_rig_until(r, "wire.running", 1);	/* who asks */
+}
+
 int
 main(void)
 {
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f)	cmocka_unit_test_setup_teardown(f, setup, wire_rig_teardown)
 	const struct CMUnitTest tests[] = {
 		T(transactions__of_others__leave_some_to_the_owner),
 		T(watches__of_others__leave_some_to_the_owner),
 		T(connections__of_others__leave_some),
+		T(changes__of_one_user__leave_threads_to_others),
+		T(changes__of_many_users__leave_one_to_the_owner),
+		T(waits__of_one_user__leave_some_to_others),
+		T(hash__of_a_file_without_end__leaves_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
