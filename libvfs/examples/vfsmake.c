@@ -17,7 +17,7 @@
  *
  * Build it with nothing but the installed library:
  *
- *	cc vfsmake.c $(pkg-config --cflags --libs vfs)
+ *	cc -o vfsmake vfsmake.c $(pkg-config --cflags --libs vfs)
  */
 #include <stdio.h>
 #include <stdlib.h>
