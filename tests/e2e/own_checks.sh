@@ -28,6 +28,7 @@ t() {
 	echo "$rc $*: ${out//$'\n'/ }"
 }
 umask 022
+export TIME_STYLE=+	# of ls: the two mounts are not made in the same minute
 mkdir d d/sub
 echo one >d/f; echo x >d/sub/g; ln -s f d/l
 t cat d/f
