@@ -197,13 +197,23 @@ notify_systemd(void)
 static void
 do_ready(struct launch *l)
 {
+	l->served = true;
 	notify_systemd();
-	if (l->ready < 0)
-		return;
-	if (write(l->ready, "r", 1) == 1)
+	/* If nobody waits any more, loop is about to see that. */
+	if (l->ready >= 0)
+		(void)!write(l->ready, "r", 1);
+}
+
+/* Whoever waited for the mount has our word, or was told to end. */
+static void
+on_waiter(struct launch *l)
+{
+	char byte;
+
+	if (read(l->ready, &byte, 1) == 1)
 		report_to_syslog(l->r);
 	else
-		do_end(l);		/* whoever waited was told to end */
+		do_end(l);
 	close(l->ready);
 	l->ready = -1;
 	/* Nobody waits for our words any more. */
@@ -271,7 +281,6 @@ on_message(struct launch *l)
 			do_mount(l);
 		break;
 	case LAUNCH_READY:
-		l->served = true;
 		do_ready(l);
 		break;
 	case LAUNCH_FAILED:
@@ -317,13 +326,14 @@ on_timeout(struct launch *l)
 static int
 loop(struct launch *l)
 {
-	struct pollfd p[2];
+	struct pollfd p[3];
 	int status = 0, n;
 
 	for (;;) {
 		p[0] = (struct pollfd){ .fd = l->sigfd, .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = l->sock, .events = POLLIN };
-		n = poll(p, 2, l->timeout_ms);
+		p[2] = (struct pollfd){ .fd = l->ready, .events = POLLIN };
+		n = poll(p, 3, l->timeout_ms);
 		if (n == 0)
 			on_timeout(l);
 		if (n <= 0)
@@ -332,6 +342,8 @@ loop(struct launch *l)
 			on_message(l);
 		else if (p[0].revents != 0 && !on_signal(l, &status))
 			return status;
+		else if (p[2].revents != 0)
+			on_waiter(l);
 	}
 }
 

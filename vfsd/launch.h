@@ -42,8 +42,9 @@ int launch_recv(int sock, struct launch_msg *m, int *fds, unsigned *nfds);
 /* Signals that end us wait for launch_run from here on. */
 void launch_signals(void);
 /*
- * Runs until the mount is gone; the exit status.  ready, if not -1, is
- * told (one byte) when the mount is ready, and closed.
+ * Runs until the mount is gone; the exit status.  ready, if not -1, is a
+ * socket that is told (one byte) when the mount is ready, answers, and is
+ * closed; no answer: whoever waited was told to end, and so are we.
  */
 int launch_run(const struct conf *c, struct storedir *d, struct report *r,
     int ready);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -134,8 +135,9 @@ check_paths(struct conf *c, struct report *r, bool *dead)
 
 /*
  * The process that the user started waits until the mount is ready; its
- * child goes on.  Returns -1 in the child, with the pipe in *ready; in
- * the parent the exit status.
+ * child goes on.  Returns -1 in the child, with a socket in *ready; in
+ * the parent the exit status.  It is told, and answers when nothing can
+ * end it any more: who gets its status and the daemon agree.
  */
 static int
 background(int *ready)
@@ -144,7 +146,8 @@ background(int *ready)
 	char byte;
 	pid_t pid;
 
-	if (pipe2(p, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) != 0 ||
+	    (pid = fork()) < 0) {
 		perror("vfsd: cannot start");
 		return 1;
 	}
@@ -155,7 +158,10 @@ background(int *ready)
 		return -1;
 	}
 	close(p[1]);
-	return read(p[0], &byte, 1) == 1 ? 0 : 1;
+	if (read(p[0], &byte, 1) != 1)
+		return 1;
+	launch_signals();
+	return write(p[0], &byte, 1) == 1 ? 0 : 1;
 }
 
 static int

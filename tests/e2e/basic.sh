@@ -166,9 +166,11 @@ early() {	# SECONDS [-f]: its status, when all is gone
 	p=$!
 	sleep "$1"
 	# too late: it is ready
-	kill -TERM $p 2>/dev/null || umount "$work/m3"
+	kill -TERM $p 2>/dev/null || [ $# = 1 ] || umount "$work/m3"
 	wait $p
 	rc=$?
+	# it says that it is mounted: then it is
+	[ $# != 1 ] || [ $rc != 0 ] || umount "$work/m3" || rc=none
 	gone || rc=left
 	umount -l "$work/m3" 2>/dev/null
 	echo $rc
