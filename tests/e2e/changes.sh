@@ -136,6 +136,23 @@ check "--follow tells of it" grep -q "create .*/followed$" "$work/follow"
 kill -INT "$follower"
 check "Ctrl-C ends it well" wait "$follower"
 
+# Who is sent away is told why.
+rm "$work/follow"
+"$vfsctl" changes --follow "$mnt" >"$work/follow" 2>"$work/told" &
+follower=$!
+for ((i = 0; i < 100; i++)); do
+	[ -s "$work/follow" ] && break
+	sleep 0.05
+done
+"$vfsctl" sessions "$mnt" | awk '/ session / && / pid '"$follower"' / {
+    print $1 }' >"$work/number"
+check "revoke a session" "$vfsctl" sessions \
+    --revoke="$(cat "$work/number")" "$mnt" || kill "$follower"
+wait "$follower"
+is "it fails" $? 1
+is "and says why" "$(cat "$work/told")" \
+    "vfsctl: $mnt: the capability was revoked"
+
 for since in 1:0 -1 1. x ""; do
 	"$vfsctl" changes --since="$since" "$mnt" >"$work/since" 2>&1
 	is "no cursor: '$since'" "$? $(grep -c "is no cursor" \

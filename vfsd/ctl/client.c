@@ -55,15 +55,18 @@ recv_all(int fd, uint8_t *p, size_t n)
 	return 0;
 }
 
-/* A notification: only the farewell is expected here. */
+/* A notification: the end of our session, or of the connection. */
 static int
 farewell(const struct proto_hdr *h, const uint8_t *msg)
 {
 	struct rbuf b;
 	uint32_t why;
 
-	if (h->op != PROTO_N_SHUTDOWN || proto_body(h, msg, &b) < 0)
+	if ((h->op != PROTO_N_SHUTDOWN && h->op != PROTO_N_REVOKED) ||
+	    proto_body(h, msg, &b) < 0)
 		return -VFS_MALFORMED;
+	if (h->op == PROTO_N_REVOKED)
+		(void)rbuf_u32(&b);	/* which session: there is one */
 	why = rbuf_u32(&b);
 	return why == 0 || why > 1000 ? -VFS_SESSION_CLOSED : -(int)why;
 }
