@@ -136,16 +136,23 @@ in_mount(const char *path, struct addr *out)
 int
 addr_find(const char *path, struct addr *out)
 {
+	char real[PATH_MAX];
 	struct stat st;
 
+	out->through = false;
 	if (in_mount(path, out))
 		return 0;
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) &&
+	    realpath(path, real) != NULL && in_mount(real, out)) {
+		out->through = true;
+		return 0;
+	}
 	out->mount[0] = 0;
 	out->user = 0;
 	if (stat(path, &st) < 0)
 		return vfs_err_from_os(errno);
 	if (!S_ISDIR(st.st_mode))
-		return -VFS_NOENT;
+		return -VFS_NOTDIR;
 	if (realpath(path, out->store) == NULL)
 		return vfs_err_from_os(errno);
 	return 0;

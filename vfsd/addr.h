@@ -23,9 +23,10 @@ struct addr {
 	char store[4096];	/* the store's directory */
 	char mount[4096];	/* its mount point; "" if path is the store */
 	uint32_t user;		/* who mounted it; 0: anybody may serve it */
+	bool through;		/* path is a link from outside into the mount */
 };
 
-/* 0, or a negative vfs_err: -VFS_NOENT if path is neither. */
+/* 0, or a negative vfs_err: -VFS_NOTDIR if path is neither. */
 int addr_find(const char *path, struct addr *out);
 
 struct sockaddr_un;

@@ -79,6 +79,17 @@ is "id_is_st_ino" "$("$vfsctl" id "$mnt/d/small")" "$id"
 is "id_of_a_symlink_itself" "$("$vfsctl" id "$mnt/d/link")" \
     "$(stat -c %i "$mnt/d/link")"
 is "id_json" "$("$vfsctl" id --json "$mnt/d/small" | json 'd["nlink"]')" 2
+ln -s "$mnt" "$work/to-mnt"
+ln -s "$mnt/d/small" "$work/to-small"
+is "status_by_a_link_to_the_mount" \
+    "$("$vfsctl" status --json "$work/to-mnt" | json 'd["store"]')" "$store"
+is "status_by_a_link_into_the_mount" \
+    "$("$vfsctl" status --json "$work/to-small" | json 'd["store"]')" "$store"
+is "paths_by_a_link" "$("$vfsctl" paths "$work/to-mnt" 1)" "$mnt/"
+is "id_through_a_link_from_outside" "$("$vfsctl" id "$work/to-small")" "$id"
+check "check_by_a_link" "$vfsctl" check "$work/to-mnt"
+check "changes_by_a_link" "$vfsctl" changes "$work/to-mnt"
+check "tx_by_a_link" "$vfsctl" tx --at="$work/to-mnt" /dev/null
 refuse "id_outside_a_mount" "$vfsctl" id /etc/passwd
 is "paths" "$("$vfsctl" paths "$mnt" "$id" | sort)" \
     "$mnt/d/e/again

@@ -50,6 +50,8 @@ ctl_id(const struct ctl_cmd *cmd, int argc, char **argv)
 		    a.arg[0]);
 		return CTL_FAILED;
 	}
+	if (addr.through && stat(a.arg[0], &st) < 0)
+		return ctl_fail(a.arg[0], vfs_err_from_os(errno));
 	if (!a.json) {
 		printf("%" PRIu64 "\n", (uint64_t)st.st_ino);
 		return CTL_OK;
