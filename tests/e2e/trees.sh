@@ -194,6 +194,14 @@ is "what is required and is so" \
 is "a word too many" "$(tx 'mkdir e 755 x')" 2
 check "says what the line should be" \
     grep -q ':1: mkdir: a word too many: mkdir PATH \[MODE\]$' "$work/tx.out"
+touch "$mnt/t.f"
+for line in 'mkdir x 999' 'chmod t.f u+x' 'chown t.f root:root' \
+    'write t.f x y' 'truncate t.f 99999999999999999999' \
+    'require t.f bogus' 'rename t.f t.g bogus'; do
+	is "a mistake: $line" "$(tx "$line")" 2
+done
+is "a file of the host that is not there" "$(tx 'write t.f 0 @/none')" 1
+rm "$mnt/t.f"
 "$vfsctl" tx --at="$mnt" "$work" >"$work/tx.out" 2>&1
 is "a directory is no script" $? 1
 is "and it is said" "$(cat "$work/tx.out")" \

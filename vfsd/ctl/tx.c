@@ -207,6 +207,8 @@ serve(struct tx *t, const struct script *s, const struct ctl_args *a)
 	ctl_close(&t->k);
 	if (err == 0)
 		show(t, a);
+	if (t->mistake)
+		return CTL_USAGE;
 	return err == 0 ? CTL_OK : err == -VFS_PRECOND ||
 	    err == -VFS_CONFLICT ? CTL_OTHERWISE : CTL_FAILED;
 }

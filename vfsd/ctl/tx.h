@@ -13,6 +13,7 @@ struct tx {
 	struct vfs_id at;		/* where relative paths begin */
 	const struct script_line *l;	/* the line that is run */
 	const char *why;		/* what is wrong, if no error says it */
+	bool mistake;			/* ... and it is the script */
 	unsigned *lines;		/* of each operation that counts */
 	uint32_t nops;
 	uint64_t seq;

@@ -82,11 +82,21 @@ change(struct tx *t, enum vfs_op op, const void *q)
 	return err;
 }
 
+/* The script is wrong. */
 static int
 bad(struct tx *t, const char *why)
 {
 	t->why = why;
+	t->mistake = true;
 	return -VFS_INVAL;
+}
+
+/* A file of the host is. */
+static int
+bad_file(struct tx *t)
+{
+	t->why = strerror(errno);
+	return -VFS_IO;
 }
 
 static int
@@ -145,12 +155,12 @@ write_host_file(struct tx *t, struct vfs_write *q, const char *file)
 	int fd, err = 0;
 
 	if ((fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
-		return bad(t, strerror(errno));
+		return bad_file(t);
 	while (err == 0 && (n = read(fd, t->buf, VFS_IO_MAX)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			err = bad(t, strerror(errno));
+			err = bad_file(t);
 			break;
 		}
 		q->data = (struct vfs_slice){ t->buf, (size_t)n };
