@@ -188,11 +188,20 @@ vfs_readlink(struct vfs *v, struct vfs_tx *tx, struct vfs_id id, char *p,
 
 /* --- taking away, moving ---------------------------------------------------------- */
 
+uint32_t
+lv_unlink_flags(uint32_t flags)
+{
+	const uint32_t both = VFS_UNLINK_FILE | VFS_UNLINK_DIR;
+
+	return (flags & both) == both ? flags & ~both : flags;
+}
+
 int
 vfs_unlink(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
     const char *name, uint32_t flags, struct vfs_id expect)
 {
-	struct vfs_unlink q = { dir, expect, flags, lv_str(name) };
+	struct vfs_unlink q = { dir, expect, lv_unlink_flags(flags),
+		lv_str(name) };
 
 	return lv_call(v, tx, VFS_OP_UNLINK, &q, NULL);
 }

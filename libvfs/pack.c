@@ -322,8 +322,8 @@ void
 vfs_pack_unlink(struct vfs_pack *p, struct vfs_id dir, const char *name,
     uint32_t flags)
 {
-	struct vfs_unlink q = { .dir = dir, .flags = flags,
-		.name = lv_str(name) };
+	struct vfs_unlink q = { .dir = dir,
+		.flags = lv_unlink_flags(flags), .name = lv_str(name) };
 
 	vfs_pack_op(p, VFS_OP_UNLINK, &q);
 }

@@ -56,7 +56,7 @@ int vfs_link(struct vfs *v, struct vfs_tx *tx, struct vfs_id target,
 int64_t vfs_readlink(struct vfs *v, struct vfs_tx *tx, struct vfs_id id,
     char *p, size_t cap);
 
-/* flags: VFS_UNLINK_FILE, VFS_UNLINK_DIR, or both for either.  expect,
+/* flags: VFS_UNLINK_FILE, VFS_UNLINK_DIR, or both or 0 for either.  expect,
  * unless 0, must be what the name is: else -VFS_PRECOND. */
 int vfs_unlink(struct vfs *v, struct vfs_tx *tx, struct vfs_id dir,
     const char *name, uint32_t flags, struct vfs_id expect);

@@ -176,6 +176,9 @@ int lv_fail(struct vfs *v, int err);
 void lv_sleep_ms(struct vfs *v, uint32_t most);
 uint64_t lv_random(struct vfs *v);
 
+/* What the wire has for what a caller may say: 0 is either. */
+uint32_t lv_unlink_flags(uint32_t flags);
+
 static inline struct vfs_slice
 lv_str(const char *s)
 {

@@ -181,6 +181,7 @@ names__of_every_kind__are_made_and_moved(void **state)
 	struct vfs_id f = make(v, ROOT, "f", "x");
 	struct vfs_attr a, d;
 	struct vfs_move m = { .dir = ROOT, .name = "f", .name2 = "g" };
+	const uint32_t either = VFS_UNLINK_FILE | VFS_UNLINK_DIR;
 	char p[100];
 
 	OK(vfs_mkdir(v, NULL, ROOT, "d", 0700, &d));
@@ -202,6 +203,11 @@ names__of_every_kind__are_made_and_moved(void **state)
 	OK(vfs_unlink(v, NULL, d.id, "g", VFS_UNLINK_FILE, f));
 	assert_err(vfs_unlink(v, NULL, ROOT, "d", VFS_UNLINK_FILE, none),
 	    ISDIR);
+	OK(vfs_unlink(v, NULL, d.id, "s", either, none));
+	OK(vfs_mkdir(v, NULL, ROOT, "e", 0700, NULL));
+	OK(vfs_unlink_path(v, NULL, ROOT, "e", either));
+	OK(vfs_mkdir(v, NULL, ROOT, "e", 0700, NULL));
+	OK(vfs_unlink(v, NULL, ROOT, "e", 0, none));
 	assert_err(vfs_unlink(v, NULL, ROOT, "d", VFS_UNLINK_DIR, none),
 	    NOTEMPTY);
 	assert_err(vfs_lookup(v, NULL, ROOT, "a/b", &a), NAME);
