@@ -22,6 +22,20 @@ check "headers" test -n "$includes"
 echo "int main(void) { return 0; }" >"$work/t.c"
 # shellcheck disable=SC2086
 check "a program links with them" gcc -o "$work/t" "$work/t.c" $flags
+cat >"$work/t.c" <<'C'
+#include <err.h>
+#include <limits.h>
+#include <vfsd/codec.h>
+int main(void) { warnx("%d", INT_MAX); return proto_ops[0].number == 0xffffu; }
+C
+flags=$(PKG_CONFIG_PATH=$dest/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dest \
+    pkg-config --cflags --libs vfsd)
+# shellcheck disable=SC2086
+check "the system's headers are not hidden" \
+    gcc -o "$work/t" "$work/t.c" $flags
+sed 's/codec.h/mem.h/; s/proto_ops.*;/0;/' "$work/t.c" >"$work/t.cc"
+# shellcheck disable=SC2086
+check "from C++" g++ -fsyntax-only "$work/t.cc" $flags
 check "installed vfsd runs" "$dest/usr/bin/vfsd" --version
 is "nothing outside" "$(find "$work" -mindepth 1 -maxdepth 1 \
     ! -name dest ! -name 't*' ! -name log | head -n 3)" ""
