@@ -60,6 +60,21 @@ if [ -z "$plain" ]; then
 	    "head -c 60000000 /dev/zero >'$mnt/big'"
 	rm -f "$work/small/other" "$mnt/big"
 	check "and back again" cp "$mnt/numbers" "$mnt/copy2"
+	# all of it, before the daemon starts
+	check "unmount" unmount_store
+	head -c 100000000 /dev/zero >"$work/small/other" 2>/dev/null
+	check "mount on a full disk" mount_store
+	check "unlink works there" rm "$mnt/copy2"
+	check "truncate, too" truncate -s 5 "$mnt/copy"
+	rm "$work/small/other"
+	# what was freed inside the store is room for names, too
+	head -c 20000000 /dev/zero >"$mnt/big"
+	rm "$mnt/big"
+	check "unmount" unmount_store
+	head -c 100000000 /dev/zero >"$work/small/other" 2>/dev/null
+	check "mount beside who took the room" mount_store
+	check "names find room in the store" mkdir "$mnt/made" "$mnt/made/more"
+	rm "$work/small/other"
 fi
 check "unmount" unmount_store
 check "the store is clean" store_is_clean

@@ -318,6 +318,33 @@ space__much_is_freed__host_gets_it_back(void **state)
 	space_free(s);
 }
 
+static void
+space__others_need_room__each_free_range_goes_back_once(void **state)
+{
+	struct host h = { .room = UINT64_MAX };
+	const uint32_t n = 3 * SPACE_CHUNK_MAX / VFS_BLOCK;
+	struct space_usage u;
+	struct space *s;
+	unsigned i;
+
+	(void)state;
+	assert_int_equal(space_new(&host_ops, &h, false, &s), 0);
+	/* free since before, in use, freed now, too short to help */
+	assert_int_equal(space_claim(s, 1 + n, n, false), 0);
+	assert_int_equal(space_claim(s, 1 + 2 * n + 1, 1, false), 0);
+	assert_int_equal(space_defer(s, 1 + n, n / 3, 1, true), 0);
+	assert_int_equal(space_settle(s, 1, 1), 0);
+	assert_int_equal(h.discarded, 0);
+	for (i = 0; i < 100 && space_yield(s) == 1; i++)
+		;
+	assert_int_equal(i, 1 + 3 + 1);	/* ready, old, and ready is old now */
+	assert_int_equal(space_yield(s), 0);
+	space_usage(s, &u);
+	assert_int_equal(u.free, n + n / 3 + 1);
+	assert_int_equal(u.used, n - n / 3 + 1);
+	space_free(s);
+}
+
 int
 main(void)
 {
@@ -328,6 +355,8 @@ main(void)
 		cmocka_unit_test(space__several_files_grow__each_in_long_runs),
 		cmocka_unit_test(space__random_streams__accounts_stay_exact),
 		cmocka_unit_test(space__claims__leave_the_rest_free),
+		cmocka_unit_test(
+		    space__others_need_room__each_free_range_goes_back_once),
 		cmocka_unit_test(space__much_is_freed__host_gets_it_back),
 	};
 

@@ -66,6 +66,7 @@ int
 rows_room(struct engine *e, uint64_t rows, uint64_t bytes, bool frees)
 {
 	uint64_t need = pending(e, rows, bytes);
+	bool few;
 	int err;
 
 	if (need + FOR_DELETES + SLACK <= atomic_load(&e->row_room))
@@ -78,9 +79,12 @@ rows_room(struct engine *e, uint64_t rows, uint64_t bytes, bool frees)
 		if (err == -VFS_NOSPC && frees)
 			err = promise(e, need, 0);
 	}
+	few = e->pending.rows + e->pending_frozen.rows <= PENDING_FEW;
+	/* Free blocks are kept for bytes only while there is other room. */
+	while (err == -VFS_NOSPC && few && space_yield(e->space) > 0)
+		err = promise(e, need + FOR_DELETES, 0);
 	pthread_mutex_unlock(&e->store_lock);
-	if (err == -VFS_NOSPC &&
-	    e->pending.rows + e->pending_frozen.rows > PENDING_FEW) {
+	if (err == -VFS_NOSPC && !few) {
 		atomic_store(&e->bg.again, true);
 		return -VFS_AGAIN;
 	}

@@ -15,6 +15,7 @@
 #define WINDOW_BLOCKS	512u	/* kept contiguous for each */
 #define STREAM_MIN	8u	/* blocks at once: this file will grow */
 #define DISCARD_MIN	(1024u * 1024 / VFS_BLOCK)
+#define YIELD_MIN	(64u * 1024 / VFS_BLOCK)
 #define DISCARDS_MAX	65536u	/* at once; a damaged row may say that there
 				 * is room for ages */
 
@@ -48,6 +49,7 @@ struct space {
 	struct queue published, drafts;
 	struct window window[WINDOWS];
 	uint64_t allocs;
+	uint64_t yielded;	/* nothing of bare takes room before it */
 };
 
 int
@@ -433,32 +435,72 @@ settle_queue(struct space *s, struct queue *q, uint64_t upto)
 }
 
 /*
- * Give one long free range back, outside the lock: it is in neither map
- * meanwhile, so nobody can take it.  1 if there may be more.
+ * Give a range that is in neither map back, outside the lock: nobody can
+ * take it meanwhile.  1.
  */
 static int
-discard_one(struct space *s)
+give_back(struct space *s, uint64_t start, uint64_t n)
 {
-	uint64_t start = 0, n = 0;
-	int err = 0, more = 0;
+	int err;
 
-	pthread_mutex_lock(&s->mu);
-	if (freemap_total(s->ready) > SPACE_SLACK / VFS_BLOCK &&
-	    freemap_find(s->ready, 1, UINT64_MAX, &start, &n) == 0 &&
-	    n >= DISCARD_MIN)
-		more = 1;
-	if (more && n > CHUNK_MAX)
-		n = CHUNK_MAX;
-	if (more)
-		err = freemap_del(s->ready, start, n);
-	pthread_mutex_unlock(&s->mu);
-	if (!more || err < 0)
-		return err;
 	(void)s->ops->discard(s->data, start * VFS_BLOCK, n * VFS_BLOCK);
 	pthread_mutex_lock(&s->mu);
 	err = freemap_add(s->bare, start, n);
 	pthread_mutex_unlock(&s->mu);
 	return err < 0 ? err : 1;
+}
+
+/* The longest range of ready, if more than keep is there; else 0. */
+static int
+discard_one(struct space *s, uint64_t keep, uint64_t min)
+{
+	uint64_t start = 0, n = 0;
+	bool more;
+	int err = 0;
+
+	pthread_mutex_lock(&s->mu);
+	more = freemap_total(s->ready) > keep &&
+	    freemap_find(s->ready, 1, UINT64_MAX, &start, &n) == 0 && n >= min;
+	if (more && n > CHUNK_MAX)
+		n = CHUNK_MAX;
+	if (more)
+		err = freemap_del(s->ready, start, n);
+	pthread_mutex_unlock(&s->mu);
+	return !more || err < 0 ? err : give_back(s, start, n);
+}
+
+/* What an earlier daemon kept; each range once. */
+static int
+yield_bare(struct space *s)
+{
+	uint64_t start = 0, n = 0;
+	bool more;
+	int err = 0;
+
+	pthread_mutex_lock(&s->mu);
+	do {
+		more = freemap_next(s->bare, s->yielded, &start, &n) == 0;
+		if (more && start < s->yielded) {
+			n -= s->yielded - start;
+			start = s->yielded;
+		}
+		if (more && n > CHUNK_MAX)
+			n = CHUNK_MAX;
+		if (more)
+			s->yielded = start + n;
+	} while (more && n < YIELD_MIN);
+	if (more)
+		err = freemap_del(s->bare, start, n);
+	pthread_mutex_unlock(&s->mu);
+	return !more || err < 0 ? err : give_back(s, start, n);
+}
+
+int
+space_yield(struct space *s)
+{
+	int err = discard_one(s, 0, YIELD_MIN);
+
+	return err == 0 ? yield_bare(s) : err;
 }
 
 int
@@ -475,7 +517,8 @@ space_settle(struct space *s, uint64_t readers_tick, uint64_t durable_tick)
 		err = settle_queue(s, &s->published, upto);
 	pthread_mutex_unlock(&s->mu);
 	for (i = 0; i < DISCARDS_MAX && err >= 0; i++)
-		if ((err = discard_one(s)) == 0)
+		if ((err = discard_one(s, SPACE_SLACK / VFS_BLOCK,
+		    DISCARD_MIN)) == 0)
 			break;
 	return err < 0 ? err : 0;
 }

@@ -65,6 +65,12 @@ int space_hold_free(struct space *s, uint64_t end, uint64_t tick);
 int space_settle(struct space *s, uint64_t readers_tick,
     uint64_t durable_tick);
 
+/*
+ * The host has no room for something else: give one more free range back.
+ * 1, or 0 if none is left that would help.
+ */
+int space_yield(struct space *s);
+
 void space_usage(struct space *s, struct space_usage *out);
 
 /* Is all of this range free (or pending)?  For the checker. */
