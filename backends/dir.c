@@ -38,6 +38,12 @@ be_dir_sync(int dirfd)
 	return err;
 }
 
+int
+be_no_room(int err)
+{
+	return err == -VFS_FBIG || err == -VFS_QUOTA ? -VFS_NOSPC : err;
+}
+
 uint64_t
 be_file_max(void)
 {

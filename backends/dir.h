@@ -14,6 +14,11 @@ int be_dir_open(int dirfd, const char *name, int flags);
 /* Names made or changed in dirfd (which may be O_PATH) are durable. */
 int be_dir_sync(int dirfd);
 
+/* A file that may not grow, or an owner who may not have more, is a full
+ * disk: what the caller writes is not too large, and what was written is not
+ * lost. */
+int be_no_room(int err);
+
 /* How large a file may be that this process writes; beyond is EFBIG, once
  * SIGXFSZ is ignored. */
 uint64_t be_file_max(void);

@@ -90,6 +90,8 @@ struct store_ops {
 	/*
 	 * Promise room for an apply that may dirty this many bytes, or
 	 * -VFS_NOSPC.  -VFS_UNSUPPORTED where the host cannot promise.
+	 * A few MiB of the last promise outlive close, so that whoever
+	 * opens on a full disk can make room.
 	 */
 	int (*reserve)(void *self, uint64_t bytes);
 

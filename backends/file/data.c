@@ -93,20 +93,12 @@ data_read(void *self, uint64_t off, void *p, size_t n)
 	return 0;
 }
 
-/* A file that may not grow is a full disk: what the caller writes is not too
- * large, and what was written is not lost. */
-static int
-no_room(int err)
-{
-	return err == -VFS_FBIG ? -VFS_NOSPC : err;
-}
-
 static int
 data_write(void *self, uint64_t off, const void *p, size_t n)
 {
 	struct data_file *d = self;
 
-	return d->rdonly ? -VFS_ROFS : no_room(fd_write(d->fd, off, p, n));
+	return d->rdonly ? -VFS_ROFS : be_no_room(fd_write(d->fd, off, p, n));
 }
 
 static void
@@ -137,7 +129,7 @@ data_fallocate(struct data_file *d, int mode, uint64_t off, uint64_t n)
 		return 0;
 	while (fallocate(d->fd, mode, (off_t)off, (off_t)n) < 0) {
 		if (errno != EINTR)
-			return no_room(vfs_err_from_os(errno));
+			return be_no_room(vfs_err_from_os(errno));
 	}
 	return 0;
 }

@@ -80,7 +80,8 @@ int lmdb_usage(void *self, struct store_usage *out);
 /* Nothing left but what is reserved. */
 bool lmdb_disk_full(struct lmdb_store *s);
 
-/* Gives back what lies past the file's end; if it fails, no harm done. */
-void lmdb_reserve_drop(struct lmdb_store *s);
+/* At close: gives back most of what lies past the file's end; if it fails,
+ * no harm done. */
+void lmdb_reserve_end(struct lmdb_store *s);
 
 #endif

@@ -15,6 +15,7 @@
 #include "lmdb_store.h"
 
 #define RESERVE_STEP	(1u << 20)	/* reserve a little more than asked */
+#define RESERVE_KEPT	(6u << 20)	/* for who opens on a full disk */
 
 static int
 reserve_to(struct lmdb_store *s, int fd, uint64_t end)
@@ -34,7 +35,7 @@ reserve_to(struct lmdb_store *s, int fd, uint64_t end)
 	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)s->reserved,
 	    (off_t)(end - s->reserved)) < 0) {
 		if (errno != EINTR)
-			return vfs_err_from_os(errno);
+			return be_no_room(vfs_err_from_os(errno));
 	}
 	s->reserved = end;
 	return 0;
@@ -55,7 +56,7 @@ lmdb_disk_full(struct lmdb_store *s)
 }
 
 void
-lmdb_reserve_drop(struct lmdb_store *s)
+lmdb_reserve_end(struct lmdb_store *s)
 {
 	struct stat st;
 	int fd;
@@ -63,8 +64,11 @@ lmdb_reserve_drop(struct lmdb_store *s)
 	if (s->reserved == 0 || mdb_env_get_fd(s->env, &fd) != 0 ||
 	    fstat(fd, &st) < 0)
 		return;
+	if (s->reserved <= (uint64_t)st.st_size + RESERVE_KEPT)
+		return;
 	if (ftruncate(fd, st.st_size) == 0)
-		s->reserved = 0;
+		(void)fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size,
+		    RESERVE_KEPT);
 }
 
 /* No page freed by this transaction or a later one is reused yet. */

@@ -43,6 +43,7 @@ lmdb_err(int rc)
 		return -VFS_NOENT;
 	case MDB_MAP_FULL:
 	case EFBIG:
+	case EDQUOT:
 		return -VFS_NOSPC;
 	case MDB_READERS_FULL:
 		return -VFS_BUSY;
@@ -65,8 +66,8 @@ lmdb_err(int rc)
 static bool
 is_final(int err)
 {
-	return err < 0 && err != -VFS_NOSPC && err != -VFS_QUOTA &&
-	    err != -VFS_NOMEM && err != -VFS_INVAL;
+	return err < 0 && err != -VFS_NOSPC && err != -VFS_NOMEM &&
+	    err != -VFS_INVAL;
 }
 
 static void
@@ -237,7 +238,7 @@ lmdb_close(void *self)
 		return;
 	assert(s->nsnaps == 0);
 	if (s->env) {
-		lmdb_reserve_drop(s);
+		lmdb_reserve_end(s);
 		mdb_env_close(s->env);
 	}
 	pthread_mutex_destroy(&s->lock);

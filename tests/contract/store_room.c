@@ -92,6 +92,25 @@ store__reserved_then_disk_full_ext4__applies(void **state)
 	reserve_then_fill(state);
 }
 
+/* Whoever opens on a full disk can make room there. */
+static void
+store__reserved_and_closed__some_of_it_is_kept(void **state)
+{
+	struct fx *fx = *state;
+
+	if (!fx->b)
+		skip();
+	assert_int_equal(put_many(fx, 0, 10, 'x'), 0);
+	assert_int_equal(fx->ops->reserve(fx->b, 16 << 20), 0);
+	reopen(fx, false);
+	fill_disk(fx);
+	assert_int_equal(fx->ops->reserve(fx->b, 8 << 20), -VFS_NOSPC);
+	assert_int_equal(fx->ops->reserve(fx->b, 4 << 20), 0);
+	assert_int_equal(put_many(fx, 100, 500, 'a'), 0);
+	reopen(fx, false);
+	assert_int_equal(fx->ops->reserve(fx->b, 1 << 20), 0);
+}
+
 static void
 store__rewriting_rows__needs_no_more_room(void **state)
 {
@@ -172,6 +191,7 @@ static const struct contract_case cases[] = {
 	CASE_ON(tmpfs, store__reserved_then_disk_full_tmpfs__applies),
 	CASE_ON(ext4, store__reserved_then_disk_full_ext4__applies),
 	CASE_ON(big_ext4, store__disk_full__promises_free_pages_only),
+	CASE_ON(big_ext4, store__reserved_and_closed__some_of_it_is_kept),
 	CASE(store__rewriting_rows__needs_no_more_room),
 	CASE(store__file_may_not_grow__nospc),
 };
