@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -281,11 +283,28 @@ remove_all(int dirfd, bool mark_too)
 	closedir(d);
 }
 
+/*
+ * Our files are promised their blocks, and checked by our own sums: where the
+ * host would write each block to a new place, as btrfs does, it need not.
+ * Files get it from the directory; elsewhere there is no such thing.
+ */
+static void
+in_place(int dirfd)
+{
+	int flags;
+
+	if (ioctl(dirfd, FS_IOC_GETFLAGS, &flags) == 0) {
+		flags |= FS_NOCOW_FL;
+		(void)ioctl(dirfd, FS_IOC_SETFLAGS, &flags);
+	}
+}
+
 int
 storedir_begin(struct storedir *d)
 {
 	char text[MARK_MAX];
 
+	in_place(d->fd);
 	snprintf(text, sizeof text, "vfsd store\nformat %d\nstate new\n",
 	    STOREDIR_FORMAT);
 	remove_all(d->fd, false);	/* of a making that was cut short */

@@ -6,8 +6,7 @@
  *	65536	the ring, mapped shared
  *
  * Every byte was written and synced when the file was made, so no append
- * can want for space (but where the host writes each block to a new place,
- * as btrfs does), and fdatasync has no metadata to write.  An append
+ * can want for space, and fdatasync has no metadata to write.  An append
  * is a copy into the mapping, or a write if it is a large one: the page
  * cache has it when this process dies.  log_append is the only function
  * that writes to the ring, so a crash test can put its own in its place.
@@ -20,11 +19,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <xxhash.h>
@@ -56,6 +57,7 @@ struct log_file {
 	bool rdonly;
 	unsigned char *ring;
 	uint64_t size;
+	bool writes;		/* no append by a store into the mapping */
 	struct fd_latch latch;
 	unsigned newest;	/* slot of the header; head_put's thread */
 	uint64_t gen;
@@ -196,6 +198,19 @@ file_create(int dirfd, uint64_t size)
 }
 
 /*
+ * There a store into the mapping wants room, though the file is not written
+ * to new places (vfsd/storedir.c), and hangs or fails where there is none; a
+ * write does not.
+ */
+static bool
+on_btrfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
+}
+
+/*
  * A store into the mapping dirties the whole folio of the page cache, and
  * a sync writes it.  Linux makes them as large as the write or the
  * readahead that brought them in: 1 MiB folios double the time of an
@@ -252,6 +267,7 @@ map(struct log_file *l)
 	escape_begin();
 	if (l->rdonly)
 		return 0;
+	l->writes = on_btrfs(l->fd);
 	own_blocks(l);
 	cache_small(l);
 	return 0;
@@ -345,6 +361,8 @@ put(struct log_file *l, uint64_t at, const void *p, size_t n)
 
 	if (n >= LARGE)
 		return put_large(l, at, p, n);
+	if (l->writes)
+		return fd_write(l->fd, RING_AT + at, p, n);
 	return escape_run(copy, &c, -VFS_IO);
 }
 

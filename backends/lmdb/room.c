@@ -17,9 +17,25 @@
 #define RESERVE_STEP	(1u << 20)	/* reserve a little more than asked */
 #define RESERVE_KEPT	(6u << 20)	/* for who opens on a full disk */
 
+/* A copy of the store may share its blocks, and a write to those wants room.
+ * Not everywhere is there such a thing. */
+static int
+own_blocks(int fd, off_t size)
+{
+	int rc;
+
+	while ((rc = fallocate(fd, FALLOC_FL_UNSHARE_RANGE, 0, size)) < 0 &&
+	    errno == EINTR)
+		;
+	return rc == 0 || errno == EOPNOTSUPP || errno == EINVAL ? 0 :
+	    vfs_err_from_os(errno);
+}
+
 static int
 reserve_to(struct lmdb_store *s, int fd, uint64_t end)
 {
+	int err;
+
 	struct statvfs vfs;
 	struct stat st;
 	uint64_t have;
@@ -31,6 +47,8 @@ reserve_to(struct lmdb_store *s, int fd, uint64_t end)
 	    (uint64_t)vfs.f_bavail * vfs.f_frsize;
 	if (end > have || end > be_file_max())
 		return -VFS_NOSPC;
+	if (s->reserved == 0 && (err = own_blocks(fd, st.st_size)) < 0)
+		return be_no_room(err);
 	/* From 0 the first time: a copied store may have holes. */
 	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)s->reserved,
 	    (off_t)(end - s->reserved)) < 0) {
@@ -58,13 +76,16 @@ lmdb_disk_full(struct lmdb_store *s)
 void
 lmdb_reserve_end(struct lmdb_store *s)
 {
+	struct statvfs vfs;
 	struct stat st;
 	int fd;
 
 	if (s->reserved == 0 || mdb_env_get_fd(s->env, &fd) != 0 ||
-	    fstat(fd, &st) < 0)
+	    fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
 		return;
-	if (s->reserved <= (uint64_t)st.st_size + RESERVE_KEPT)
+	/* A full disk might not give again what it gets. */
+	if (s->reserved <= (uint64_t)st.st_size + RESERVE_KEPT ||
+	    (uint64_t)vfs.f_bavail * vfs.f_frsize < RESERVE_KEPT)
 		return;
 	if (ftruncate(fd, st.st_size) == 0)
 		(void)fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size,

@@ -16,10 +16,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +32,7 @@
 
 #define FILE_NAME	"rows.mdb"
 #define FILE_NEW	"rows.mdb.new"	/* a creation under way */
+#define FILE_LOCK	"rows.mdb-lock"	/* LMDB's readers */
 #define READERS_ROOM	32768		/* > a cache line for each reader */
 
 /* The only place where LMDB's codes become ours. */
@@ -124,6 +127,51 @@ reserve_readers(int dirfd, const char *name)
 	while (rc == EINTR);
 	close(fd);
 	return rc == EOPNOTSUPP || rc == ENOSYS ? 0 : lmdb_err(rc);
+}
+
+/* The same bytes at the same place, but no longer a file's. */
+static void
+leave_file(void *at, size_t n)
+{
+	void *own = mmap(NULL, n, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (own == MAP_FAILED)
+		return;
+	memcpy(own, at, n);
+	if (mremap(own, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED)
+		munmap(own, n);
+}
+
+/*
+ * Nobody else uses the reader table (vfsd/engine/lock.c), and LMDB does not
+ * say where it has mapped it.  Where the host writes each block to a new
+ * place, as btrfs does, a store into a page of the file wants room and would
+ * be SIGBUS on a full disk.
+ */
+static void
+own_readers(int dirfd)
+{
+	unsigned long from, end;
+	char shared, *line = NULL;
+	struct stat st;
+	uint64_t ino;
+	size_t cap = 0;
+	FILE *f;
+
+	if (fstatat(dirfd, FILE_LOCK, &st, 0) < 0 ||
+	    (f = fopen("/proc/self/maps", "re")) == NULL)
+		return;
+	while (getline(&line, &cap, f) > 0) {
+		if (sscanf(line, "%lx-%lx %*3c%c %*s %*s %" SCNu64, &from, &end,
+		    &shared, &ino) != 4 || shared != 's' ||
+		    ino != st.st_ino || strstr(line, FILE_LOCK) == NULL)
+			continue;
+		leave_file((void *)from, end - from);
+		break;
+	}
+	free(line);
+	fclose(f);
 }
 
 /* With less address space where the machine, or a limit, has less; valgrind
@@ -261,6 +309,8 @@ lmdb_open(int dirfd, bool create, bool rdonly, void **self)
 	s->rdonly = rdonly;
 	err = env_open(dirfd, FILE_NAME,
 	    rdonly ? MDB_RDONLY | MDB_NOLOCK : 0, &s->env);
+	if (err == 0 && !rdonly)
+		own_readers(dirfd);
 	if (err == 0)
 		err = dbi_open(s);
 	if (err < 0) {
