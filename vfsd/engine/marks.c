@@ -5,8 +5,10 @@
  * are handed out below a mark that is durable before.  So an older copy of
  * the store that is put back starts beyond what the newer one gave out,
  * as long as numbers do not run ahead of the clock: 8192 a millisecond.
+ * Where they do, since the clock was wrong once, chance has to part the two.
  */
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "../core/le.h"
@@ -19,6 +21,8 @@
 #define YEAR_2050	2524608000ll
 #define CLOCK_SHIFT	13
 #define WAIT_MS_MAX	200u
+#define STEP_BITS	36		/* two hours of the clock */
+#define STEP_YEARS	10		/* ahead of it: no more steps */
 
 /* --- the header ---------------------------------------------------- */
 
@@ -86,13 +90,13 @@ clock_mark(const struct vfs_time *now)
 
 /* Let the clock come up to where numbers start. */
 static void
-wait_clock(struct engine *e, uint64_t clock, uint64_t start)
+wait_clock(uint64_t clock, uint64_t start)
 {
 	uint64_t ms = (start - clock + (1u << CLOCK_SHIFT) - 1) >>
 	    CLOCK_SHIFT;
 	struct timespec ts;
 
-	if (clock == 0 || start <= clock || e->conf.no_threads)
+	if (clock == 0 || start <= clock)
 		return;
 	ms = ms < WAIT_MS_MAX ? ms : WAIT_MS_MAX;
 	ts = (struct timespec){ 0, (long)ms * 1000000 };
@@ -123,21 +127,50 @@ marks_start(struct engine *e)
 #endif
 }
 
+/* Does the clock not part this opening from that of another copy? */
+static bool
+is_ahead(uint64_t clock, uint64_t start)
+{
+	const uint64_t year = 365ull * 86400 * 1000 << CLOCK_SHIFT;
+
+	return start > clock + ((uint64_t)WAIT_MS_MAX << CLOCK_SHIFT) &&
+	    start < clock + STEP_YEARS * year;
+}
+
+/* Numbers of a million and of another step meet once in 30,000 times. */
+static int
+step(struct engine *e)
+{
+	uint64_t by[2];
+
+	if (getrandom(by, sizeof by, 0) != (ssize_t)sizeof by)
+		return efault(e, -VFS_IO, "no random numbers");
+	e->id_now += by[0] >> (64 - STEP_BITS);
+	e->seq_now += by[1] >> (64 - STEP_BITS);
+	return 0;
+}
+
 int
 marks_open(struct engine *e)
 {
 	uint64_t clock = clock_mark(&e->conf.now);
 	struct head *h = &e->head;
+	uint64_t start;
 	int err;
 
 	if (clock == 0)
 		efault(e, 0, "the clock is before 2020 or after 2050 and "
 		    "is ignored for ids");
 	marks_start(e);
+	start = max64(h->id_mark, h->seq_mark);
+	if (!e->conf.rdonly && !e->conf.no_threads) {
+		wait_clock(clock, start);
+		if (is_ahead(clock, start) && (err = step(e)) < 0)
+			return err;
+	}
 	e->seq_opened = e->seq_now;
 	if (e->conf.rdonly)
 		return 0;
-	wait_clock(e, clock, max64(h->id_mark, h->seq_mark));
 	h->id_mark = e->id_now + LEASE;
 	h->seq_mark = e->seq_now + LEASE;
 	h->boot[0] = e->conf.boot[0];
