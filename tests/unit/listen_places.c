@@ -12,6 +12,10 @@
 #include "../cm.h"
 #include "../scratch.h"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS	83		/* Linux 6.16 */
+#endif
+
 static char why[400];
 /* Puts something in the place of what was bound, as who may write in that
  * directory can. */
@@ -58,6 +62,58 @@ open_in(struct scratch *d, const char *name, bool others,
 
 	snprintf(spec, sizeof spec, "unix:%s/%s", d->path, name);
 	return listen_open(spec, &lc, out, why, sizeof why);
+}
+
+/* Does a peer's descriptor get into the queue of a place of that kind? */
+static bool
+may_pass(struct scratch *d, const char *kind)
+{
+	struct listen_conf lc = { .owner = getuid(), .group = getgid() };
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u = { { 0 } };
+	struct iovec v = { "x", 1 };
+	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1,
+		.msg_control = u.room, .msg_controllen = sizeof u.room };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), in;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	struct listener *l;
+	char spec[600];
+	bool may;
+
+	snprintf(un.sun_path, sizeof un.sun_path, "%.80s/place", d->path);
+	snprintf(spec, sizeof spec, "%s:%s", kind, un.sun_path);
+	assert_int_equal(listen_open(spec, &lc, &l, why, sizeof why), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof un), 0);
+	in = accept(l->fd, NULL, NULL);
+	assert_true(in >= 0);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	may = sendmsg(fd, &h, MSG_NOSIGNAL) == 1;
+	close(in);
+	close(fd);
+	listen_close(l, true);
+	return may;
+}
+
+static void
+unix__no_descriptors_read__none_are_sent(void **state)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), value;
+	socklen_t n = sizeof value;
+	bool known = getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &value,
+	    &n) == 0;
+
+	close(fd);
+	assert_true(may_pass(*state, "unix"));
+	if (!known)
+		skip();
+	assert_false(may_pass(*state, "9p:unix"));
+	assert_false(may_pass(*state, "ipc"));
 }
 
 static mode_t
@@ -235,6 +291,7 @@ main(void)
 		T(unix__live_socket_or_another_file__is_left_alone),
 		T(unix__left_by_a_dead_daemon__is_replaced),
 		T(unix__a_path_of_any_length__fits),
+		T(unix__no_descriptors_read__none_are_sent),
 		T(tcp__anything_but_loopback__is_refused),
 		T(tcp__any_port__is_told),
 	};

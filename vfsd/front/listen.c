@@ -131,6 +131,23 @@ give_away(struct listener *l)
 	return rc;
 }
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS	83		/* Linux 6.16 */
+#endif
+
+/*
+ * Whoever reads no descriptors must not be sent any: the kernel closes them
+ * beneath our read, and a socket's close may take as long as its owner likes.
+ * The peers that are accepted have it from here.
+ */
+static void
+no_rights(int fd)
+{
+	int zero = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof zero);
+}
+
 /* The file is made with the socket's own mode: by name it might be another
  * one's afterwards. */
 static int
@@ -144,6 +161,8 @@ bind_at(struct listener *l)
 	    0);
 	if (l->fd < 0)
 		return -1;
+	if (l->kind != &listen_unix || l->front[0] != '\0')
+		no_rights(l->fd);
 	address(l, &sa);
 	fchmod(l->fd, l->others ? 0666 : 0600);
 	mask = umask(0);
