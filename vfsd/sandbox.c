@@ -31,6 +31,12 @@ sandbox_become_owner(int store_dirfd, char *why, size_t cap)
 	return 0;
 }
 
+void
+sandbox_hide(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 /* --- files: Landlock ------------------------------------------------ */
 
 /* Facts of the kernel's interface, which is younger than our headers. */

@@ -18,6 +18,9 @@
 
 /* Not a sandbox yet, and always done: root becomes the store's owner. */
 int sandbox_become_owner(int store_dirfd, char *why, size_t cap);
+/* Once the files are open, if root has started us: the store's owner, who
+ * could, may not look into us, nor hold us up (ptrace(2)). */
+void sandbox_hide(void);
 int sandbox_files(int store_dirfd, bool rdonly, char *why, size_t cap);
 int sandbox_calls(char *why, size_t cap);
 

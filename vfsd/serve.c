@@ -43,6 +43,7 @@ struct serve {
 	int ready_fd, ended_fd;		/* eventfds, for the front */
 	int null;			/* opened before the sandbox */
 	unsigned ring_queues;		/* as null; 0 without option uring */
+	bool by_root;			/* who started us */
 	_Atomic int init_err;
 	struct engine *engine;
 	struct server *server;
@@ -143,6 +144,7 @@ open_store(struct serve *s)
 	int err;
 
 	boot_id(boot);
+	s->by_root = geteuid() == 0;
 	if (sandbox_become_owner(s->d->fd, why, sizeof why) != 0)
 		return failed(s, "%s: %s", s->c->store, why);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a new owner loses it */
@@ -352,6 +354,8 @@ settle(struct serve *s)
 		dup2(s->null, STDOUT_FILENO);
 		dup2(s->null, STDERR_FILENO);
 	}
+	if (s->by_root)
+		sandbox_hide();
 	if (!s->c->no_sandbox && !SANITIZED &&
 	    sandbox_calls(why, sizeof why) != 0 &&
 	    s->c->require_sandbox)

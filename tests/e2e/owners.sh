@@ -81,6 +81,9 @@ mounted() {	# OPTIONS: who his set-id program is, does his device work
 check "root mounts it" mount_store
 cp "$(command -v id)" "$mnt/id" && chmod 4755 "$mnt/id"
 mknod -m 666 "$mnt/null" c 1 3
+server=$(pgrep -P "$daemon")
+is "the server is his" "$(stat -c %u "/proc/$server")" 1000
+refuse "but he cannot look into it" "${as_him[@]}" cat "/proc/$server/environ"
 check "unmount" unmount_store
 is "by default nothing in it makes him root" "$(mounted "")" 1000
 is "suid" "$(mounted suid)" 0
