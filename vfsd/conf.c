@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -370,4 +371,69 @@ conf_usage(FILE *to)
 		if (table[i].help != NULL)
 			fprintf(to, "      %-22s %s\n", table[i].name,
 			    table[i].help);
+}
+
+/* A value with what would end it, to the parser, behind a backslash. */
+static void
+put_value(FILE *to, const char *name, const char *s)
+{
+	fprintf(to, ",%s", name);
+	for (; *s != '\0'; s++) {
+		if (*s == ',' || *s == '\\')
+			fputc('\\', to);
+		fputc(*s, to);
+	}
+}
+
+static void
+put_option(FILE *to, const struct conf *c, const struct option_row *r)
+{
+	const char *field = (const char *)c + r->off;
+	unsigned i;
+
+	switch (r->kind) {
+	case K_SET:
+	case K_CLEAR:
+	case K_ATIME:
+		if (*(const bool *)field == (r->kind == K_SET))
+			put_value(to, r->name, "");
+		break;
+	case K_OTHERS:
+		if (*(const bool *)field == (r->arg != 0))
+			put_value(to, r->name, "");
+		break;
+	case K_TEXT:
+		if (*field != '\0')
+			put_value(to, r->name, field);
+		break;
+	case K_LISTEN:
+		for (i = 0; i < c->nlisten; i++)
+			put_value(to, r->name, c->listen[i]);
+		break;
+	case K_JOURNAL:
+		fprintf(to, ",%s%" PRIu64, r->name, c->journal_max != 0 ?
+		    c->journal_max : (uint64_t)VFS_JOURNAL_BYTES);
+		break;
+	default:
+		break;			/* the kernel's, who shows them */
+	}
+}
+
+char *
+conf_options(const struct conf *c)
+{
+	char *text = NULL;
+	size_t n, i;
+	FILE *f = open_memstream(&text, &n);
+
+	if (f == NULL)
+		return NULL;
+	fputs(c->rdonly ? "ro" : "rw", f);
+	for (i = 1; i < NROWS; i++)	/* all but ro */
+		if (table[i].help != NULL)
+			put_option(f, c, &table[i]);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
 }

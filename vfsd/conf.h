@@ -44,6 +44,9 @@ struct conf {
 int conf_parse(int argc, char **argv, struct conf *out, char *why,
     size_t cap);
 void conf_usage(FILE *to);
+/* The options of vfsd's own that hold, the defaults as well, with commas
+ * between them; the caller's, NULL without memory. */
+char *conf_options(const struct conf *c);
 /* Root's mounts honour set-id bits and devices; unless the option said so, not
  * those of a store that belongs to somebody else, who may make its content. */
 void conf_owner(struct conf *c, uint32_t store_uid);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -50,6 +51,7 @@ struct serve {
 	struct sessions *sessions;
 	_Atomic(struct fuse_front *) fuse;	/* status looks, too */
 	struct wire *wire;
+	char *options;			/* that hold, for status */
 	struct users *users;		/* read before the sandbox */
 	void *fronts[FRONTS_MAX];	/* by row of fronts.c */
 };
@@ -296,6 +298,7 @@ start_wire(struct serve *s)
 	struct wire_conf wc = {
 		.server = s->server, .sessions = s->sessions,
 		.store_dirfd = s->d->fd,
+		.options = s->options,
 		.more = more_status, .more_arg = s,
 		.no_file = s->c->rdonly,	/* a socket would be a write */
 		.listeners = v, .nlisteners = places_of(s, "", false, v),
@@ -435,6 +438,7 @@ start(struct serve *s)
 	s->ready_fd = eventfd(0, EFD_CLOEXEC);
 	s->ended_fd = eventfd(0, EFD_CLOEXEC);
 	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	s->options = conf_options(s->c);
 	if (s->c->uring)
 		s->ring_queues = fuse_ring_queues();
 	if (s->sigfd < 0 || s->ready_fd < 0 || s->ended_fd < 0 || s->null < 0)
@@ -471,6 +475,7 @@ serve_run(const struct conf *c, struct storedir *d, struct report *r,
 	sessions_free(s.sessions);
 	server_free(s.server);
 	users_free(s.users);
+	free(s.options);
 	if (s.engine != NULL)
 		err = engine_close(s.engine);
 	if (err < 0)

@@ -50,6 +50,29 @@ check "remount read-only" mount -o remount,ro "$mnt"
 refuse "it does not write" touch "$mnt/x"
 check "remount read-write" mount -o remount,rw "$mnt"
 check "it writes" touch "$mnt/x"
+# what only a new start changes: said, and nothing is done
+kept() {	# OPTION
+	local before
+	before=$(findmnt -n -o OPTIONS -M "$mnt")
+	mount -o "remount,noexec,$1" "$mnt" >"$work/said" 2>&1
+	is "$1: refused" $? 32
+	is "$1: one line says which" "$(wc -l <"$work/said") $(grep -c \
+	    "a remount cannot change .*: $1\$" "$work/said")" "1 1"
+	is "$1: nothing is changed" "$(findmnt -n -o OPTIONS -M "$mnt")" \
+	    "$before"
+}
+kept journal=2M
+kept journal=some
+kept durability=sync
+kept locks=shared
+check "what holds may be said" mount -o \
+    remount,journal=256M,durability=process,allow_other "$mnt"
+check "umount" ended
+check "a daemon that was started read-only" timeout 30 mount -t fuse.vfsd \
+    -o ro,journal=2M "$store" "$mnt"
+kept rw
+check "other options change" mount -o remount,nosuid,journal=2048K "$mnt"
+is "they do" "$(findmnt -n -o VFS-OPTIONS -M "$mnt")" ro,nosuid,relatime
 check "umount" ended
 check "options of mount(8)" timeout 30 mount -t fuse.vfsd \
     -o nosuid,nodev,noatime,noexec "$store" "$mnt"

@@ -47,8 +47,10 @@ struct wire_conf {
 	unsigned nothers;
 	unsigned threads;		/* 3 or more; 0: WIRE_THREADS */
 	uint32_t stall_ms;		/* for tests; 0: 10 seconds */
-	/* What the caller adds to STATUS (FUSE counters, mount options);
-	 * may be NULL.  Called from the wire's threads. */
+	const char *options;		/* a text of STATUS, borrowed until
+					 * wire_stop; or NULL */
+	/* What the caller adds to STATUS (FUSE counters); may be NULL.
+	 * Called from the wire's threads. */
 	void (*more)(void *arg, wire_put *put, void *to);
 	void *more_arg;
 };

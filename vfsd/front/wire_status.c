@@ -237,6 +237,8 @@ wire_status(struct wire_work *k, struct proto_list *l)
 
 	engine_status(server_engine(w->conf.server), k->status);
 	text(l, "version", VFSD_VERSION);
+	if (w->conf.options != NULL)
+		text(l, "options", w->conf.options);
 	store(k->status, l);
 	engine(k->status, l);
 	reaper(w->conf.server, l);
