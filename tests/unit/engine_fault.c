@@ -400,14 +400,16 @@ open__in_use__busy(void **state)
 }
 
 static void
-open__nothing_there__inval(void **state)
+open__nothing_there__corrupt(void **state)
 {
 	struct fx fx;
 
 	(void)state;
 	fx_init(&fx, false);
 	fx.conf.create = false;
-	assert_int_equal(engine_open(&fx.conf, &fx.e), -VFS_INVAL);
+	fx.conf.report = said;
+	assert_int_equal(engine_open(&fx.conf, &fx.e), -VFS_CORRUPT);
+	assert_string_equal(broken.said, "the log is missing");
 	fx_fini(&fx);
 }
 
@@ -511,7 +513,7 @@ main(void)
 		    huge__commit_over_a_quarter_of_the_ring__refused),
 		cmocka_unit_test(sync__bytes_carried__one_flush_else_two),
 		cmocka_unit_test(open__in_use__busy),
-		cmocka_unit_test(open__nothing_there__inval),
+		cmocka_unit_test(open__nothing_there__corrupt),
 		cmocka_unit_test(open__other_format__version),
 		cmocka_unit_test(open__damaged_row_after_kill__names_it),
 		cmocka_unit_test(open__rows_lost_after_kill__says_why),

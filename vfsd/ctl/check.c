@@ -221,7 +221,7 @@ offline_rows(struct show *s, const char *store, struct ctl_store *st,
 		return 0;
 	}
 	if (err < 0) {
-		fprintf(stderr, "vfsctl: %s\n", st->why);
+		fprintf(stderr, "vfsctl: %s: %s\n", store, st->why);
 		return err;
 	}
 	err = check_store(st->engine, conf, sum);

@@ -113,10 +113,11 @@ struct ctl_store {
 	char why[300];			/* what an open said, if it failed */
 };
 
-/* Opens a store nobody serves, damaged or not; write only for repairs.
- * -VFS_CORRUPT: it is too damaged to be opened. */
+/* Opens a store nobody serves, damaged or not; write only for repairs.  Says
+ * why not.  -VFS_CORRUPT: it is too damaged to be opened. */
 int ctl_store_open(const char *dir, bool write, struct ctl_store *out);
-/* The same in two steps: its directory, and what is in it. */
+/* The same in two steps, its directory, and what is in it; why tells, of the
+ * former with the path. */
 int ctl_store_hold(const char *dir, bool write, struct ctl_store *out);
 int ctl_store_load(struct ctl_store *s, bool write);
 int ctl_store_close(struct ctl_store *s);

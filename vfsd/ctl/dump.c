@@ -361,10 +361,8 @@ dump(const char *dir, struct out *o, const struct filter *f)
 	struct txn *t;
 	int err;
 
-	if (ctl_store_open(dir, false, &s) < 0) {
-		fprintf(stderr, "vfsctl: %s\n", s.why);
+	if (ctl_store_open(dir, false, &s) < 0)
 		return CTL_FAILED;
-	}
 	if ((err = txn_begin(s.engine, TXN_READ, &env, &t)) == 0) {
 		err = rows(t, o, f);
 		txn_abort(t);

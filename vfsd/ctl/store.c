@@ -15,7 +15,8 @@ note(void *arg, const struct fault_rec *f)
 	struct ctl_store *s = arg;
 
 	if (f->err != 0 && s->why[0] == 0)
-		snprintf(s->why, sizeof s->why, "%s", f->text);
+		snprintf(s->why, sizeof s->why, "%s (%s)", f->text,
+		    vfs_err_text(f->err));
 }
 
 int
@@ -47,8 +48,7 @@ ctl_store_load(struct ctl_store *s, bool write)
 	if (err == 0)
 		s->why[0] = 0;
 	else if (s->why[0] == 0)
-		snprintf(s->why, sizeof s->why, "%s: %s", s->path,
-		    vfs_err_text(err));
+		snprintf(s->why, sizeof s->why, "%s", vfs_err_text(err));
 	return err;
 }
 
@@ -57,9 +57,12 @@ ctl_store_open(const char *dir, bool write, struct ctl_store *out)
 {
 	int err;
 
-	if ((err = ctl_store_hold(dir, write, out)) == 0 &&
-	    (err = ctl_store_load(out, write)) < 0)
+	if ((err = ctl_store_hold(dir, write, out)) < 0) {
+		fprintf(stderr, "vfsctl: %s\n", out->why);
+	} else if ((err = ctl_store_load(out, write)) < 0) {
+		fprintf(stderr, "vfsctl: %s: %s\n", dir, out->why);
 		ctl_store_close(out);
+	}
 	return err;
 }
 

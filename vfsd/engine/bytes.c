@@ -152,8 +152,8 @@ data_get(struct engine *e, uint64_t block, void *p, size_t n)
 	int err = e->dops->read(e->data, block * VFS_BLOCK, p, n);
 
 	if (err < 0)
-		return efault(e, err, "read block %llu of the data file: %s",
-		    (unsigned long long)block, vfs_err_text(err));
+		return efault(e, err, "read block %llu of the data file",
+		    (unsigned long long)block);
 	get_carried(e, block, p, n);
 	return 0;
 }

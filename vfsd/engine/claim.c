@@ -29,9 +29,9 @@ claim_row(struct engine *e, struct vfs_slice key, struct vfs_slice val,
 		    draft || (x.flags & EXTENT_SHARED) != 0);
 	if (err == 0)
 		return 0;
-	efault(e, err, "row %s: %s", key_text(key, text, sizeof(text)),
-	    err == -VFS_CORRUPT ? "its blocks are not a range, or another "
-	    "row's too" : vfs_err_text(err));
+	efault(e, err, "row %s%s", key_text(key, text, sizeof(text)),
+	    err == -VFS_CORRUPT ? ": its blocks are not a range, or another "
+	    "row's too" : "");
 	return go_on(e, err);
 }
 

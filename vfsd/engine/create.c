@@ -37,14 +37,12 @@ backends_make(struct engine *e)
 	int fd = e->conf.dirfd, err;
 
 	if ((err = e->sops->open(fd, true, false, &e->store)) < 0)
-		return efault(e, err, "make the row store: %s",
-		    vfs_err_text(err));
+		return efault(e, err, "make the row store");
 	if ((err = e->dops->open(fd, true, false, &e->data)) < 0)
-		return efault(e, err, "make the data file: %s",
-		    vfs_err_text(err));
+		return efault(e, err, "make the data file");
 	if (e->log == NULL && (err = e->lops->open(fd, true, false,
 	    ring_size(e), &e->log)) < 0)
-		return efault(e, err, "make the log: %s", vfs_err_text(err));
+		return efault(e, err, "make the log");
 	return 0;
 }
 
@@ -105,7 +103,7 @@ format_rows(struct engine *e)
 	if (e->conf.format != NULL)
 		err = e->conf.format(t, e->conf.format_arg);
 	if (err == 0 && (err = rows_apply(e, t->ws)) < 0)
-		efault(e, err, "write the first rows: %s", vfs_err_text(err));
+		efault(e, err, "write the first rows");
 	txn_abort(t);
 	return err;
 }

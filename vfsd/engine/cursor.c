@@ -63,8 +63,7 @@ store_result(struct txn_cur *c, int err, const char *what)
 	c->store_live = err == 0;
 	if (err == 0 || err == -VFS_NOENT)
 		return 0;
-	return fault(c->t, err, "row store: %s: %s", what,
-	    vfs_err_text(err));
+	return fault(c->t, err, "row store: %s", what);
 }
 
 static int

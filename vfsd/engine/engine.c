@@ -130,14 +130,15 @@ log_open(struct engine *e)
 	int err;
 
 	err = e->lops->open(e->conf.dirfd, false, e->conf.rdonly, 0, &e->log);
+	if (err < 0 && err != -VFS_NOENT)
+		return efault(e, err, "open the log");
 	if (err == 0)
 		err = head_read(e, &e->head);
-	else if (err != -VFS_NOENT)
-		return efault(e, err, "open the log: %s", vfs_err_text(err));
 	if (err == -VFS_NOENT && e->conf.create && !e->conf.rdonly)
 		return store_create(e);
 	if (err == -VFS_NOENT)
-		return efault(e, -VFS_INVAL, "there is no store here");
+		return efault(e, -VFS_CORRUPT, e->log == NULL ?
+		    "the log is missing" : "the log has no header");
 	return err;
 }
 
@@ -149,12 +150,10 @@ rest_open(struct engine *e)
 
 	if (e->store == NULL &&
 	    (err = e->sops->open(fd, false, ro, &e->store)) < 0)
-		return efault(e, err, "open the row store: %s",
-		    vfs_err_text(err));
+		return efault(e, err, "open the row store");
 	if (e->data == NULL &&
 	    (err = e->dops->open(fd, false, ro, &e->data)) < 0)
-		return efault(e, err, "open the data file: %s",
-		    vfs_err_text(err));
+		return efault(e, err, "open the data file");
 	return space_new(e->dops, e->data, ro, &e->space);
 }
 

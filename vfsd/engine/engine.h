@@ -32,7 +32,7 @@ struct fault_rec {
 	const char *file;
 	int line;
 	struct vfs_time when;
-	char text[200];
+	char text[200];			/* what failed; err says why */
 };
 
 struct engine_conf {

@@ -11,7 +11,8 @@
 
 #define LOCK_NAME	"lock"
 
-/* Read-only writes nothing, so without a lock file there is no lock. */
+/* The file holds nothing: one that is lost is made again.  Read-only writes
+ * nothing, so without one there is no lock. */
 int
 lock_take(struct engine *e)
 {
@@ -21,12 +22,11 @@ lock_take(struct engine *e)
 	if (e->conf.dirfd < 0)
 		return 0;		/* backends in memory */
 	fd = be_dir_open(e->conf.dirfd, LOCK_NAME,
-	    ro ? O_RDONLY : O_RDWR | (e->conf.create ? O_CREAT : 0));
-	if (fd == -VFS_NOENT)
-		return ro ? 0 : efault(e, -VFS_INVAL,
-		    "there is no store here");
+	    ro ? O_RDONLY : O_RDWR | O_CREAT);
+	if (fd == -VFS_NOENT && ro)
+		return 0;
 	if (fd < 0)
-		return efault(e, fd, "the store's lock file");
+		return efault(e, fd, "open the lock file");
 	e->lock_fd = fd;
 	if (flock(e->lock_fd, (ro ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return 0;

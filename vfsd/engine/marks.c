@@ -38,8 +38,7 @@ head_read(struct engine *e, struct head *h)
 	if (err == -VFS_NOENT)
 		return err;
 	if (err < 0)
-		return efault(e, err, "header of the log: %s",
-		    vfs_err_text(err));
+		return efault(e, err, "header of the log");
 	if (n < HEAD_SIZE || memcmp(b, HEAD_MAGIC, 7) != 0)
 		return efault(e, -VFS_INVAL, "the log is not one of vfsd");
 	if (memcmp(b, HEAD_MAGIC, 8) != 0)

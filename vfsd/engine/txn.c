@@ -192,8 +192,7 @@ get_store(struct txn *t, struct vfs_slice key, struct vfs_slice *val)
 		return row_check(t, key, raw, val);
 	if (err == -VFS_NOENT)
 		return err;
-	return fault(t, err, "row %s: %s",
-	    key_text(key, text, sizeof(text)), vfs_err_text(err));
+	return fault(t, err, "row %s", key_text(key, text, sizeof(text)));
 }
 
 int

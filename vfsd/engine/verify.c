@@ -63,8 +63,7 @@ verify_store(struct engine *e)
 
 	err = e->sops->open(e->conf.dirfd, false, true, &store);
 	if (err < 0)
-		return efault(e, err, "open the row store: %s",
-		    vfs_err_text(err));
+		return efault(e, err, "open the row store");
 	err = e->sops->scan(store, &to);
 	e->sops->close(store);
 	if (f.err != 0 && f.at.n > 0)
@@ -74,8 +73,7 @@ verify_store(struct engine *e)
 	if (f.err != 0)
 		return efault(e, f.err, "the row store is damaged: %s",
 		    f.what);
-	return err < 0 ? efault(e, err, "read the row store: %s",
-	    vfs_err_text(err)) : 0;
+	return err < 0 ? efault(e, err, "read the row store") : 0;
 }
 
 int
