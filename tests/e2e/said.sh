@@ -60,4 +60,55 @@ make the log (no space left): make room on the disk and try again" \
 	    "$vfsd" "$work/ro/s" "$mnt"
 	umount "$work/ro"
 fi
+
+# --- what is no store, and what nobody serves
+fresh
+no="neither a store nor in a mount of vfsd"
+for p in "$work/src" /etc/passwd; do
+	said "status_$(basename "$p")" 1 "vfsctl: $p: $no" \
+	    "$vfsctl" status "$p"
+	said "changes_$(basename "$p")" 1 "vfsctl: $p: $no" \
+	    "$vfsctl" changes "$p"
+done
+said "check_passwd" 8 "vfsctl: /etc/passwd: $no" "$vfsctl" check /etc/passwd
+said "dump_passwd" 1 "vfsctl: /etc/passwd: $no" "$vfsctl" dump /etc/passwd
+said "status_unserved" 1 "vfsctl: $store: no daemon serves this store" \
+    "$vfsctl" status "$store"
+said "tx_in_no_store" 1 "vfsctl: $work/src:d: not in a mount of vfsd, nor \
+STORE:PATH" "$vfsctl" tx --at="$work/src:d" /dev/null
+said "dump_kind" 2 "vfsctl dump: no kind of row: bogus (meta inode name slot \
+link xattr inline extent share orphan journal txid token moved draft \
+draft-inline draft-extent or their letters)" \
+    "$vfsctl" dump --kind=bogus "$store"
+check "dump_a_kind_by_letter" "$vfsctl" dump --kind=B "$store"
+
+# --- words that mean nothing
+check "mount_for_more" mount_store
+label=$(printf %065d 0)
+said "grant_no_rights" 2 "vfsctl grant: --rights needs a right" \
+    "$vfsctl" grant --rights "" "$mnt"
+said "grant_long_label" 2 "vfsctl grant: the label is longer than 64 bytes" \
+    "$vfsctl" grant --label "$label" "$mnt"
+check "grant_label_at_the_limit" "$vfsctl" grant --label "${label#0}" "$mnt"
+said "revoke_no_number" 2 "vfsctl sessions: not a number: x" \
+    "$vfsctl" sessions --revoke=x "$mnt"
+said "revoke_nobody" 1 "vfsctl: 99: no session and no token has this number" \
+    "$vfsctl" sessions --revoke=99 "$mnt"
+said "since_nothing" 2 "vfsctl changes: --since needs a value" \
+    "$vfsctl" changes "$mnt" --since
+said "an_option_that_is_none" 2 "vfsctl changes: unexpected: --sinc" \
+    "$vfsctl" changes "$mnt" --sinc
+for two in "--replace --exchange" "--noreplace --replace" \
+    "--exchange=x --noreplace"; do
+	# shellcheck disable=SC2086
+	said "publish $two" 2 "vfsctl publish: --noreplace, --replace and \
+--exchange exclude each other" "$vfsctl" publish $two "$work/src" "$mnt/x"
+done
+for root in "$mnt" "$mnt/" "$store:/" "$store:"; do
+	said "publish over the root: $(basename "$root")" 1 "vfsctl: $root: \
+that is the root, which nothing can replace: name something in it" \
+	    "$vfsctl" publish --replace "$work/src" "$root"
+done
+
+check "unmount" unmount_store
 finish

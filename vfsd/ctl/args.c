@@ -1,4 +1,7 @@
+#include <errno.h>
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl.h"
 
@@ -29,6 +32,18 @@ option(int argc, char **argv, int *at, const char *const *flags,
 	return -1;
 }
 
+/* Is it an option that lacks its value? */
+static bool
+lacks_value(const char *s, const char *const *flags)
+{
+	size_t n = strlen(s);
+
+	for (; flags != NULL && *flags != NULL; flags++)
+		if (strncmp(s, *flags, n) == 0 && strcmp(*flags + n, "=") == 0)
+			return true;
+	return false;
+}
+
 bool
 ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
     const char *const *flags, int need, int max, struct ctl_args *out)
@@ -56,11 +71,34 @@ ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
 	}
 	if (i == argc && n >= need)
 		return true;
-	if (i < argc)
+	if (i < argc && !plain && lacks_value(argv[i], flags))
+		fprintf(stderr, "vfsctl %s: %s needs a value\n", cmd->name,
+		    argv[i]);
+	else if (i < argc)
 		fprintf(stderr, "vfsctl %s: unexpected: %s\n", cmd->name,
 		    argv[i]);
 	ctl_usage(cmd, stderr);
 	return false;
+}
+
+bool
+ctl_is_store(const char *dir)
+{
+	char mark[PATH_MAX + sizeof STOREDIR_MARK + 1];
+
+	snprintf(mark, sizeof mark, "%s/%s", dir, STOREDIR_MARK);
+	return access(mark, F_OK) == 0 || errno != ENOENT;
+}
+
+int
+ctl_lost(const char *path, const struct addr *addr, int err)
+{
+	if (err != -VFS_NOTDIR && (err != -VFS_OFFLINE ||
+	    addr->mount[0] != 0 || ctl_is_store(addr->store)))
+		return ctl_fail(path, err);
+	fprintf(stderr, "vfsctl: %s: neither a store nor in a mount of "
+	    "vfsd\n", path);
+	return CTL_FAILED;
 }
 
 int
@@ -70,6 +108,6 @@ ctl_reach(const char *path, struct addr *addr, struct ctl *k)
 
 	if ((err = addr_find(path, addr)) < 0 ||
 	    (err = ctl_open(k, addr)) < 0)
-		ctl_fail(path, err);
+		ctl_lost(path, addr, err);
 	return err;
 }

@@ -96,7 +96,8 @@ in_store(const char *path, const char *colon, bool whole, struct ctl *k,
 		rest = strcmp(dir, ".") == 0 ? "" : dir;
 	}
 	if ((err = ctl_open(k, &addr)) < 0)
-		return err;
+		return err == -VFS_OFFLINE && !ctl_is_store(addr.store) ?
+		    -VFS_XDEV : err;
 	if ((err = ctl_walk(k, rest, &out->dir)) < 0)
 		ctl_close(k);
 	return err;
@@ -129,12 +130,30 @@ in_mount(const char *path, bool whole, struct ctl *k, struct ctl_at *out)
 	return ctl_open(k, &addr);
 }
 
+/* What has no name that could become another's. */
+static bool
+is_root(const char *path, const char *colon)
+{
+	struct addr addr;
+	struct stat st;
+
+	if (colon != NULL)
+		return colon[1 + strspn(colon + 1, "/")] == 0;
+	return stat(path, &st) == 0 && st.st_ino == VFS_ID_ROOT &&
+	    addr_find(path, &addr) == 0 && addr.mount[0] != 0;
+}
+
 int
 ctl_at(const char *path, bool whole, struct ctl *k, struct ctl_at *out)
 {
 	const char *colon = store_end(path);
 	int err;
 
+	if (!whole && is_root(path, colon)) {
+		fprintf(stderr, "vfsctl: %s: that is the root, which nothing "
+		    "can replace: name something in it\n", path);
+		return -VFS_BUSY;
+	}
 	err = colon != NULL ? in_store(path, colon, whole, k, out) :
 	    in_mount(path, whole, k, out);
 	if (err == -VFS_XDEV)

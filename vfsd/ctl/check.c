@@ -294,7 +294,7 @@ ctl_check(const struct ctl_cmd *cmd, int argc, char **argv)
 	s.json = a.json;
 	s.quiet = a.flag[QUIET];
 	if ((err = addr_find(a.arg[0], &addr)) < 0) {
-		ctl_fail(a.arg[0], err);
+		ctl_lost(a.arg[0], &addr, err);
 		return CTL_NO_CHECK;
 	}
 	err = ctl_open(&k, &addr);

@@ -73,6 +73,10 @@ void ctl_faults(const struct ctl_args *a, struct vfs_slice list);
 /* The daemon that serves a path; says why not. */
 struct ctl;
 int ctl_reach(const char *path, struct addr *addr, struct ctl *k);
+/* Says why there is none: what addr_find or ctl_open found. */
+int ctl_lost(const char *path, const struct addr *addr, int err);
+/* Is a store in this directory?  Yes, where one may not look. */
+bool ctl_is_store(const char *dir);
 
 /* --- a daemon (client.c) ---------------------------------------- */
 

@@ -318,6 +318,13 @@ struct filter {
 };
 
 static bool
+is_kind(const char *s, unsigned kind)
+{
+	return strcmp(s, ctl_kind(kind)) == 0 ||
+	    (s[0] == (char)kind && s[1] == 0);
+}
+
+static bool
 wanted(const struct filter *f, const struct row_parts *p)
 {
 	if (p == NULL)
@@ -325,8 +332,24 @@ wanted(const struct filter *f, const struct row_parts *p)
 	if (f->by_id && (p->a != f->id || p->kind == ROW_JOURNAL ||
 	    p->kind == ROW_SHARE || p->kind == ROW_META))
 		return false;
-	return f->kind == NULL || strcmp(f->kind, ctl_kind(p->kind)) == 0 ||
-	    (f->kind[0] == (char)p->kind && f->kind[1] == 0);
+	return f->kind == NULL || is_kind(f->kind, p->kind);
+}
+
+/* Says which there are. */
+static bool
+known_kind(const char *s)
+{
+	unsigned k;
+
+	for (k = 1; k < 256; k++)
+		if (strcmp(ctl_kind(k), "row") != 0 && is_kind(s, k))
+			return true;
+	fprintf(stderr, "vfsctl dump: no kind of row: %s (", s);
+	for (k = 1; k < 256; k++)
+		if (strcmp(ctl_kind(k), "row") != 0)
+			fprintf(stderr, "%s ", ctl_kind(k));
+	fprintf(stderr, "or their letters)\n");
+	return false;
 }
 
 static int
@@ -391,7 +414,9 @@ ctl_dump(const struct ctl_cmd *cmd, int argc, char **argv)
 		f.id = strtoull(a.value[1], &end, 10);
 	if (*end != 0)
 		return ctl_usage(cmd, stderr);
+	if (f.kind != NULL && !known_kind(f.kind))
+		return CTL_USAGE;
 	if ((err = addr_find(a.arg[0], &addr)) < 0)
-		return ctl_fail(a.arg[0], err);
+		return ctl_lost(a.arg[0], &addr, err);
 	return dump(addr.store, &o, &f);
 }

@@ -30,13 +30,15 @@ static const struct {
 #define NWORDS		(sizeof words / sizeof words[0])
 #define FIRST_WORD	4u		/* behind the letters */
 
-/* "r,w,delegate"; 0 if a word of it means nothing. */
+/* "r,w,delegate"; 0 if a word of it means nothing, or there is none. */
 static uint32_t
 parse_rights(const char *s)
 {
 	uint32_t rights = 0;
 	size_t n, i;
 
+	if (*s == 0)
+		fprintf(stderr, "vfsctl grant: --rights needs a right\n");
 	for (; *s != 0; s += n + (s[n] == ',')) {
 		n = strcspn(s, ",");
 		for (i = 0; i < NWORDS && (strlen(words[i].word) != n ||
@@ -181,7 +183,10 @@ grant_options(const struct ctl_args *a, struct vfs_grant *q)
 	if (a->flag[G_LABEL])
 		q->label = (struct vfs_slice){ a->value[G_LABEL],
 			strlen(a->value[G_LABEL]) };
-	return true;
+	if (q->label.n > VFS_LABEL_MAX)
+		fprintf(stderr, "vfsctl grant: the label is longer than %u "
+		    "bytes\n", VFS_LABEL_MAX);
+	return q->label.n <= VFS_LABEL_MAX;
 }
 
 /* A directory of the store, or of its mount. */
@@ -394,20 +399,33 @@ show_audit(struct ctl *k, const struct ctl_args *a)
 	return err;
 }
 
-static int
-revoke(struct ctl *k, const char *number)
+static bool
+parse_number(const char *s, uint64_t *out)
 {
-	struct vfs_revoke q = { 0 };
-	struct vfs_revoke_reply r;
 	char *end;
-	int err;
 
-	q.number = strtoull(number, &end, 10);
-	if (*end != 0 || q.number == 0)
-		return -VFS_INVAL;
-	err = ctl_call(k, VFS_OP_REVOKE, &q, &r);
+	*out = strtoull(s, &end, 10);
+	if (*s >= '0' && *s <= '9' && *end == 0)
+		return true;
+	fprintf(stderr, "vfsctl sessions: not a number: %s\n", s);
+	return false;
+}
+
+static int
+revoke(struct ctl *k, uint64_t number)
+{
+	struct vfs_revoke q = { .number = number };
+	struct vfs_revoke_reply r;
+	int err = ctl_call(k, VFS_OP_REVOKE, &q, &r);
+
 	if (err == 0)
 		printf("revoked: %" PRIu32 "\n", r.revoked);
+	if (err == -VFS_NOENT)
+		fprintf(stderr, "vfsctl: %" PRIu64 ": no session and no token "
+		    "has this number\n", number);
+	else if (err < 0)
+		fprintf(stderr, "vfsctl: %" PRIu64 ": %s\n", number,
+		    vfs_err_text(err));
 	return err;
 }
 
@@ -417,20 +435,23 @@ ctl_sessions(const struct ctl_cmd *cmd, int argc, char **argv)
 	static const char *const flags[] = { "--revoke=", "--audit", NULL };
 	struct ctl_args a;
 	struct addr addr;
+	uint64_t number = 0;
 	struct ctl k;
 	int err;
 
-	if (!ctl_parse(cmd, argc, argv, flags, 1, 1, &a))
+	if (!ctl_parse(cmd, argc, argv, flags, 1, 1, &a) ||
+	    (a.flag[0] && !parse_number(a.value[0], &number)))
 		return CTL_USAGE;
 	if (ctl_reach(a.arg[0], &addr, &k) < 0)
 		return CTL_FAILED;
 	if (a.flag[0])
-		err = revoke(&k, a.value[0]);
+		err = revoke(&k, number);
 	else if (a.flag[1])
 		err = show_audit(&k, &a);
 	else
 		err = show_sessions(&k, a.json);
 	ctl_close(&k);
-	return err < 0 ? ctl_fail(a.flag[0] ? a.value[0] : a.arg[0], err) :
-	    CTL_OK;
+	if (err < 0 && !a.flag[0])
+		ctl_fail(a.arg[0], err);
+	return err < 0 ? CTL_FAILED : CTL_OK;
 }

@@ -217,8 +217,11 @@ ctl_publish(const struct ctl_cmd *cmd, int argc, char **argv)
 
 	if (!ctl_parse(cmd, argc, argv, flags, 2, 2, &a))
 		return CTL_USAGE;
-	if (!parse(&a, &p))
-		return ctl_usage(cmd, stderr);
+	if (!parse(&a, &p)) {
+		fprintf(stderr, "vfsctl publish: --noreplace, --replace and "
+		    "--exchange exclude each other\n");
+		return CTL_USAGE;
+	}
 	p.dst = a.arg[1];
 	if (ctl_at(p.dst, false, &p.k, &p.at) < 0)
 		return CTL_FAILED;
