@@ -53,6 +53,15 @@ is "a_wrong_token" "$(as "$(tr 0-9a-f 1-9a-f0 <<<"$tok")" walk src)" ACCESS
 is "grant__by_a_path_in_the_mount" "$("$vfsctl" grant --json \
     --root "$mnt/proj" --rights r,w,delegate --ttl 7d "$mnt" |
     json 'd["root"]')" "$root"
+is "grant__by_a_relative_path_in_the_mount" "$(cd "$work" &&
+    "$vfsctl" grant --json --root mnt/proj mnt | json 'd["root"]')" "$root"
+ln -s "$mnt" "$work/link"
+is "grant__by_a_link_to_the_mount" "$("$vfsctl" grant --json \
+    --root "$work/link/proj" "$store" | json 'd["root"]')" "$root"
+is "grant__by_a_path_from_the_root" "$("$vfsctl" grant --json \
+    --root proj/src "$mnt" | json 'd["root"]')" \
+    "$(stat -c %i "$mnt/proj/src")"
+check "grant__a_file__fails" not "$vfsctl" grant --root "$mnt/secret/f" "$mnt"
 check "grant__no_such_directory__fails" not "$vfsctl" grant --root /none "$mnt"
 "$vfsctl" grant --rights r,frob "$mnt" >/dev/null 2>&1
 is "grant__no_such_right__is_usage" $? 2

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "at.h"
 
@@ -189,6 +191,27 @@ grant_options(const struct ctl_args *a, struct vfs_grant *q)
 	return q->label.n <= VFS_LABEL_MAX;
 }
 
+/* Anything else that names a directory in the store's mount: from where one
+ * is, by a link. */
+static bool
+in_mount(const struct addr *addr, const char *dir, struct vfs_id *id)
+{
+	struct addr there;
+	struct stat st;
+	int fd;
+
+	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    addr_find(dir, &there) < 0 || there.mount[0] == 0 ||
+	    strcmp(there.store, addr->store) != 0)
+		return false;
+	/* Does whoever mounted it serve this store, or only say so? */
+	if ((fd = addr_connect(there.store, there.user)) < 0)
+		return false;
+	close(fd);
+	id->n = st.st_ino;
+	return true;
+}
+
 /* A directory of the store, or of its mount. */
 static const char *
 below(const struct addr *addr, const char *dir)
@@ -244,7 +267,8 @@ ctl_grant(const struct ctl_cmd *cmd, int argc, char **argv)
 	about = a.arg[0];
 	if (a.flag[G_ROOT]) {
 		about = a.value[G_ROOT];
-		err = ctl_walk(&k, below(&addr, about), &q.root);
+		if (!in_mount(&addr, about, &q.root))
+			err = ctl_walk(&k, below(&addr, about), &q.root);
 	}
 	if (err == 0)
 		err = ctl_call(&k, VFS_OP_GRANT, &q, &r);
@@ -412,7 +436,7 @@ parse_number(const char *s, uint64_t *out)
 }
 
 static int
-revoke(struct ctl *k, uint64_t number)
+take_back(struct ctl *k, uint64_t number)
 {
 	struct vfs_revoke q = { .number = number };
 	struct vfs_revoke_reply r;
@@ -445,7 +469,7 @@ ctl_sessions(const struct ctl_cmd *cmd, int argc, char **argv)
 	if (ctl_reach(a.arg[0], &addr, &k) < 0)
 		return CTL_FAILED;
 	if (a.flag[0])
-		err = revoke(&k, number);
+		err = take_back(&k, number);
 	else if (a.flag[1])
 		err = show_audit(&k, &a);
 	else
