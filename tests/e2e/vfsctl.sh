@@ -96,8 +96,9 @@ is "paths" "$("$vfsctl" paths "$mnt" "$id" | sort)" \
 $mnt/d/small"
 is "paths_json" "$("$vfsctl" paths --json "$mnt" "$id" |
     json 'len(d["paths"])')" 2
-is "paths_of_odd_name" \
-    "$("$vfsctl" paths "$mnt" "$(stat -c %i "$odd")")" "$odd"
+is "paths_of_odd_name__as_changes_has_it" \
+    "$("$vfsctl" paths "$mnt" "$(stat -c %i "$odd")")" \
+    "$mnt/d/"'odd\012"\134\377 name'
 is "paths_of_odd_name_json" "$("$vfsctl" paths --json "$mnt" \
     "$(stat -c %i "$odd")" |
     json 'd["paths"][0].endswith("odd\n\"\\\udcff name")')" True

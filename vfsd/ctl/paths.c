@@ -164,6 +164,17 @@ ctl_dir_path(struct ctl *k, uint64_t dir, char *buf, size_t cap, char **out)
 	return err;
 }
 
+static void
+show_path(const char *path, struct json *j)
+{
+	if (j != NULL) {
+		json_text(j, NULL, path);
+	} else {
+		ctl_print_text(stdout, path);
+		putchar('\n');
+	}
+}
+
 static int
 show_paths(struct ctl *k, const struct addr *addr, uint64_t id,
     const struct links *l, struct json *j)
@@ -175,10 +186,7 @@ show_paths(struct ctl *k, const struct addr *addr, uint64_t id,
 
 	if (id == VFS_ID_ROOT) {
 		snprintf(whole, sizeof whole, "%s/", addr->mount);
-		if (j != NULL)
-			json_text(j, NULL, whole);
-		else
-			puts(whole);
+		show_path(whole, j);
 	}
 	for (i = 0; i < l->n; i++) {
 		err = ctl_dir_path(k, l->p[i].dir, buf, sizeof buf, &dir);
@@ -186,12 +194,7 @@ show_paths(struct ctl *k, const struct addr *addr, uint64_t id,
 			return err;
 		snprintf(whole, sizeof whole, "%s%s/%s", addr->mount, dir,
 		    l->p[i].name);
-		if (j != NULL) {
-			json_text(j, NULL, whole);
-		} else {
-			fputs(whole, stdout);	/* as it is, for scripts */
-			putchar('\n');
-		}
+		show_path(whole, j);
 	}
 	return 0;
 }
