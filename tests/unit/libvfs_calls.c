@@ -54,6 +54,8 @@ connect__to_nothing__says_what_is_missing(void **state)
 	assert_err(vfs_connect("/nowhere/at/all", NULL, &v), NOENT);
 	assert_err(vfs_connect("/etc/passwd", NULL, &v), NOENT);
 	assert_err(vfs_connect("/", NULL, &v), OFFLINE);
+	assert_string_equal(vfs_err_text(-VFS_OFFLINE),
+	    "nobody serves it: is vfsd running?");
 	assert_err(vfs_connect("unix:", NULL, &v), NOENT);
 	assert_err(vfs_connect("tcp:localhost:1", NULL, &v), INVAL);
 	assert_err(vfs_connect("tcp:127.0.0.1:x", NULL, &v), INVAL);
