@@ -221,13 +221,14 @@ main(int argc, char **argv)
 		no(&r, "%s", why);
 		return 2;
 	}
-	if (c.help) {
+	if (!c.help && !c.version)
+		return run(&c, &r);
+	if (c.help)
 		conf_usage(stdout);
-		return 0;
-	}
-	if (c.version) {
+	else
 		printf("vfsd %s\n", VFSD_VERSION);
+	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
-	}
-	return run(&c, &r);
+	perror("vfsd: standard output");
+	return 1;
 }

@@ -110,5 +110,15 @@ that is the root, which nothing can replace: name something in it" \
 	    "$vfsctl" publish --replace "$work/src" "$root"
 done
 
+# --- output that goes nowhere
+for c in "$vfsd --help" "$vfsd -V" "$vfsctl --help" "$vfsctl -V" \
+    "$vfsctl tx --help" "$vfsctl status $mnt"; do
+	$c >/dev/full 2>"$work/said"
+	is "${c#"$bin/"} to a full disk" "$? $(grep -c 'No space left' \
+	    "$work/said")" "1 1"
+done
+check "vfsctl -h" "$vfsctl" -h
+is "vfsctl -V" "$("$vfsctl" -V)" "$("$vfsctl" version)"
+is "the usage tells of both" "$("$vfsctl" -h | grep -cE "vfsctl -h .* -V ")" 1
 check "unmount" unmount_store
 finish

@@ -108,7 +108,8 @@ help(FILE *to)
 {
 	size_t i;
 
-	fputs("usage: vfsctl COMMAND [--json] [--help] ...\n", to);
+	fputs("usage: vfsctl COMMAND [--json] [--help] ...\n"
+	    "       vfsctl -h | --help | -V | --version\n", to);
 	for (i = 0; i < NCMDS; i++)
 		fprintf(to, "  %-8s %-14s %s\n", cmds[i].name, cmds[i].args,
 		    cmds[i].about);
@@ -117,35 +118,51 @@ help(FILE *to)
 	return to == stdout ? CTL_OK : CTL_USAGE;
 }
 
+static bool
+is_one_of(const char *s, const char *a, const char *b, const char *c)
+{
+	return strcmp(s, a) == 0 || strcmp(s, b) == 0 || strcmp(s, c) == 0;
+}
+
+static int
+run(const struct ctl_cmd *cmd, int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0) {
+			ctl_usage(cmd, stdout);
+			return CTL_OK;
+		}
+	return cmd->run(cmd, argc, argv);
+}
+
 int
 main(int argc, char **argv)
 {
+	const char *word = argc < 2 ? "" : argv[1];
+	int status, failed = CTL_FAILED;
 	size_t i;
-	int k, status;
 
 	signal(SIGXFSZ, SIG_IGN);	/* an error of whoever writes */
 	if (argc < 2)
 		return help(stderr);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
-		return help(stdout);
-	if (strcmp(argv[1], "--version") == 0)
-		argv[1] += 2;
-	for (i = 0; i < NCMDS && strcmp(argv[1], cmds[i].name) != 0; i++)
+	if (is_one_of(word, "-V", "--version", "version"))
+		word = "version";
+	for (i = 0; i < NCMDS && strcmp(word, cmds[i].name) != 0; i++)
 		;
-	if (i == NCMDS) {
-		fprintf(stderr, "vfsctl: no such command: %s\n", argv[1]);
+	if (is_one_of(word, "-h", "--help", "help")) {
+		status = help(stdout);
+	} else if (i == NCMDS) {
+		fprintf(stderr, "vfsctl: no such command: %s\n", word);
 		return help(stderr);
+	} else {
+		status = run(&cmds[i], argc - 2, argv + 2);
+		if (cmds[i].usage == CTL_CHECK_USAGE)
+			failed = CTL_NO_CHECK;
 	}
-	for (k = 2; k < argc && strcmp(argv[k], "--") != 0; k++)
-		if (strcmp(argv[k], "--help") == 0) {
-			ctl_usage(&cmds[i], stdout);
-			return CTL_OK;
-		}
-	status = cmds[i].run(&cmds[i], argc - 2, argv + 2);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		perror("vfsctl: standard output");
-		return cmds[i].usage == CTL_CHECK_USAGE ? CTL_NO_CHECK
-		    : CTL_FAILED;
-	}
-	return status;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	perror("vfsctl: standard output");
+	return failed;
 }
