@@ -293,6 +293,10 @@ install: all
 	$(FILL) install/mount.fuse.vfsd.in > \
 		$(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
 	chmod 755 $(DESTDIR)$(HELPERDIR)/mount.fuse.vfsd
+	@# The loader looks nowhere but in its cache; a package's own script
+	@# does this where DESTDIR is given.
+	if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then \
+		PATH=$$PATH:/sbin:/usr/sbin ldconfig; fi
 
 tidy:
 	@tests/tidy.sh
