@@ -316,6 +316,25 @@ for o in direct noatime relatime durability=sync durability=process \
 	check "-o $o: works" sh -c "echo $o >'$mnt/o' && grep -qx $o '$mnt/o'"
 	check "-o $o: ends" unmount_store
 done
+# O_SYNC and O_DSYNC, whether the kernel asks for it or we have to know
+flushes() {
+	"$vfsctl" status "$mnt" | awk '$1 == "log.syncs" { print $2 }'
+}
+for o in relatime direct direct=new sync; do
+	check "-o $o" mount_store -o $o
+	for fl in dsync sync append,dsync append,sync; do
+		rm -f "$mnt/o"
+		n=$(flushes)
+		dd if=/dev/zero of="$mnt/o" bs=100 count=5 conv=notrunc \
+		    oflag=$fl 2>"$log"
+		is "-o $o: a new file, $fl" $(($(flushes) - n)) 5
+		n=$(flushes)
+		dd if=/dev/zero of="$mnt/o" bs=100 count=5 conv=notrunc \
+		    oflag=$fl 2>"$log"
+		is "-o $o: an old one, $fl" $(($(flushes) - n)) 5
+	done
+	check "-o $o: ends" unmount_store
+done
 check "-o fsname=" mount_store -o fsname=my-name
 is "shows the name" "$(findmnt -n -o SOURCE "$mnt")" my-name
 check "unmount" unmount_store

@@ -93,6 +93,7 @@ fuse_do_open(struct freq *q)
 	err = fuse_handle_add(q->f->handles, oq.id, in->flags, &out.fh);
 	if (err < 0)
 		return err;
+	handle_of(q, out.fh)->direct = out.open_flags & FOPEN_DIRECT_IO;
 	if (trunc)
 		atomic_store(&handle_of(q, out.fh)->wrote, true);
 	if (!freq_reply(q, &out, sizeof out)) {
@@ -127,6 +128,8 @@ reply_created(struct freq *q, struct vfs_slice name,
 	err = fuse_handle_add(q->f->handles, a->id, flags, &o.fh);
 	if (err < 0)
 		return err;
+	fuse_handle_find(q->f->handles, o.fh, a->id)->direct =
+	    o.open_flags & FOPEN_DIRECT_IO;
 	fuse_hold(q->f, a->id, 1);
 	freq_entry_fill(q, name, a, &e);
 	if (!freq_reply2(q, &e, sizeof e, &o, sizeof o)) {
@@ -224,14 +227,63 @@ fuse_do_read(struct freq *q)
  * have learned of them in between.
  */
 static bool
-dropped_all(const struct freq *q, const struct fuse_handle *h,
-    const struct fuse_write_in *in, const struct vfs_write_reply *r)
+dropped_all(const struct fuse_handle *h, const struct fuse_write_in *in,
+    const struct vfs_write_reply *r)
 {
-	if (!q->f->conf.direct && (h == NULL || !appends(h->flags)))
+	if (h == NULL || !h->direct)
 		return false;
 	return in->size > 0 && r->off >= in->offset &&
 	    (r->off + in->size - 1) / VFS_BLOCK <=
 	    (in->offset + in->size - 1) / VFS_BLOCK;
+}
+
+static void
+synced(void *arg, int err)
+{
+	freq_done(arg, vfs_err_errno(err));
+}
+
+/* Our flush: somebody else reads requests meanwhile, if there are any. */
+static void
+leads(void *arg)
+{
+	struct freq_later *l = arg;
+
+	fuse_turn_flush(l->w);
+}
+
+/* The flush may be somebody else's; then its leader replies, with these at
+ * most 8 bytes. */
+static int
+sync_id(struct freq *q, struct vfs_id id, uint32_t flags,
+    struct vfs_slice reply)
+{
+	struct sync_call c = { .done = synced, .leads = leads };
+	struct freq_later *l;
+	int err;
+
+	if (q->w->ring != NULL) {	/* its thread answers, or nobody */
+		err = dispatch_sync(q->f->conf.server, &q->env, id, flags,
+		    NULL);
+		if (err == 0)
+			freq_reply(q, reply.p, reply.n);
+		return err;
+	}
+	if ((l = freq_later(q)) == NULL)
+		return -VFS_NOMEM;
+	c.arg = l;
+	l->n = (uint32_t)reply.n;
+	if (reply.n > 0)
+		memcpy(l->reply, reply.p, reply.n);
+	err = dispatch_sync(q->f->conf.server, &q->env, id, flags, &c);
+	if (err == 1)
+		return 0;		/* l and the reply are the leader's */
+	fuse_turn_flushed(q->w);
+	freq_not_later(q, l);
+	if (err < 0)
+		return err;
+	freq_reply(q, reply.p, reply.n);
+	return 0;
 }
 
 int
@@ -265,8 +317,12 @@ fuse_do_write(struct freq *q)
 		return err;
 	out.size = r.count;
 	if (wq.flags & VFS_WRITE_APPEND && r.off != in->offset &&
-	    !dropped_all(q, h, in, &r))
+	    !dropped_all(h, in, &r))
 		fuse_misplaced(q->f, wq.id);
+	/* Where there is a page cache the kernel asks with FSYNC. */
+	if (in->flags & O_DSYNC && h != NULL && h->direct)
+		return sync_id(q, wq.id, (in->flags & O_SYNC) == O_SYNC ? 0 :
+		    VFS_SYNC_DATA, (struct vfs_slice){ &out, sizeof out });
 	freq_reply(q, &out, sizeof out);
 	return 0;
 }
@@ -297,57 +353,13 @@ fuse_do_release(struct freq *q)
 	return 0;
 }
 
-static void
-synced(void *arg, int err)
-{
-	freq_done(arg, vfs_err_errno(err));
-}
-
-/* Our flush: somebody else reads requests meanwhile, if there are any. */
-static void
-leads(void *arg)
-{
-	struct freq_later *l = arg;
-
-	fuse_turn_flush(l->w);
-}
-
-/* The flush may be somebody else's; then its leader replies. */
-static int
-sync_id(struct freq *q, struct vfs_id id, uint32_t flags)
-{
-	struct sync_call c = { .done = synced, .leads = leads };
-	struct freq_later *l;
-	int err;
-
-	if (q->w->ring != NULL) {	/* its thread answers, or nobody */
-		err = dispatch_sync(q->f->conf.server, &q->env, id, flags,
-		    NULL);
-		if (err == 0)
-			freq_reply(q, NULL, 0);
-		return err;
-	}
-	if ((l = freq_later(q)) == NULL)
-		return -VFS_NOMEM;
-	c.arg = l;
-	err = dispatch_sync(q->f->conf.server, &q->env, id, flags, &c);
-	if (err == 1)
-		return 0;		/* l and the reply are the leader's */
-	fuse_turn_flushed(q->w);
-	freq_not_later(q, l);
-	if (err < 0)
-		return err;
-	freq_reply(q, NULL, 0);
-	return 0;
-}
-
 int
 fuse_do_fsync(struct freq *q)
 {
 	const struct fuse_fsync_in *in = (const void *)q->body;
 
-	return sync_id(q, freq_id(q),
-	    in->fsync_flags & FUSE_FSYNC_FDATASYNC ? VFS_SYNC_DATA : 0);
+	return sync_id(q, freq_id(q), in->fsync_flags & FUSE_FSYNC_FDATASYNC ?
+	    VFS_SYNC_DATA : 0, (struct vfs_slice){ 0 });
 }
 
 int
@@ -359,7 +371,7 @@ fuse_do_fsyncdir(struct freq *q)
 int
 fuse_do_syncfs(struct freq *q)
 {
-	return sync_id(q, (struct vfs_id){ 0 }, 0);
+	return sync_id(q, (struct vfs_id){ 0 }, 0, (struct vfs_slice){ 0 });
 }
 
 int

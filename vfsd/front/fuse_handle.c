@@ -109,6 +109,7 @@ fuse_handle_add(struct fuse_handles *t, struct vfs_id id, uint32_t flags,
 		return -VFS_NOMEM;
 	h->id = id;
 	h->flags = flags;
+	h->direct = false;
 	atomic_store_explicit(&h->wrote, false, memory_order_relaxed);
 	atomic_store_explicit(&h->read, false, memory_order_relaxed);
 	atomic_store_explicit(&h->fence, 0, memory_order_relaxed);

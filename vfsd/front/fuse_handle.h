@@ -24,6 +24,7 @@ struct fuse_handle {
 	struct vfs_id id;
 	_Atomic uint32_t gen;		/* odd while open */
 	uint32_t flags;			/* open(2)'s */
+	bool direct;			/* FOPEN_DIRECT_IO: no page cache */
 	atomic_bool wrote;		/* publish at release */
 	atomic_bool read;		/* atime was looked at */
 	_Atomic uint64_t fence;		/* directories: end of this scan */

@@ -95,8 +95,9 @@ void
 freq_done(struct freq_later *l, int os)
 {
 	struct fuse_front *f = l->w->f;
+	struct iovec v = { l->reply, l->n };
 
-	put(l->w, l->unique, os, NULL, 0);
+	put(l->w, l->unique, os, &v, os == 0 && l->n > 0);
 	count(&l->w->count[l->opcode], clock_ns() - l->t0_ns, os != 0);
 	free(l);
 	atomic_fetch_sub(&f->later, 1);

@@ -91,6 +91,8 @@ struct freq_later {
 	struct fuse_worker *w;
 	uint64_t unique, t0_ns;
 	uint32_t opcode;
+	uint32_t n;			/* of the reply, where it is well */
+	uint8_t reply[8];
 };
 
 /* fuse_loop.c, for threads of either kind */
