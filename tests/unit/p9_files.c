@@ -326,6 +326,37 @@ fsync__any_fid__answered(void **state)
 	fails(p9c_call(k->c, P9_TFSYNC, &t, &r), EBADF);
 }
 
+static uint64_t
+flushes(struct p9_rig *k)
+{
+	struct engine_status st;
+
+	engine_status(server_engine(k->r->s), &st);
+	return st.log_syncs;
+}
+
+static void
+write__opened_with_o_sync__flushed(void **state)
+{
+	static const uint32_t flags[] = { P9_O_DSYNC, P9_O_SYNC,
+	    P9_O_SYNC | P9_O_APPEND };
+	struct p9_rig *k = *state;
+	struct p9c *c = k->c;
+	uint64_t before;
+	uint32_t i, n;
+
+	ok(p9_rig_put(c, "f", "abc", 3));
+	for (i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+		ok(p9c_walk(c, P9C_ROOT, i + 1, "f"));
+		ok(p9c_open(c, i + 1, P9_O_WRONLY | flags[i]));
+		before = flushes(k);
+		n = 2;
+		ok(p9c_write(c, i + 1, 0, "de", &n));
+		assert_int_equal(n, 2);
+		assert_int_equal(flushes(k), before + 1);
+	}
+}
+
 /* --- attributes --------------------------------------------------------- */
 
 static void
@@ -540,6 +571,7 @@ main(void)
 		P9_TEST(create__exists__opened_unless_excl),
 		P9_TEST(msize__every_power__moves_all_bytes),
 		P9_TEST(fsync__any_fid__answered),
+		P9_TEST(write__opened_with_o_sync__flushed),
 		P9_TEST(setattr__each_part__is_set),
 		P9_TEST(statfs_readlink_mknod__tell_what_is_there),
 		P9_TEST(gid__setgid_directory_and_callers__as_posix),

@@ -58,8 +58,10 @@
 #define P9_O_EXCL	000000200u
 #define P9_O_TRUNC	000001000u
 #define P9_O_APPEND	000002000u
+#define P9_O_DSYNC	000010000u
 #define P9_O_DIRECTORY	000200000u
 #define P9_O_NOATIME	001000000u
+#define P9_O_SYNC	004010000u
 
 /* Tunlinkat's flags */
 #define P9_REMOVEDIR	0x200u

@@ -234,6 +234,20 @@ write_bytes(struct p9_req *q, struct p9_fid *f, const struct p9_twrite *t,
 	return err;
 }
 
+/* Opened with O_SYNC: the bytes are durable before the reply. */
+static int
+sync_written(struct p9_req *q, const struct p9_fid *f)
+{
+	struct req_env env;
+
+	if ((f->flags & P9_O_DSYNC) == 0)
+		return 0;
+	p9_env(q, &env);
+	env.kernel_checked = env.privileged = true;
+	return dispatch_sync(q->c->p9->conf.server, &env, f->id,
+	    (f->flags & P9_O_SYNC) == P9_O_SYNC ? 0 : VFS_SYNC_DATA, NULL);
+}
+
 static int
 write_file(struct p9_req *q, struct p9_fid *f, const struct p9_twrite *t,
     uint32_t *count)
@@ -253,9 +267,10 @@ write_file(struct p9_req *q, struct p9_fid *f, const struct p9_twrite *t,
 	if (f->flags & P9_O_APPEND)
 		wq.flags |= VFS_WRITE_APPEND;
 	atomic_store(&f->read, false);
-	if ((err = p9_run(q, f->as, VFS_OP_WRITE, &wq, &r)) == 0)
-		*count = r.count;
-	return err;
+	if ((err = p9_run(q, f->as, VFS_OP_WRITE, &wq, &r)) < 0)
+		return err;
+	*count = r.count;
+	return sync_written(q, f);
 }
 
 int
