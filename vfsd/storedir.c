@@ -18,7 +18,7 @@
 
 #define MARK_NEW	STOREDIR_MARK ".new"
 #define MARK_MAX	512
-#define ROOM_MIN	(3u << 20)	/* the smallest log, and some rows */
+#define ROOM_MIN	(9u << 20)	/* the smallest log, and room to write */
 #define LOCK_WAIT_MS	1500	/* a killed daemon takes a moment to go */
 
 static void

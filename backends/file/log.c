@@ -227,15 +227,21 @@ cache_small(const struct log_file *l)
 }
 
 /*
- * A copy of the store may share its blocks (cp on XFS makes one): a store into
- * the mapping would want room for its own, and a full disk be an I/O error.
- * Where there is no such thing, or no room, it is as it was.
+ * A copy of the store may share its blocks (cp on XFS makes one), or have holes
+ * where there were zeroes: a store into the mapping would want room, and a
+ * full disk be an I/O error.  So now or never.
  */
-static void
+static int
 own_blocks(const struct log_file *l)
 {
-	(void)fallocate(l->fd, FALLOC_FL_UNSHARE_RANGE, 0,
-	    (off_t)(RING_AT + l->size));
+	static const int modes[] = { FALLOC_FL_UNSHARE_RANGE, 0 };
+	unsigned i;
+
+	for (i = 0; i < sizeof modes / sizeof modes[0]; i++)
+		if (fallocate(l->fd, modes[i], 0,
+		    (off_t)(RING_AT + l->size)) < 0 && errno == ENOSPC)
+			return -VFS_NOSPC;
+	return 0;
 }
 
 static int
@@ -268,7 +274,8 @@ map(struct log_file *l)
 	if (l->rdonly)
 		return 0;
 	l->writes = on_btrfs(l->fd);
-	own_blocks(l);
+	if ((err = own_blocks(l)) < 0)
+		return err;
 	cache_small(l);
 	return 0;
 }
