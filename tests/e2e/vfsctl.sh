@@ -164,8 +164,14 @@ is "ro__changes_nothing" "$(ls -lR --time-style=full-iso "$store" | md5sum)" \
 cp -a --sparse=always "$store" "$work/damaged"
 place=$("$vfsctl" dump --json --kind=extent "$store" |
     head -n 1 | json 'd["place"]')
-printf X | dd of="$work/damaged/data" bs=1 conv=notrunc status=none \
-    seek=$((place * 4096 + 17))
+python3 - "$work/damaged/data" $((place * 4096 + 17)) <<'PY'
+import sys
+with open(sys.argv[1], 'r+b') as f:
+    f.seek(int(sys.argv[2]))
+    b = f.read(1)[0]
+    f.seek(-1, 1)
+    f.write(bytes([b ^ 1]))
+PY
 before=$(cd "$work/damaged" && md5sum ./* | md5sum)
 "$vfsctl" check "$work/damaged" >"$work/out" 2>&1
 is "damaged_bytes__is_4" $? 4
