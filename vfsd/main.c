@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -164,6 +165,18 @@ background(int *ready)
 	return write(p[0], &byte, 1) == 1 ? 0 : 1;
 }
 
+/* Each peer takes some, and 1,024 is only what select(2) can bear. */
+static void
+want_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
 static int
 run(struct conf *c, struct report *r)
 {
@@ -178,6 +191,7 @@ run(struct conf *c, struct report *r)
 	if (!c->foreground && (status = background(&ready)) >= 0)
 		return status;
 	launch_signals();
+	want_files();
 	if (storedir_open(c->store, true, c->rdonly, &d, why,
 	    sizeof why) != 0) {
 		no(r, "%s", why);

@@ -37,6 +37,14 @@ wait_clean() {
 }
 check "it ends" wait_clean
 
+# As many as are allowed: 1,024 is what a session starts with.
+check "soft limit" sh -c "ulimit -Sn 64 && exec '$vfsd' '$store' '$mnt'"
+is "it takes the hard one" "$(awk '/^Max open files/ { print $4 - $5 }' \
+    "/proc/$("$vfsctl" status "$mnt" | awk '$1 == "pid" { print $2 }')/limits"
+    )" 0
+check "unmount" umount "$mnt"
+check "it ends" wait_clean
+
 # Small files: the data file may not grow, and that is a full disk.
 check "ulimit -f" sh -c "ulimit -f 60000 && exec '$vfsd' '$store' '$mnt'"
 head -c 80000000 /dev/zero >"$mnt/big" 2>"$work/out"
