@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../protocol/err.h"
+#include "addr.h"
 #include "report.h"
 #include "storedir.h"
 
@@ -20,6 +22,7 @@
 #define MARK_MAX	512
 #define ROOM_MIN	(9u << 20)	/* the smallest log, and room to write */
 #define LOCK_WAIT_MS	1500	/* a killed daemon takes a moment to go */
+#define LOCK_END_MS	10000	/* and one that ends has things to write */
 
 static void
 parent_of(const char *path, char *out, size_t cap)
@@ -66,8 +69,18 @@ has_room(const char *path)
 	return blocks * v.f_frsize >= ROOM_MIN;
 }
 
+static bool
+is_served(const char *path)
+{
+	int fd = addr_connect(path, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd != -VFS_OFFLINE;
+}
+
 static int
-lock(int fd)
+lock(int fd, const char *path)
 {
 	struct timespec nap = { 0, 50 * 1000000 };
 	int waited;
@@ -75,10 +88,15 @@ lock(int fd)
 	for (waited = 0; ; waited += 50) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
-		if (errno != EWOULDBLOCK || waited >= LOCK_WAIT_MS)
+		if (errno != EWOULDBLOCK)
 			return -1;
+		if (waited >= LOCK_END_MS ||
+		    (waited >= LOCK_WAIT_MS && is_served(path)))
+			break;
 		nanosleep(&nap, NULL);
 	}
+	errno = EWOULDBLOCK;
+	return -1;
 }
 
 /* lost+found is what an empty filesystem has. */
@@ -209,7 +227,7 @@ storedir_open(const char *path, bool create, bool rdonly,
 		return report_why(why, cap,
 		    "%s: cannot open the store: %s", path,
 		    strerror(errno));
-	if (lock(d.fd) != 0) {
+	if (lock(d.fd, path) != 0) {
 		if (errno == EWOULDBLOCK)
 			report_why(why, cap, "%s is in use: another vfsd, or a "
 			    "check, works on it: end that first (a mount: "

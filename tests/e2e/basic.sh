@@ -186,6 +186,12 @@ is "early SIGTERM of who waits: nothing is left" "$(for i in {0..9}; do
 	early 0.00$i
 done | grep -vx '0\|143')" ""
 
+# One that ends may take its time.
+flock "$begun" sleep 3 &
+check "mount beside one that ends" "$vfsd" "$begun" "$work/m3"
+umount "$work/m3"
+check "and it ends" gone
+
 # A copy that we do not see keeps the session.
 if [ "$(id -u)" = 0 ]; then
 	check "mount" mount_store
