@@ -258,6 +258,7 @@ check_store(struct engine *e, const struct check_conf *conf,
 	    i < PASSES_MAX; i++) {
 		err = one_pass(e, &again, &sum);
 		out->fixed += sum.fixed;
+		out->unreadable += sum.unreadable;
 	}
 	out->left = sum.found + (i > 0 ? out->unreadable : 0);
 	/* What was put right has no change records. */

@@ -521,6 +521,63 @@ repair__spoilt_or_overlapping_extent__is_an_error_and_served(void **state)
 	}
 }
 
+static void
+repair__extent_that_is_gone__is_an_error_not_zeros(void **state)
+{
+	struct fx *fx = *state;
+	size_t i, some = 0;
+
+	for (i = 0; i < nrows; i++) {
+		if (rows[i].key[0] != 'H')
+			continue;
+		put(fx, &rows[i], true);
+		fx->conf.rdonly = false;
+		assert_int_equal(engine_open(&fx->conf, &fx->e), 0);
+		assert_int_equal(check(fx->e, true), 0);
+		assert_true(said.sum.left > 0);
+		assert_int_equal(engine_close(fx->e), 0);
+		fx->e = NULL;
+		serve_again(fx, i);
+		restore(fx);
+		some++;
+	}
+	assert_true(some > 2);
+}
+
+/* Which holes of a file were always ones is not known then. */
+static void
+repair__extent_between_holes_is_gone__holes_are_an_error(void **state)
+{
+	struct fx *fx = *state;
+	uint8_t buf[VFS_BLOCK] = "bytes";
+	struct row_key k;
+	struct txn *t;
+
+	fx->conf.rdonly = fx->conf.damaged_ok = false;
+	assert_int_equal(engine_open(&fx->conf, &fx->e), 0);
+	assert_int_equal(fx_create(fx, "/thin", 0644), 0);
+	assert_int_equal(fx_write(fx, "/thin", 5 * VFS_BLOCK, buf,
+	    sizeof buf), 0);
+	assert_int_equal(fx_write(fx, "/thin", 90 * VFS_BLOCK, buf,
+	    sizeof buf), 0);
+	assert_int_equal(fx_publish(fx, "/thin"), 0);
+	row_key_id2(&k, ROW_EXTENT, fx_id(fx, "/thin").n, 5);
+	assert_int_equal(txn_begin(fx->e, TXN_WRITE, &fx->env, &t), 0);
+	assert_int_equal(txn_del(t, row_key_slice(&k)), 0);
+	assert_int_equal(txn_commit(t, NULL), 0);
+	assert_int_equal(check(fx->e, true), 0);
+	assert_true(said.sum.left > 0);
+	assert_true(fx_read(fx, "/thin", 0, buf, 1) < 0);
+	assert_true(fx_read(fx, "/thin", 5 * VFS_BLOCK, buf, 1) < 0);
+	assert_true(fx_read(fx, "/thin", 89 * VFS_BLOCK, buf, 1) < 0);
+	assert_int_equal(fx_read(fx, "/thin", 90 * VFS_BLOCK, buf, 1), 1);
+	assert_int_equal(fx_unlink(fx, "/thin"), 0);
+	assert_int_equal(fx_reclaim_all(fx), 0);
+	assert_int_equal(engine_close(fx->e), 0);
+	look(fx);
+	assert_int_equal(said.n, 0);
+}
+
 /* Bytes in a row that is spoilt are not made an empty file. */
 static void
 repair__spoilt_inline_bytes__are_left_alone(void **state)
@@ -563,6 +620,8 @@ main(void)
 		T(check__blocks_nobody_has__are_leaked),
 		T(repair__each_row_deleted_or_spoilt__is_clean_after),
 		T(repair__spoilt_or_overlapping_extent__is_an_error_and_served),
+		T(repair__extent_that_is_gone__is_an_error_not_zeros),
+		T(repair__extent_between_holes_is_gone__holes_are_an_error),
 		T(repair__spoilt_inline_bytes__are_left_alone),
 	};
 

@@ -47,7 +47,8 @@ recount(struct check *c, const struct fix *f)
 		recount_dir(&n, o);
 	else if (o->links > 0)
 		n.in.nlink = o->links;
-	n.in.blocks = o->got_blocks;
+	if (!(o->seen & OBJ_LOST_BLOCKS))
+		n.in.blocks = o->got_blocks;
 	if ((n.in.flags & INODE_INLINE) && (o->seen & OBJ_HAS_INLINE))
 		n.in.size = o->inline_bytes;
 	n.in.xattrs = o->got_xattrs;

@@ -21,6 +21,7 @@ enum {
 	OBJ_LOST = 1 << 10,
 	OBJ_RECOUNT = 1 << 11,		/* check_fix puts what was counted */
 	OBJ_DRAFT_INLINE = 1 << 12,	/* the draft's flag */
+	OBJ_LOST_BLOCKS = 1 << 13,	/* some are, which is not known */
 };
 
 /* An inode, and what was counted of its other rows. */
@@ -124,6 +125,9 @@ int check_extent(struct check *c, const struct row_parts *p,
     struct vfs_slice val);
 /* An extent row is lost: in its place what reads as an error. */
 void check_poison(struct check *c, uint64_t id, uint64_t last);
+/* An inode says more blocks than there are: so in all holes of the file.
+ * false if that cannot be (or is not asked for): it has to go on saying so. */
+bool check_lost_blocks(struct check *c, struct obj *o);
 int check_share(struct check *c, const struct row_parts *p,
     struct vfs_slice val);
 int check_owners(struct check *c);

@@ -331,7 +331,10 @@ check_content_flags(struct check *c, struct obj *o)
 		return;
 	check_found(c, ROW_EXTENT, o->id, true, "extents have %" PRIu64
 	    " blocks, inode says %" PRIu64, o->got_blocks, o->blocks);
-	recount(c, o);
+	if (o->got_blocks < o->blocks && !check_lost_blocks(c, o))
+		o->seen |= OBJ_LOST_BLOCKS;
+	else
+		recount(c, o);
 }
 
 static void

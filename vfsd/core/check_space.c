@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "check_in.h"
+#include "extent.h"
 
 #define PLACE_MAX	(UINT64_MAX / VFS_BLOCK)
 #define POISON_BLOCKS	32u		/* of one row: fits a fix */
+#define UNSURE_MAX	(1u << 20)	/* blocks of a file's holes, some of
+					 * which may always have been ones */
 
 /* --- rows ----------------------------------------------------------- */
 
@@ -48,7 +51,7 @@ check_in_file(struct check *c, const struct row_parts *p,
 
 /* n blocks of the file from first on, in fresh space; their sums fit
  * nothing, so they cannot be read. */
-static void
+static bool
 put_poison(struct check *c, uint64_t id, uint64_t first, uint64_t place,
     uint32_t n)
 {
@@ -61,19 +64,39 @@ put_poison(struct check *c, uint64_t id, uint64_t first, uint64_t place,
 	memset(sums, 0xde, sizeof sums);
 	row_key_id2(&k, ROW_EXTENT, id, first + n - 1);
 	if ((f = check_fix_add(c, FIX_PUT, &k)) == NULL)
-		return;
+		return false;
 	f->val_n = (uint16_t)rec_extent_encode(&x, f->val);
-	c->sum.unreadable++;
+	c->sum.unreadable += n;		/* as check_bytes will count */
 	(void)run_add(c, &(struct run){ .place = place, .id = id,
 	    .last = first + n - 1, .n = n, .kind = ROW_EXTENT });
+	return true;
+}
+
+/* The blocks first..last, where no row is.  false: not all of them. */
+static bool
+poison(struct check *c, uint64_t id, uint64_t first, uint64_t last)
+{
+	uint64_t place;
+	uint32_t n;
+
+	for (; first <= last; first += n) {
+		n = last + 1 - first < POISON_BLOCKS ?
+		    (uint32_t)(last + 1 - first) : POISON_BLOCKS;
+		if (data_alloc(txn_engine(c->t), n, 0, &place, &n) < 0)
+			return false;
+		if (!put_poison(c, id, first, place, n)) {
+			data_unalloc(txn_engine(c->t), place, n);
+			return false;
+		}
+	}
+	return true;
 }
 
 /* From the extent before up to last: more it cannot have been. */
 void
 check_poison(struct check *c, uint64_t id, uint64_t last)
 {
-	uint64_t first = 0, place;
-	uint32_t n;
+	uint64_t first = 0;
 
 	if (!c->conf.repair)
 		return;
@@ -83,13 +106,55 @@ check_poison(struct check *c, uint64_t id, uint64_t last)
 		first = c->last_end;
 	c->last_id = id;
 	c->last_end = last + 1;
-	for (; first <= last; first += n) {
-		n = last + 1 - first < POISON_BLOCKS ?
-		    (uint32_t)(last + 1 - first) : POISON_BLOCKS;
-		if (data_alloc(txn_engine(c->t), n, 0, &place, &n) < 0)
-			return;
-		put_poison(c, id, first, place, n);
-	}
+	(void)poison(c, id, first, last);
+}
+
+/* The holes of n before block end: how many blocks, and poisoned if fill.
+ * false if that did not come to its end. */
+static bool
+holes(struct check *c, const struct node *n, uint64_t end, bool fill,
+    uint64_t *count)
+{
+	uint64_t at = 0, to;
+	struct ext_walk w;
+	struct ext x;
+	int err;
+
+	*count = 0;
+	if (end == 0)
+		return true;
+	if (ext_walk_begin(&w, c->t, n, 0, end - 1) < 0)
+		return false;
+	do {
+		err = ext_walk_next(&w, &x);
+		to = err == 0 && x.first < end ? x.first : end;
+		if (to > at && fill && !poison(c, n->id.n, at, to - 1))
+			err = -VFS_NOSPC;
+		*count += to > at ? to - at : 0;
+		at = err == 0 ? ext_last(&x) + 1 : end;
+	} while (err == 0 && at < end);
+	ext_walk_end(&w);
+	return err == 0 || err == -VFS_NOENT;
+}
+
+bool
+check_lost_blocks(struct check *c, struct obj *o)
+{
+	uint64_t end = (o->size + VFS_BLOCK - 1) / VFS_BLOCK, n;
+	struct node nd;
+
+	if (VFS_MODE_TYPE(o->mode) != VFS_REG || (o->flags & INODE_INLINE))
+		return true;
+	if (!c->conf.repair || node_get_published(c->t,
+	    (struct vfs_id){ o->id }, &nd) < 0 ||
+	    !holes(c, &nd, end, false, &n))
+		return false;
+	if (n > o->blocks - o->got_blocks && n > UNSURE_MAX)
+		return false;
+	if (!holes(c, &nd, end, true, &n))
+		return false;
+	o->got_blocks += n;
+	return true;
 }
 
 /* Bytes behind the end would come to light when the file grows. */
