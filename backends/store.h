@@ -66,6 +66,9 @@ struct store_scan {
 	    const char *why);
 };
 
+typedef struct vfs_slice store_anew(void *arg, struct vfs_slice key,
+    struct vfs_slice val);
+
 struct store_ops {
 	const char *name;
 
@@ -126,10 +129,12 @@ struct store_ops {
 	/*
 	 * Make the store in dirfd, which nobody has open, anew from what a
 	 * scan reaches.  What it was stays beside it, as *kept (static);
-	 * -VFS_EXIST if one is kept already.  NULL: there is no such need.
+	 * -VFS_EXIST if one is kept already.  anew, with to's arg, says what
+	 * value a row gets there (lent until the next call; p NULL: it is
+	 * left out); NULL: its own.  NULL: there is no such need.
 	 */
 	int (*rebuild)(int dirfd, const struct store_scan *to,
-	    const char **kept);
+	    store_anew *anew, const char **kept);
 };
 
 #endif

@@ -13,6 +13,7 @@
 struct kept {
 	const struct check_conf *conf;
 	uint64_t rows, total, found;
+	uint8_t buf[ENGINE_ANEW_MAX];
 };
 
 static bool
@@ -24,6 +25,14 @@ kept_row(void *arg, struct vfs_slice key, struct vfs_slice val)
 	(void)val;
 	return ++k->rows % CHECK_STEP != 0 || k->conf->progress == NULL ||
 	    k->conf->progress(k->conf->arg, k->rows, k->total);
+}
+
+static struct vfs_slice
+kept_anew(void *arg, struct vfs_slice key, struct vfs_slice val)
+{
+	struct kept *k = arg;
+
+	return engine_row_anew(key, val, k->buf);
 }
 
 /* Told as a row's that is not there any more. */
@@ -89,7 +98,7 @@ check_kept(int dirfd, const struct check_conf *conf, struct check_sum *out,
 	out->found = out->left = k.found;
 	if (err < 0 || k.found == 0 || !conf->repair || ops->rebuild == NULL)
 		return err;
-	err = ops->rebuild(dirfd, &to, kept);
+	err = ops->rebuild(dirfd, &to, kept_anew, kept);
 	if (err == 0) {
 		out->fixed = out->found;
 		out->left = 0;

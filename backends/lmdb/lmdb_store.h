@@ -71,7 +71,8 @@ int lmdb_make(int dirfd, int (*fill)(MDB_env *env, void *arg), void *arg,
 
 /* scan.c: the pages themselves. */
 int lmdb_scan(void *self, const struct store_scan *to);
-int lmdb_rebuild(int dirfd, const struct store_scan *to, const char **kept);
+int lmdb_rebuild(int dirfd, const struct store_scan *to, store_anew *anew,
+    const char **kept);
 
 /* room.c: what the file takes on the host's disk. */
 int lmdb_reserve(void *self, uint64_t bytes);

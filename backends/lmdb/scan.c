@@ -439,6 +439,7 @@ lmdb_scan(void *self, const struct store_scan *to)
 
 struct fill {
 	const struct store_scan *to;
+	store_anew *anew;
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
@@ -461,8 +462,13 @@ static bool
 fill_row(void *arg, struct vfs_slice key, struct vfs_slice val)
 {
 	struct fill *f = arg;
-	MDB_val k = val_of(key), v = val_of(val);
+	MDB_val k = val_of(key), v;
 
+	if (f->anew != NULL)
+		val = f->anew(f->to->arg, key, val);
+	if (val.p == NULL)
+		return true;
+	v = val_of(val);
 	if (f->txn == NULL)
 		f->rc = mdb_txn_begin(f->env, NULL, 0, &f->txn);
 	if (f->rc == 0 && f->n == 0)
@@ -486,13 +492,14 @@ fill_lost(void *arg, struct vfs_slice from, struct vfs_slice to,
 struct source {
 	void *store;
 	const struct store_scan *to;
+	store_anew *anew;
 };
 
 static int
 fill(MDB_env *env, void *arg)
 {
 	struct source *from = arg;
-	struct fill f = { .to = from->to, .env = env };
+	struct fill f = { .to = from->to, .anew = from->anew, .env = env };
 	struct store_scan to = { &f, fill_row, fill_lost };
 	int err;
 
@@ -504,9 +511,10 @@ fill(MDB_env *env, void *arg)
 }
 
 int
-lmdb_rebuild(int dirfd, const struct store_scan *to, const char **kept)
+lmdb_rebuild(int dirfd, const struct store_scan *to, store_anew *anew,
+    const char **kept)
 {
-	struct source from = { .to = to };
+	struct source from = { .to = to, .anew = anew };
 	int err;
 
 	*kept = KEPT;

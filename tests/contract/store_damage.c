@@ -215,7 +215,7 @@ made_anew(struct fx *fx, const struct told *before)
 	const char *kept;
 
 	fx_close(fx);
-	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, &kept), 0);
+	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, NULL, &kept), 0);
 	assert_int_equal(unlinkat(fx->dir.dirfd, kept, 0), 0);
 	reopen(fx, false);
 	assert_int_equal(scan(fx, &t), 0);
@@ -385,9 +385,9 @@ store__made_anew_twice__keeps_the_first(void **state)
 
 	fill(fx);
 	fx_close(fx);
-	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, &kept), 0);
+	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, NULL, &kept), 0);
 	assert_int_equal(faccessat(fx->dir.dirfd, kept, F_OK, 0), 0);
-	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, &kept),
+	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, NULL, &kept),
 	    -VFS_EXIST);
 	reopen(fx, false);
 	assert_int_equal(scan(fx, &t), 0);

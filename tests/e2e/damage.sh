@@ -56,6 +56,7 @@ one() {		# PAGE
 	4)	grep -q "page $1 of rows.mdb" "$work/out" || return 1 ;;
 	*)	return 1 ;;
 	esac
+	grep -q '^journal' "$work/out" && records=$1
 	named=$((named + 1))
 	[ "$(md5sum <"$rows")" = "$before" ] || return 1
 	"$vfsctl" check --repair "$store" >"$work/out" 2>&1
@@ -72,7 +73,7 @@ one() {		# PAGE
 	return 0
 }
 
-free=0 named=0 mended=0 bad=
+free=0 named=0 mended=0 bad= records=
 step=7
 [ "$full" ] && step=1
 for ((page = 2; page < pages; page += step)); do
@@ -116,6 +117,26 @@ spoil $((page / 4096)) 1
 is "repair_where_one_is_kept__is_8" $? 8
 check "repair_where_one_is_kept__says_so" \
     grep -q 'rows.mdb.damaged is of an earlier repair' "$work/out"
+
+# --- change records are lost, and the repair is killed: whoever has read
+# them before is told, and they are not counted among those that are there
+if [ "$records" ] && command -v strace >"$work/out"; then
+	fresh
+	spoil "$records" 1
+	(strace -f -qq -o "$work/trace" -e trace=fsync \
+	    -e inject=fsync:signal=KILL:when=1 \
+	    "$vfsctl" check --repair "$store"; true) >"$work/out" 2>&1
+	check "killed_repair__has_made_the_rows_anew" \
+	    test -s "$store/rows.mdb.damaged"
+	mount_store
+	"$vfsctl" changes --since 0 "$mnt" >"$work/out" 2>&1
+	is "killed_repair__old_cursors_have_expired" $? 3
+	unmount_store
+	"$vfsctl" check --repair "$store" >"$work/out" 2>&1
+	is "killed_repair__journal_is_whole" $? 0
+else
+	skip "killed_repair" "needs strace"
+fi
 
 # --- a file that ends too soon
 fresh

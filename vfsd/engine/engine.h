@@ -140,6 +140,12 @@ int engine_scan(struct engine *e, const struct store_scan *to);
  * anew, and every cursor that anybody has is expired. */
 int engine_journal_forget(struct engine *e);
 
+/* The same for a row store that is made anew because rows were lost: what
+ * value this row, with its checksum, has there; p NULL: it has no place. */
+#define ENGINE_ANEW_MAX	128u
+struct vfs_slice engine_row_anew(struct vfs_slice key, struct vfs_slice val,
+    uint8_t buf[ENGINE_ANEW_MAX]);
+
 /* Bytes of rows that one commit may have. */
 size_t engine_commit_max(const struct engine *e);
 

@@ -85,19 +85,9 @@ meta_get(struct engine *e, const char *name, size_t n, uint8_t *out)
 	return err;
 }
 
-int
-mark_get(struct txn *t, struct ckpt_mark *m)
+static void
+mark_parse(const uint8_t *b, struct ckpt_mark *m)
 {
-	struct vfs_slice val;
-	const uint8_t *b;
-	int err = row_get(t, META_MARK, MARK_SIZE, &val);
-
-	if (err == -VFS_NOENT)
-		return efault(t->e, -VFS_CORRUPT,
-		    "the row store has no checkpoint mark");
-	if (err < 0)
-		return err;
-	b = val.p;
 	m->pos = le_get64(b);
 	m->sum = le_get64(b + 8);
 	m->seq = le_get64(b + 16);
@@ -108,7 +98,55 @@ mark_get(struct txn *t, struct ckpt_mark *m)
 	m->upto = le_get64(b + 56);
 	m->journal_floor.idx = (uint32_t)le_get64(b + 64);
 	m->journal_bytes = le_get64(b + 72);
-	return 0;
+}
+
+int
+mark_get(struct txn *t, struct ckpt_mark *m)
+{
+	struct vfs_slice val;
+	int err = row_get(t, META_MARK, MARK_SIZE, &val);
+
+	if (err == -VFS_NOENT)
+		return efault(t->e, -VFS_CORRUPT,
+		    "the row store has no checkpoint mark");
+	if (err == 0)
+		mark_parse(val.p, m);
+	return err;
+}
+
+static bool
+is_mark(struct vfs_slice key, struct vfs_slice val)
+{
+	struct vfs_slice body = { val.p, MARK_SIZE };
+	struct row_key k;
+
+	row_key_name(&k, ROW_META, (struct vfs_id){ 0 },
+	    (struct vfs_slice){ META_MARK, strlen(META_MARK) });
+	return slice_cmp(key, row_key_slice(&k)) == 0 &&
+	    val.n == MARK_SIZE + ROW_SUM && sum_row(key, body) ==
+	    le_get64((const uint8_t *)val.p + MARK_SIZE);
+}
+
+/* What is in the log behind the mark is whole, and its records are put
+ * again from there. */
+struct vfs_slice
+engine_row_anew(struct vfs_slice key, struct vfs_slice val,
+    uint8_t buf[ENGINE_ANEW_MAX])
+{
+	uint8_t kind = *(const uint8_t *)key.p;
+	struct meta_row row;
+	struct ckpt_mark m;
+
+	if (kind == ROW_JOURNAL || kind == ROW_MOVED)
+		return (struct vfs_slice){ NULL, 0 };
+	if (!is_mark(key, val))
+		return val;
+	mark_parse(val.p, &m);
+	m.journal_rows = m.journal_bytes = 0;
+	m.journal_floor = (struct journal_pos){ m.seq, UINT32_MAX - 1 };
+	mark_row(&m, &row);
+	memcpy(buf, row.val, row.n);
+	return (struct vfs_slice){ buf, row.n };
 }
 
 int
