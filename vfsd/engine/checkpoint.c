@@ -237,8 +237,10 @@ thaw(struct engine *e, const struct freeze *f)
 	err = version_swap(e, e->cur->active, NULL, base);
 	e->pending_frozen.rows = e->pending_frozen.bytes = 0;
 	pthread_mutex_unlock(&e->serial);
-	if (err < 0)
+	if (err < 0) {
+		base_put(e, base);
 		return latch(e, err, "make a version");
+	}
 	atomic_store(&e->log_start, f->mark.pos);
 	atomic_store(&e->ckpt_seq, f->mark.seq);
 	atomic_store(&e->ckpt_tick, f->tick);

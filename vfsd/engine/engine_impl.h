@@ -333,6 +333,7 @@ int version_swap(struct engine *e, struct overlay *active,
     struct overlay *frozen, struct base *base);
 void version_put(struct engine *e, struct version *v);
 int base_new(struct engine *e, struct base **out);
+void base_put(struct engine *e, struct base *b);	/* NULL is nothing */
 void base_private(struct engine *e, struct base *b, int by);
 bool garbage_free(struct engine *e);
 void versions_close(struct engine *e);

@@ -22,7 +22,7 @@ snap_drop(struct engine *e, struct base *b, unsigned slot)
 		e->sops->snap_end(snap);
 }
 
-static void
+void
 base_put(struct engine *e, struct base *b)
 {
 	unsigned i;
