@@ -165,14 +165,19 @@ read_bytes(struct engine *e, struct check *c)
 	return err;
 }
 
+/* What is put right has no change records: whoever reads them is told
+ * first, or would never hear of it if this does not come to its end. */
 static int
 fix(struct engine *e, struct check *c)
 {
 	struct req_env env;
 	struct txn *t;
 	bool more = true;
-	int err = 0;
+	int err;
 
+	if (!check_to_fix(c))
+		return 0;
+	err = engine_journal_forget(e);
 	own_env(&env);
 	while (err == 0 && more) {
 		if ((err = txn_begin(e, TXN_WRITE, &env, &t)) < 0)
@@ -236,6 +241,8 @@ one_pass(struct engine *e, const struct check_conf *conf,
 	if (err == 0 && conf->repair)
 		err = fix(e, c);
 	check_result(c, out);
+	if (err == 0 && conf->repair)
+		out->fixed += out->records;
 	check_free(c);
 	return err;
 }
@@ -248,7 +255,7 @@ check_store(struct engine *e, const struct check_conf *conf,
 	struct engine_status st;
 	struct check_sum sum = { 0 };
 	unsigned i;
-	int err;
+	int err = 0;
 
 	engine_status(e, &st);
 	again.rows_hint = st.rows.rows + st.table_rows;
@@ -258,7 +265,11 @@ check_store(struct engine *e, const struct check_conf *conf,
 	if (!conf->still && ((err = kept_there(e, &again, out)) < 0 ||
 	    out->found > 0))
 		return err;
-	err = one_pass(e, &again, &sum);
+	/* Rows that were lost, too, have no records. */
+	if (conf->anew && conf->repair)
+		err = engine_journal_forget(e);
+	if (err == 0)
+		err = one_pass(e, &again, &sum);
 	*out = sum;
 	again.bytes = false;
 	again.journal_rows = 0;
@@ -270,8 +281,5 @@ check_store(struct engine *e, const struct check_conf *conf,
 		out->unreadable += sum.unreadable;
 	}
 	out->left = sum.found + (i > 0 ? out->unreadable : 0);
-	/* What was put right has no change records. */
-	if (err == 0 && (out->fixed > 0 || conf->anew))
-		err = engine_journal_forget(e);
 	return err;
 }

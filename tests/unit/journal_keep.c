@@ -437,6 +437,64 @@ journal__after_a_repair__all_cursors_have_expired(void **state)
 	assert_int_equal(pos(fx).records, 1);
 }
 
+/* The name of file n is gone, its other rows are not. */
+static void
+lose_name(struct fx *fx, unsigned n)
+{
+	struct row_key k;
+	struct txn *t;
+	char name[16];
+
+	snprintf(name, sizeof name, "%06u", n);
+	row_key_name(&k, ROW_NAME, (struct vfs_id){ VFS_ID_ROOT },
+	    (struct vfs_slice){ name, 6 });
+	assert_err(txn_begin(fx->e, TXN_WRITE, &fx->env, &t), OK);
+	assert_err(txn_del(t, row_key_slice(&k)), OK);
+	assert_err(txn_commit(t, NULL), OK);
+}
+
+/* Each call of the backends while one repairs fails once: what a repair has
+ * changed nobody may miss, even if it did not come to its end. */
+static void
+journal__any_fault_while_repairing__cursors_expire_first(void **state)
+{
+	struct check_conf conf = { .still = true, .repair = true };
+	struct fx *fx = *state;
+	struct vfs_journal_pos_reply was;
+	struct check_sum sum;
+	unsigned n, half = 0;
+	bool failed = true;
+	char path[32];
+
+	fx->quiet = true;
+	for (n = 0; failed && n < 1000; n++) {
+		files(fx, n, 1);
+		lose_name(fx, n);
+		fx_restart(fx);
+		was = pos(fx);
+		conf.repair = true;
+		fault_arm(n, -VFS_IO);
+		(void)check_store(fx->e, &conf, &sum);
+		failed = fault_disarm();
+		fx_reopen(fx);
+		conf.repair = false;
+		assert_err(check_store(fx->e, &conf, &sum), OK);
+		if (sum.found == 0)
+			assert_err(good(fx, was.seq, was.idx),
+			    CURSOR_EXPIRED);
+		half += failed && sum.found == 0;
+		conf.repair = true;
+		assert_err(check_store(fx->e, &conf, &sum), OK);
+		sprintf(path, "/%06u", n);
+		assert_err(fx_unlink(fx, path), OK);
+		assert_int_equal(fx_reclaim_all(fx), 0);
+		fx_restart(fx);
+		assert_int_equal(fx_check(fx), 0);
+	}
+	assert_true(n > 3 && n < 1000);
+	assert_true(half > 0);
+}
+
 static void
 journal__bad_request__is_refused(void **state)
 {
@@ -569,6 +627,7 @@ main(void)
 		FX_TEST(journal__many_records__come_in_pages_of_the_limit),
 		FX_TEST(journal__more_records__ask_for_no_more_memory),
 		FX_TEST(journal__any_fault_while_trimming__leaves_no_gap),
+		FX_TEST(journal__any_fault_while_repairing__cursors_expire_first),
 		FX_TEST(journal__after_a_repair__all_cursors_have_expired),
 		FX_TEST(journal__bad_request__is_refused),
 		FX_TEST(journal__pattern__names_of_then_and_objects_of_now),

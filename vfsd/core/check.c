@@ -83,6 +83,7 @@ check_found(struct check *c, enum row_kind kind, uint64_t id, bool fixable,
 	va_list ap;
 
 	c->sum.found++;
+	c->sum.records += kind == ROW_JOURNAL;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
@@ -448,7 +449,8 @@ damaged(struct check *c, struct vfs_slice key)
 		return 0;
 	}
 	fix = expendable(c, &p);
-	check_found(c, p.kind, p.a, fix, "checksum of the row is wrong");
+	check_found(c, p.kind, p.a, fix || p.kind == ROW_JOURNAL,
+	    "checksum of the row is wrong");
 	if (p.kind == ROW_INODE) {
 		check_fix_del(c, &k);
 		c->sum.objects++;
@@ -519,7 +521,7 @@ check_rows(struct check *c, struct txn *t)
 	if (err < 0)
 		return err;
 	if (c->conf.journal_rows != 0 && c->jrows != c->conf.journal_rows)
-		check_found(c, ROW_JOURNAL, 0, false, "%" PRIu64
+		check_found(c, ROW_JOURNAL, 0, true, "%" PRIu64
 		    " change records, there should be %" PRIu64, c->jrows,
 		    c->conf.journal_rows);
 	check_objects(c);

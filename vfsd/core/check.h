@@ -44,6 +44,7 @@ struct check_sum {
 	uint64_t rows, objects, blocks;	/* looked at */
 	uint64_t found, fixed;
 	uint64_t unreadable;		/* of found: bytes, not rows */
+	uint64_t records;		/* of found: of the journal */
 	uint64_t left;			/* after a repair */
 };
 
@@ -67,6 +68,10 @@ int check_leaks(struct check *c, struct txn *t, bool last);
 
 /* Reads some bytes of files; more: call again with a fresh txn. */
 int check_bytes(struct check *c, struct txn *t, bool *more);
+
+/* Is anything to be put right?  Before that the journal is to be forgotten
+ * (engine_journal_forget), which puts that right, too. */
+bool check_to_fix(const struct check *c);
 
 /* Puts some of what was found right, in a writing txn. */
 int check_fix(struct check *c, struct txn *t, bool *more);

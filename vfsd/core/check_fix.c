@@ -217,6 +217,12 @@ apply(struct check *c, const struct fix *f)
 	return 0;
 }
 
+bool
+check_to_fix(const struct check *c)
+{
+	return c->nfixes > 0 || c->sum.records > 0;
+}
+
 int
 check_fix(struct check *c, struct txn *t, bool *more)
 {

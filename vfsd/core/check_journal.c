@@ -37,11 +37,11 @@ check_journal(struct check *c, const struct row_parts *p,
 	struct rec_journal j;
 
 	if (rec_journal_decode(val, &j) < 0) {
-		check_found(c, ROW_JOURNAL, p->a, false,
+		check_found(c, ROW_JOURNAL, p->a, true,
 		    "change record does not decode");
 	} else if (p->b != (c->jrows > 0 && p->a == c->jseq ? c->jidx + 1
 	    : 0) && c->jrows > 0) {
-		check_found(c, ROW_JOURNAL, p->a, false, "change record %"
+		check_found(c, ROW_JOURNAL, p->a, true, "change record %"
 		    PRIu64 " of commit %" PRIu64 " stands behind a gap",
 		    p->b, p->a);
 	} else {

@@ -350,5 +350,9 @@ engine_journal_forget(struct engine *e)
 	if (err == 0)
 		err = forget(e);
 	pthread_mutex_unlock(&e->ckpt_lock);
-	return err;
+	if (err < 0)
+		return err;
+	/* Who begins from now on sees it. */
+	atomic_store(&e->bg.again, true);
+	return engine_checkpoint(e);
 }
