@@ -32,6 +32,7 @@ struct lmdb_store {
 struct lmdb_snap {
 	struct lmdb_store *s;
 	MDB_txn *txn;
+	unsigned renewed;	/* how often txn is another one */
 	MDB_cursor *near;	/* where get found the last row; or NULL */
 	size_t near_n;		/* length of its key, 0: none */
 	uint64_t near_end;	/* the key's last bytes, as a number */

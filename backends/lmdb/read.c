@@ -20,7 +20,10 @@
 struct lmdb_cur {
 	struct lmdb_snap *snap;
 	MDB_cursor *c;
+	unsigned renewed;	/* the snapshot's, when it got its place */
 	bool on;		/* stands on a row; LMDB would start over */
+	size_t at_n;
+	uint8_t at[VFS_KEY_MAX];	/* that row's key */
 };
 
 static struct vfs_slice
@@ -146,6 +149,7 @@ renew(struct lmdb_snap *p)
 	if (mdb_txn_begin(p->s->env, NULL, MDB_RDONLY, &txn) == 0) {
 		if (mdb_txn_id(txn) == mdb_txn_id(old)) {
 			p->txn = txn;
+			p->renewed++;
 			txn = old;
 		}
 		mdb_txn_abort(txn);
@@ -236,6 +240,7 @@ lmdb_cur_open(void *snap, void **cur)
 	if (!(c = calloc(1, sizeof *c)))
 		return -VFS_NOMEM;
 	c->snap = p;
+	c->renewed = p->renewed;
 	if ((rc = mdb_cursor_open(p->txn, p->s->dbi, &c->c)) != 0) {
 		free(c);
 		return lmdb_err(rc);
@@ -244,22 +249,50 @@ lmdb_cur_open(void *snap, void **cur)
 	return 0;
 }
 
+/* Into the snapshot's transaction: the one it stood in may be gone, or
+ * nobody knows where it stands after damage. */
 static int
-cur_move(struct lmdb_cur *c, MDB_val *k, MDB_cursor_op op,
-    struct vfs_slice *key, struct vfs_slice *val)
+cur_renew(struct lmdb_cur *c)
 {
-	MDB_val v;
-	int rc;
+	int rc = mdb_cursor_renew(c->snap->txn, c->c);
 
-	rc = lmdb_cursor_get(c->c, k, &v, op);
+	if (rc == 0)
+		c->renewed = c->snap->renewed;
+	return rc;
+}
+
+/* To the row where it stood in a transaction that is gone. */
+static int
+cur_return(struct lmdb_cur *c)
+{
+	MDB_val k = { c->at_n, c->at }, v;
+	int rc = cur_renew(c);
+
+	if (rc == 0)
+		rc = lmdb_cursor_get(c->c, &k, &v, MDB_SET);
+	if (rc == MDB_NOTFOUND)		/* it was there */
+		rc = MDB_CORRUPTED;
 	c->on = rc == 0;
+	if (rc != 0)
+		renew(c->snap);
+	return lmdb_err(rc);
+}
+
+static int
+cur_move(struct lmdb_cur *c, MDB_val *k, MDB_val *v, MDB_cursor_op op)
+{
+	int rc = lmdb_cursor_get(c->c, k, v, op);
+
+	if (rc == 0 && k->mv_size > sizeof c->at)
+		rc = MDB_CORRUPTED;
+	c->on = rc == 0;
+	if (rc == 0) {
+		c->at_n = k->mv_size;
+		memcpy(c->at, k->mv_data, k->mv_size);
+	}
 	if (is_damage(rc))
 		renew(c->snap);
-	if (rc != 0)
-		return lmdb_err(rc);
-	*key = slice_of(k);
-	lend(k->mv_size, &v, val);
-	return 0;
+	return lmdb_err(rc);
 }
 
 int
@@ -267,23 +300,37 @@ lmdb_cur_seek(void *cur, struct vfs_slice at,
     struct vfs_slice *key, struct vfs_slice *val)
 {
 	struct lmdb_cur *c = cur;
-	MDB_val k = val_of(at);
+	MDB_val k = val_of(at), v;
+	int err;
 
-	/* Or after damage, when nobody knows where it stands. */
-	if (!c->on)
-		(void)mdb_cursor_renew(c->snap->txn, c->c);
+	if ((!c->on || c->renewed != c->snap->renewed) &&
+	    (err = lmdb_err(cur_renew(c))) < 0)
+		return err;
 	/* LMDB refuses the empty key, which stands before all others. */
-	return cur_move(c, &k, at.n > 0 ? MDB_SET_RANGE : MDB_FIRST,
-	    key, val);
+	err = cur_move(c, &k, &v, at.n > 0 ? MDB_SET_RANGE : MDB_FIRST);
+	if (err < 0)
+		return err;
+	*key = slice_of(&k);
+	lend(k.mv_size, &v, val);
+	return 0;
 }
 
 int
 lmdb_cur_next(void *cur, struct vfs_slice *key, struct vfs_slice *val)
 {
 	struct lmdb_cur *c = cur;
-	MDB_val k;
+	MDB_val k, v;
+	int err;
 
-	return c->on ? cur_move(c, &k, MDB_NEXT, key, val) : -VFS_NOENT;
+	if (!c->on)
+		return -VFS_NOENT;
+	if (c->renewed != c->snap->renewed && (err = cur_return(c)) < 0)
+		return err;
+	if ((err = cur_move(c, &k, &v, MDB_NEXT)) < 0)
+		return err;
+	*key = slice_of(&k);
+	lend(k.mv_size, &v, val);
+	return 0;
 }
 
 void

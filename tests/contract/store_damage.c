@@ -14,6 +14,8 @@
 #define LARGE_SIZE	9000u
 #define ROWS		(SMALL + LARGE)
 #define FLIPS		400u
+#define LEAF		0x02u		/* LMDB's kinds of pages */
+#define DIRTY		0x10u
 
 /* --- a store with something of everything ---------------------------- */
 
@@ -350,6 +352,61 @@ store__any_bit_flipped__nothing_dies(void **state)
 	free(b);
 }
 
+/* --- what damage leaves alone --------------------------------------- */
+
+/* The leaves with this row, the used one and those it was in before. */
+static void
+zero_leaves(struct fx *fx, const char *key)
+{
+	uint16_t flags;
+	uint8_t *b;
+	size_t n, at;
+
+	fx_close(fx);
+	b = image(fx, &n);
+	for (at = 2 * PAGE; at < n; at += PAGE) {
+		memcpy(&flags, b + at + 10, sizeof flags);
+		if ((flags & ~DIRTY) == LEAF &&
+		    memmem(b + at, PAGE, key, strlen(key)) != NULL)
+			memset(b + at, 0, PAGE);
+	}
+	put_image(fx, b, n);
+	reopen(fx, false);
+	free(b);
+}
+
+/* A cursor elsewhere in the snapshot stays where it is. */
+static void
+store__row_is_damaged__cursor_goes_on(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_slice key, val;
+	unsigned i;
+	void *sn, *cur;
+	char k[16];
+
+	fill(fx);
+	key_of(500, k);
+	zero_leaves(fx, k);
+	sn = snap(fx);
+	assert_int_equal(fx->ops->cur_open(sn, &cur), 0);
+	key_of(0, k);
+	assert_int_equal(fx->ops->cur_seek(cur, str(k), &key, &val), 0);
+	for (i = 1; i < 40; i++) {
+		key_of(500, k);
+		assert_int_equal(fx->ops->get(sn, str(k), &val),
+		    -VFS_CORRUPT);
+		key_of(i, k);
+		assert_int_equal(fx->ops->cur_next(cur, &key, &val), 0);
+		if (key.n == 8 && number(key, 0) % 10 == 5)
+			i--;		/* a large one, in between */
+		else
+			assert_slice(key, str(k));
+	}
+	fx->ops->cur_close(cur);
+	fx->ops->snap_end(sn);
+}
+
 /* Writing finds damage as well: an error, and the last one. */
 static void
 store__write_to_damaged__is_an_error(void **state)
@@ -399,6 +456,7 @@ static const struct contract_case cases[] = {
 	CASE_DISK(store__any_page_overwritten__rest_is_told),
 	CASE_DISK(store__cut_short_anywhere__rest_is_told),
 	CASE_DISK(store__any_bit_flipped__nothing_dies),
+	CASE_DISK(store__row_is_damaged__cursor_goes_on),
 	CASE_DISK(store__write_to_damaged__is_an_error),
 	CASE_DISK(store__made_anew_twice__keeps_the_first),
 };
