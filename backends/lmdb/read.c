@@ -278,12 +278,26 @@ cur_return(struct lmdb_cur *c)
 	return lmdb_err(rc);
 }
 
+/* A walk that went back might never end. */
+static bool
+is_ahead(const struct lmdb_cur *c, MDB_cursor_op op, struct vfs_slice sought,
+    struct vfs_slice found)
+{
+	if (found.n < 1 || found.n > sizeof c->at)
+		return false;
+	if (op == MDB_NEXT)
+		return store_key_cmp((struct vfs_slice){ c->at, c->at_n },
+		    found) < 0;
+	return sought.n == 0 || store_key_cmp(sought, found) <= 0;
+}
+
 static int
 cur_move(struct lmdb_cur *c, MDB_val *k, MDB_val *v, MDB_cursor_op op)
 {
+	struct vfs_slice sought = slice_of(k);
 	int rc = lmdb_cursor_get(c->c, k, v, op);
 
-	if (rc == 0 && k->mv_size > sizeof c->at)
+	if (rc == 0 && !is_ahead(c, op, sought, slice_of(k)))
 		rc = MDB_CORRUPTED;
 	c->on = rc == 0;
 	if (rc == 0) {
@@ -319,7 +333,7 @@ int
 lmdb_cur_next(void *cur, struct vfs_slice *key, struct vfs_slice *val)
 {
 	struct lmdb_cur *c = cur;
-	MDB_val k, v;
+	MDB_val k = { 0, NULL }, v;
 	int err;
 
 	if (!c->on)

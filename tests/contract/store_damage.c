@@ -12,9 +12,13 @@
 #define SMALL		600u		/* rows of one line */
 #define LARGE		30u		/* rows of several pages */
 #define LARGE_SIZE	9000u
+#define KEY_SIZE	8u
 #define ROWS		(SMALL + LARGE)
 #define FLIPS		400u
-#define LEAF		0x02u		/* LMDB's kinds of pages */
+#define PAGE_HEAD	16u		/* LMDB's */
+#define NODE_HEAD	8u
+#define BRANCH		0x01u
+#define LEAF		0x02u
 #define DIRTY		0x10u
 
 /* --- a store with something of everything ---------------------------- */
@@ -407,6 +411,118 @@ store__row_is_damaged__cursor_goes_on(void **state)
 	fx->ops->snap_end(sn);
 }
 
+/* Where the nodes of a page are, in the order of their keys. */
+static uint16_t *
+places(uint8_t *page)
+{
+	return (uint16_t *)(void *)(page + PAGE_HEAD);
+}
+
+/* Two rows, or ways down, change places. */
+static void
+swap_nodes(uint8_t *page)
+{
+	uint16_t first = places(page)[1];
+
+	places(page)[1] = places(page)[2];
+	places(page)[2] = first;
+}
+
+/* What is below the first way down is looked for before it. */
+static void
+raise_key(uint8_t *page)
+{
+	uint8_t *key = page + places(page)[1] + NODE_HEAD;
+
+	memcpy(key, page + places(page)[2] + NODE_HEAD, KEY_SIZE);
+	key[KEY_SIZE - 1]--;
+}
+
+static void
+in_pages(struct fx *fx, unsigned kind, void (*spoil_one)(uint8_t *page))
+{
+	uint16_t flags;
+	uint8_t *b;
+	size_t n, at;
+
+	fx_close(fx);
+	b = image(fx, &n);
+	for (at = 2 * PAGE; at < n; at += PAGE) {
+		memcpy(&flags, b + at + 10, sizeof flags);
+		if ((flags & ~DIRTY) == kind)
+			spoil_one(b + at);
+	}
+	put_image(fx, b, n);
+	reopen(fx, false);
+	free(b);
+}
+
+/* A walk does not go back, or it might never end. */
+static void
+walk_damaged(void **state, unsigned kind)
+{
+	struct fx *fx = *state;
+	struct vfs_slice key, val;
+	char last[16] = "", k[16];
+	void *sn, *cur;
+	int err;
+
+	fill(fx);
+	in_pages(fx, kind, swap_nodes);
+	sn = snap(fx);
+	assert_int_equal(fx->ops->cur_open(sn, &cur), 0);
+	for (err = fx->ops->cur_seek(cur, str("0"), &key, &val); err == 0;
+	    err = fx->ops->cur_next(cur, &key, &val)) {
+		snprintf(k, sizeof k, "%.*s", (int)key.n,
+		    (const char *)key.p);
+		assert_true(strcmp(k, last) > 0);
+		strcpy(last, k);
+	}
+	assert_int_equal(err, -VFS_CORRUPT);
+	fx->ops->cur_close(cur);
+	fx->ops->snap_end(sn);
+}
+
+static void
+store__rows_out_of_order__walk_ends(void **state)
+{
+	walk_damaged(state, LEAF);
+}
+
+static void
+store__pages_out_of_order__walk_ends(void **state)
+{
+	walk_damaged(state, BRANCH);
+}
+
+/* What a seek finds is not before what was sought. */
+static void
+store__seek_led_astray__is_corrupt(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_slice key, val;
+	unsigned i, bad = 0;
+	char k[16];
+	void *sn, *cur;
+	int err;
+
+	fill(fx);
+	in_pages(fx, BRANCH, raise_key);
+	sn = snap(fx);
+	assert_int_equal(fx->ops->cur_open(sn, &cur), 0);
+	for (i = SMALL; i-- > 0;) {	/* LMDB looks ahead from where it is */
+		key_of(i, k);
+		err = fx->ops->cur_seek(cur, str(k), &key, &val);
+		if (err == 0)
+			assert_true(number(key, 0) >= i * 10);
+		else
+			bad += err == -VFS_CORRUPT;
+	}
+	assert_true(bad > 0);
+	fx->ops->cur_close(cur);
+	fx->ops->snap_end(sn);
+}
+
 /* Writing finds damage as well: an error, and the last one. */
 static void
 store__write_to_damaged__is_an_error(void **state)
@@ -457,6 +573,9 @@ static const struct contract_case cases[] = {
 	CASE_DISK(store__cut_short_anywhere__rest_is_told),
 	CASE_DISK(store__any_bit_flipped__nothing_dies),
 	CASE_DISK(store__row_is_damaged__cursor_goes_on),
+	CASE_DISK(store__rows_out_of_order__walk_ends),
+	CASE_DISK(store__pages_out_of_order__walk_ends),
+	CASE_DISK(store__seek_led_astray__is_corrupt),
 	CASE_DISK(store__write_to_damaged__is_an_error),
 	CASE_DISK(store__made_anew_twice__keeps_the_first),
 };
