@@ -62,6 +62,10 @@ void lmdb_cur_close(void *cur);
  * cursor is only good to be closed or renewed then. */
 int lmdb_cursor_get(MDB_cursor *c, MDB_val *k, MDB_val *v, MDB_cursor_op op);
 
+/* mdb_env_info, and mdb_txn_begin of a reader, likewise. */
+int lmdb_info(MDB_env *env, MDB_envinfo *out);
+int lmdb_begin(MDB_env *env, MDB_txn **txn);
+
 /*
  * A new file of rows takes the place of the old one, if there is one, when it
  * is whole; fill (or NULL) puts them in.  keep (or NULL): another name for

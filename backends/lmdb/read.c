@@ -40,6 +40,18 @@ struct get {
 	MDB_cursor_op op;
 };
 
+static void
+touch(const MDB_val *v)
+{
+	const volatile char *p = v->mv_data;
+	size_t i;
+
+	for (i = 0; i < v->mv_size; i += PAGE_MIN)
+		(void)p[i];
+	if (v->mv_size > 0)
+		(void)p[v->mv_size - 1];
+}
+
 /* A value larger than a page has pages of its own, which LMDB lends without
  * a look at them. */
 static int
@@ -47,11 +59,11 @@ get(void *arg)
 {
 	struct get *g = arg;
 	int rc = mdb_cursor_get(g->c, g->k, g->v, g->op);
-	size_t i;
 
-	if (rc == 0)
-		for (i = 0; i < g->v->mv_size; i += PAGE_MIN)
-			(void)((const volatile char *)g->v->mv_data)[i];
+	if (rc == 0) {
+		touch(g->k);
+		touch(g->v);
+	}
 	return rc;
 }
 
@@ -61,6 +73,41 @@ lmdb_cursor_get(MDB_cursor *c, MDB_val *k, MDB_val *v, MDB_cursor_op op)
 	struct get g = { c, k, v, op };
 
 	return escape_run(get, &g, MDB_CORRUPTED);
+}
+
+struct info {
+	MDB_env *env;
+	MDB_envinfo *out;
+	MDB_txn **txn;			/* or NULL */
+};
+
+/* What has a look at both metas goes first: a txn that does not begin keeps
+ * its reader's slot for ever. */
+static int
+info(void *arg)
+{
+	struct info *i = arg;
+	int rc = mdb_env_info(i->env, i->out);
+
+	return rc != 0 || i->txn == NULL ? rc :
+	    mdb_txn_begin(i->env, NULL, MDB_RDONLY, i->txn);
+}
+
+int
+lmdb_info(MDB_env *env, MDB_envinfo *out)
+{
+	struct info i = { env, out, NULL };
+
+	return escape_run(info, &i, MDB_CORRUPTED);
+}
+
+int
+lmdb_begin(MDB_env *env, MDB_txn **txn)
+{
+	MDB_envinfo out;
+	struct info i = { env, &out, txn };
+
+	return escape_run(info, &i, MDB_CORRUPTED);
 }
 
 /* --- snapshots and their rows -------------------------------------- */
@@ -94,7 +141,7 @@ lmdb_snap_begin(void *self, void **snap)
 	p->s = s;
 	pthread_mutex_lock(&s->lock);
 	if (s->nsnaps < STORE_SNAPS_MAX)
-		rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &p->txn);
+		rc = lmdb_begin(s->env, &p->txn);
 	if (rc == 0) {
 		p->next = s->snaps;
 		if (s->snaps)
@@ -146,7 +193,7 @@ renew(struct lmdb_snap *p)
 	mdb_cursor_close(p->near);
 	p->near = NULL;
 	pthread_mutex_lock(&p->s->lock);
-	if (mdb_txn_begin(p->s->env, NULL, MDB_RDONLY, &txn) == 0) {
+	if (lmdb_begin(p->s->env, &txn) == 0) {
 		if (mdb_txn_id(txn) == mdb_txn_id(old)) {
 			p->txn = txn;
 			p->renewed++;

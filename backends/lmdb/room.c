@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../dir.h"
+#include "../escape.h"
 #include "lmdb_store.h"
 
 #define RESERVE_STEP	(1u << 20)	/* reserve a little more than asked */
@@ -121,7 +122,7 @@ count_free(struct lmdb_store *s, uint64_t *pages)
 	uint64_t sum = 0;
 	int rc;
 
-	if ((rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if ((rc = lmdb_begin(s->env, &txn)) != 0)
 		return rc;
 	oldest = oldest_reader(s, mdb_txn_id(txn));
 	if ((rc = mdb_cursor_open(txn, 0, &c)) != 0) {
@@ -161,7 +162,7 @@ lmdb_reserve(void *self, uint64_t bytes)
 
 	if (s->rdonly)
 		return -VFS_ROFS;
-	if ((rc = mdb_env_info(s->env, &info)) != 0 ||
+	if ((rc = lmdb_info(s->env, &info)) != 0 ||
 	    (rc = mdb_env_get_fd(s->env, &fd)) != 0)
 		return lmdb_err(rc);
 	used = ((uint64_t)info.me_last_pgno + 1) * s->page;
@@ -188,22 +189,35 @@ lmdb_reserve(void *self, uint64_t bytes)
 	return err;
 }
 
+struct usage {
+	MDB_env *env;
+	MDB_stat st;
+};
+
+static int
+usage(void *arg)
+{
+	struct usage *u = arg;
+
+	return mdb_env_stat(u->env, &u->st);
+}
+
 int
 lmdb_usage(void *self, struct store_usage *out)
 {
 	struct lmdb_store *s = self;
+	struct usage u = { .env = s->env };
 	struct stat st;
-	MDB_stat ms;
 	int fd, rc;
 
-	if ((rc = mdb_env_stat(s->env, &ms)) != 0 ||
+	if ((rc = escape_run(usage, &u, MDB_CORRUPTED)) != 0 ||
 	    (rc = mdb_env_get_fd(s->env, &fd)) != 0)
 		return lmdb_err(rc);
 	if (fstat(fd, &st) < 0)
 		return vfs_err_from_os(errno);
 	out->bytes_file = (uint64_t)st.st_blocks * 512;
-	out->bytes_used = (uint64_t)ms.ms_psize * (ms.ms_branch_pages +
-	    ms.ms_leaf_pages + ms.ms_overflow_pages);
-	out->rows = ms.ms_entries;
+	out->bytes_used = (uint64_t)u.st.ms_psize * (u.st.ms_branch_pages +
+	    u.st.ms_leaf_pages + u.st.ms_overflow_pages);
+	out->rows = u.st.ms_entries;
 	return 0;
 }

@@ -523,6 +523,59 @@ store__seek_led_astray__is_corrupt(void **state)
 	fx->ops->snap_end(sn);
 }
 
+/* --- a file that ends too early -------------------------------------- */
+
+static void
+cut(struct fx *fx, size_t n)
+{
+	int fd = openat(fx->dir.dirfd, FILE_NAME, O_WRONLY);
+
+	assert_true(fd >= 0 && ftruncate(fd, (off_t)n) == 0);
+	close(fd);
+}
+
+/* What is lent can be read to its last byte, on a page of its own here. */
+static void
+store__value_ends_behind_the_file__is_corrupt(void **state)
+{
+	struct fx *fx = *state;
+	struct vfs_slice val;
+	char big[PAGE - PAGE_HEAD + 5];
+	size_t n;
+	void *sn;
+
+	memset(big, 'x', sizeof big);
+	assert_int_equal(put1(fx, str("a"),
+	    (struct vfs_slice){ big, sizeof big }), 0);
+	fx_close(fx);
+	free(image(fx, &n));
+	cut(fx, n - PAGE);
+	reopen(fx, false);
+	sn = snap(fx);
+	assert_int_equal(fx->ops->get(sn, str("a"), &val), -VFS_CORRUPT);
+	fx->ops->snap_end(sn);
+}
+
+/* LMDB's second page is gone while the store is open. */
+static void
+store__cut_short_while_open__nothing_dies(void **state)
+{
+	struct fx *fx = *state;
+	struct store_usage u;
+	unsigned i;
+	void *sn;
+
+	fill(fx);
+	reopen(fx, false);	/* the signals, which each test begins with */
+	cut(fx, PAGE);
+	assert_int_equal(fx->ops->usage(fx->b, &u), -VFS_CORRUPT);
+	assert_int_equal(fx->ops->reserve(fx->b, 1 << 20), -VFS_CORRUPT);
+	for (i = 0; i < 2 * STORE_SNAPS_MAX; i++)
+		assert_int_equal(fx->ops->snap_begin(fx->b, &sn),
+		    -VFS_CORRUPT);
+	assert_int_equal(put1(fx, str("a"), str("b")), -VFS_CORRUPT);
+}
+
 /* Writing finds damage as well: an error, and the last one. */
 static void
 store__write_to_damaged__is_an_error(void **state)
@@ -576,6 +629,8 @@ static const struct contract_case cases[] = {
 	CASE_DISK(store__rows_out_of_order__walk_ends),
 	CASE_DISK(store__pages_out_of_order__walk_ends),
 	CASE_DISK(store__seek_led_astray__is_corrupt),
+	CASE_DISK(store__value_ends_behind_the_file__is_corrupt),
+	CASE_DISK(store__cut_short_while_open__nothing_dies),
 	CASE_DISK(store__write_to_damaged__is_an_error),
 	CASE_DISK(store__made_anew_twice__keeps_the_first),
 };
