@@ -270,36 +270,107 @@ row(struct scan *s, uint64_t no, const struct node *nd, struct vfs_slice to)
 	    -VFS_CANCELLED;
 }
 
+/* Where rows lie that are not in their place. */
+struct astray {
+	unsigned bad;			/* not in order: not told */
+	unsigned hidden;		/* told, but a search passes them by */
+	struct vfs_slice low;		/* the least key of the bad ones */
+};
+
+static void
+lose_rows(struct scan *s, uint64_t no, const struct astray *a,
+    struct vfs_slice from, struct vfs_slice to)
+{
+	struct vfs_slice none = { NULL, 0 };
+	unsigned n = nodes(s->page[s->height - 1]);
+	char why[80];
+
+	if (a->bad > 0) {
+		snprintf(why, sizeof why, "has %u rows of %u that are not "
+		    "in their place", a->bad, n);
+		lose(s, no, a->low.n > 0 && compare(s, a->low, from) < 0 ?
+		    a->low : from, to, why);
+	}
+	if (a->hidden > 0) {
+		snprintf(why, sizeof why, "has %u rows of %u that its branch "
+		    "does not lead to", a->hidden, n);
+		lose(s, no, none, none, why);
+	}
+}
+
+/* false: it cannot be told. */
+static bool
+place(struct scan *s, const uint8_t *p, unsigned i, struct vfs_slice from,
+    struct vfs_slice to, struct node *nd, struct astray *a)
+{
+	if (!node_read(s, p, i, false, nd)) {
+		a->bad++;
+		return false;
+	}
+	if (!in_order(s, nd->key, to)) {
+		if (a->low.n == 0 || compare(s, nd->key, a->low) < 0)
+			a->low = nd->key;
+		a->bad++;
+		return false;
+	}
+	a->hidden += from.n > 0 && compare(s, nd->key, from) < 0;
+	return true;
+}
+
 static int
 leaf(struct scan *s, uint64_t no, unsigned level, struct vfs_slice from,
     struct vfs_slice to)
 {
 	const uint8_t *p = s->page[level];
-	unsigned i, n = nodes(p), bad = 0;
+	struct astray a = { .bad = 0 };
+	unsigned i, n = nodes(p);
 	struct vfs_slice next;
 	struct node nd, after;
-	char why[64];
 	int err = 0;
 
 	for (i = 0; err >= 0 && i < n; i++) {
-		if (!node_read(s, p, i, false, &nd) ||
-		    !in_order(s, nd.key, to)) {
-			bad++;
+		if (!place(s, p, i, from, to, &nd, &a))
 			continue;
-		}
 		next = i + 1 < n && node_read(s, p, i + 1, false, &after) ?
 		    after.key : to;
 		err = row(s, no, &nd, next);
 	}
-	if (bad > 0) {
-		snprintf(why, sizeof why, "has %u rows of %u that are not "
-		    "in their place", bad, n);
-		lose(s, no, from, to, why);
-	}
+	lose_rows(s, no, &a, from, to);
 	return err < 0 ? err : 0;
 }
 
 /* --- trees --------------------------------------------------------- */
+
+static bool
+fits(const struct scan *s, const uint8_t *p, unsigned i, struct vfs_slice from,
+    struct vfs_slice to, struct node *nd)
+{
+	return i < nodes(p) && node_read(s, p, i, true, nd) &&
+	    nd->key.n > 0 && in_order(s, nd->key, to) &&
+	    (from.n == 0 || compare(s, from, nd->key) < 0);
+}
+
+/*
+ * Where the next child's keys begin, or, which is told, the end of all if
+ * this cannot be: its rows are found without it, but by nobody else.  Of two
+ * in the wrong order the first is blamed, or all to come would be.
+ */
+static struct vfs_slice
+bound(struct scan *s, uint64_t no, const uint8_t *p, unsigned i,
+    struct vfs_slice from, struct vfs_slice to)
+{
+	struct vfs_slice none = { NULL, 0 };
+	struct node nd, next;
+
+	if (i >= nodes(p))
+		return to;
+	if (fits(s, p, i, from, to, &nd) &&
+	    (!fits(s, p, i + 1, from, to, &next) ||
+	    compare(s, nd.key, next.key) < 0))
+		return nd.key;
+	lose(s, no, none, none, "has a key that is not in its place");
+	return to;
+}
 
 /* The pages below this one hold the keys from `from` to before `to`. */
 static int
@@ -309,7 +380,7 @@ below(struct scan *s, uint64_t no, unsigned level, struct vfs_slice from,
 	const uint8_t *p = s->page[level];
 	const char *why = page_read(s, no, level);
 	struct vfs_slice lo = from, hi;
-	struct node nd, next;
+	struct node nd;
 	unsigned i, n;
 	int err = 0;
 
@@ -317,15 +388,14 @@ below(struct scan *s, uint64_t no, unsigned level, struct vfs_slice from,
 		return lose(s, no, from, to, why), 0;
 	if (level + 1 == s->height)
 		return leaf(s, no, level, from, to);
-	for (i = 0, n = nodes(p); err == 0 && i < n; i++, lo = hi) {
-		hi = to;
-		if (i + 1 < n && node_read(s, p, i + 1, true, &next) &&
-		    next.key.n > 0 && in_order(s, next.key, to))
-			hi = next.key;
+	for (i = 0, n = nodes(p); err == 0 && i < n; i++) {
+		hi = bound(s, no, p, i + 1, lo, to);
 		if (node_read(s, p, i, true, &nd))
 			err = below(s, nd.n, level + 1, lo, hi);
 		else
 			lose(s, no, lo, hi, "has a bad way down");
+		if (hi.p != to.p)
+			lo = hi;
 	}
 	return err;
 }

@@ -576,6 +576,77 @@ store__cut_short_while_open__nothing_dies(void **state)
 	assert_int_equal(put1(fx, str("a"), str("b")), -VFS_CORRUPT);
 }
 
+/* How many rows a search does not find; large values are not looked at. */
+static unsigned
+hidden(struct fx *fx)
+{
+	struct vfs_slice val;
+	void *sn = snap(fx);
+	unsigned i, n = 0;
+	char key[16];
+
+	for (i = 0; i < SMALL; i++) {
+		key_of(i, key);
+		n += fx->ops->get(sn, str(key), &val) < 0;
+	}
+	fx->ops->snap_end(sn);
+	return n;
+}
+
+static uint16_t
+at16(const uint8_t *p)
+{
+	uint16_t v;
+
+	return memcpy(&v, p, sizeof v), v;
+}
+
+/* One bit of a key by which LMDB finds a page: 1, a search misses rows. */
+static unsigned
+misled(struct fx *fx, uint8_t *b, size_t n, uint8_t *key, unsigned bit)
+{
+	unsigned miss = 0;
+	struct told t;
+
+	key[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	put_image(fx, b, n);
+	assert_int_equal(fx->ops->open(fx->dir.dirfd, false, true, &fx->b), 0);
+	assert_int_equal(scan(fx, &t), 0);
+	assert_int_equal(t.wrong, 0);
+	if (hidden(fx) > 0) {
+		miss = 1;
+		assert_true(t.losses > 0);
+		made_anew(fx, &t);
+		assert_true(hidden(fx) <= ROWS - t.rows);
+	}
+	fx_close(fx);
+	key[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	return miss;
+}
+
+/* LMDB's pages: 10 flags, 1 for a branch; 12 end of the places of nodes;
+ * a node's key begins at 8. */
+static void
+store__branch_key_flipped__is_told(void **state)
+{
+	struct fx *fx = *state;
+	unsigned i, bit, miss = 0;
+	uint8_t *b, *p;
+	size_t n;
+
+	fill(fx);
+	fx_close(fx);
+	b = image(fx, &n);
+	for (p = b + 2 * PAGE; p < b + n; p += PAGE)
+		for (i = 1; at16(p + 10) == 1 && 16 + 2 * i < at16(p + 12);
+		    i++)
+			for (bit = i % 2; bit < 64; bit += 3)
+				miss += misled(fx, b, n, p + 8 +
+				    at16(p + 16 + 2 * i), bit);
+	assert_true(miss > 10);
+	free(b);
+}
+
 /* Writing finds damage as well: an error, and the last one. */
 static void
 store__write_to_damaged__is_an_error(void **state)
@@ -631,6 +702,7 @@ static const struct contract_case cases[] = {
 	CASE_DISK(store__seek_led_astray__is_corrupt),
 	CASE_DISK(store__value_ends_behind_the_file__is_corrupt),
 	CASE_DISK(store__cut_short_while_open__nothing_dies),
+	CASE_DISK(store__branch_key_flipped__is_told),
 	CASE_DISK(store__write_to_damaged__is_an_error),
 	CASE_DISK(store__made_anew_twice__keeps_the_first),
 };
