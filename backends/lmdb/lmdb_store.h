@@ -74,6 +74,23 @@ int lmdb_begin(MDB_env *env, MDB_txn **txn);
 int lmdb_make(int dirfd, int (*fill)(MDB_env *env, void *arg), void *arg,
     const char *keep);
 
+#define LMDB_NONE	UINT64_MAX	/* the root of a tree without rows */
+
+struct lmdb_tree {
+	uint64_t root, rows;
+	unsigned depth;
+};
+
+struct lmdb_meta {
+	struct lmdb_tree free, rows;
+	uint64_t npages, id;		/* of the transaction */
+};
+
+/* meta.c: one of the two pages that tell of all others, -VFS_CORRUPT if it
+ * cannot; and whether both can. */
+int lmdb_meta_read(int fd, size_t page, unsigned i, struct lmdb_meta *out);
+int lmdb_meta_check(int dirfd, const char *name);
+
 /* scan.c: the pages themselves. */
 int lmdb_scan(void *self, const struct store_scan *to);
 int lmdb_rebuild(int dirfd, const struct store_scan *to, store_anew *anew,

@@ -15,10 +15,6 @@
  *		key is not used
  *	value	with the flag BIG, the number u64 of the first page of a run:
  *		0 its number, 10 flags, 12 how many pages u32, 16 the value
- *	meta	on page 0 or 1: 16 magic u32, 20 version u32, 40 tree of what
- *		is free, 88 tree of the rows, 136 last page u64, 144
- *		transaction u64
- *	tree	6 depth u16, 32 rows u64, 40 root u64 or NONE
  *	free	a row: key u64, its transaction; value u64s: how many, pages
  */
 #include <stdio.h>
@@ -32,24 +28,13 @@
 #define KEPT		"rows.mdb.damaged"
 #define PAGE_HEAD	16u
 #define NODE_HEAD	8u
-#define META_END	152u
-#define META_MAGIC	0xbeefc0deu
-#define META_VERSION	1u
-#define META_FREE	40u
-#define META_ROWS	88u
 #define BRANCH		0x01u
 #define LEAF		0x02u
 #define OVERFLOW	0x04u
 #define DIRTY		0x10u		/* set in memory, written so */
 #define BIG		0x01u
-#define NONE		UINT64_MAX
 #define DEPTH_MAX	32u		/* LMDB's own */
 #define META_TRIES	8u
-
-struct tree {
-	uint64_t root, rows;
-	unsigned depth;
-};
 
 struct scan {
 	const struct store_scan *to;
@@ -401,13 +386,13 @@ below(struct scan *s, uint64_t no, unsigned level, struct vfs_slice from,
 }
 
 static int
-tree(struct scan *s, const struct tree *t)
+tree(struct scan *s, const struct lmdb_tree *t)
 {
 	struct vfs_slice none = { NULL, 0 };
 	unsigned i;
 	int err;
 
-	if (t->root == NONE)
+	if (t->root == LMDB_NONE)
 		return 0;
 	s->height = t->depth;
 	for (i = 0; i < t->depth; i++)
@@ -425,42 +410,25 @@ tree(struct scan *s, const struct tree *t)
 
 /* --- the whole ----------------------------------------------------- */
 
-static bool
-tree_read(const uint8_t *p, struct tree *out)
-{
-	out->depth = (unsigned)num(p + 6, 2);
-	out->rows = num(p + 32, 8);
-	out->root = num(p + 40, 8);
-	return out->root == NONE || (out->depth > 0 &&
-	    out->depth <= DEPTH_MAX);
-}
-
 /* The roots as transaction id left them, unless two more have come. */
 static int
-meta_read(struct scan *s, uint64_t id, struct tree *free, struct tree *rows)
+meta_read(struct scan *s, uint64_t id, struct lmdb_meta *out)
 {
-	uint8_t b[META_END];
 	unsigned i;
+	int err;
 
 	for (i = 0; i < 2; i++) {
-		if (bytes(s, i * s->size, b, sizeof b) != NULL)
-			return -VFS_CORRUPT;
-		if (num(b + 144, 8) != id)
-			continue;
-		if (num(b + 16, 4) != META_MAGIC ||
-		    num(b + 20, 4) != META_VERSION ||
-		    !tree_read(b + META_FREE, free) ||
-		    !tree_read(b + META_ROWS, rows))
-			return -VFS_CORRUPT;
-		s->npages = num(b + 136, 8) + 1;
-		return 0;
+		if ((err = lmdb_meta_read(s->fd, s->size, i, out)) < 0)
+			return err;
+		if (out->id == id)
+			return s->npages = out->npages, 0;
 	}
 	return -VFS_AGAIN;
 }
 
 static int
-snap_begin(struct lmdb_store *store, struct scan *s, struct tree *free,
-    struct tree *rows, void **snap)
+snap_begin(struct lmdb_store *store, struct scan *s, struct lmdb_meta *out,
+    void **snap)
 {
 	unsigned i;
 	int err = -VFS_AGAIN;
@@ -469,7 +437,7 @@ snap_begin(struct lmdb_store *store, struct scan *s, struct tree *free,
 		if ((err = lmdb_snap_begin(store, snap)) < 0)
 			return err;
 		err = meta_read(s, mdb_txn_id(((struct lmdb_snap *)*snap)->txn),
-		    free, rows);
+		    out);
 		if (err < 0)
 			lmdb_snap_end(*snap);
 	}
@@ -481,22 +449,22 @@ lmdb_scan(void *self, const struct store_scan *to)
 {
 	struct lmdb_store *store = self;
 	struct scan s = { .to = to, .size = store->page };
-	struct tree free_list, rows;
+	struct lmdb_meta meta;
 	void *snap;
 	unsigned i;
 	int err;
 
 	if (mdb_env_get_fd(store->env, &s.fd) != 0)
 		return -VFS_IO;
-	if ((err = snap_begin(store, &s, &free_list, &rows, &snap)) < 0)
+	if ((err = snap_begin(store, &s, &meta, &snap)) < 0)
 		return err;
 	if ((s.seen = calloc(1, (size_t)(s.npages / 8 + 1))) == NULL)
 		err = -VFS_NOMEM;
 	if (err == 0)
-		err = tree(&s, &rows);
+		err = tree(&s, &meta.rows);
 	s.is_free = true;
 	if (err == 0)
-		err = tree(&s, &free_list);
+		err = tree(&s, &meta.free);
 	lmdb_snap_end(snap);
 	for (i = 0; i < DEPTH_MAX; i++)
 		free(s.page[i]);

@@ -301,7 +301,8 @@ lmdb_open(int dirfd, bool create, bool rdonly, void **self)
 
 	assert(!(create && rdonly));
 	escape_begin();
-	if ((err = store_find(dirfd, create)) < 0)
+	if ((err = store_find(dirfd, create)) < 0 ||
+	    (err = lmdb_meta_check(dirfd, FILE_NAME)) < 0)
 		return err;
 	if (!(s = calloc(1, sizeof *s)))
 		return -VFS_NOMEM;

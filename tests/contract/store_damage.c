@@ -647,6 +647,39 @@ store__branch_key_flipped__is_told(void **state)
 	free(b);
 }
 
+/* The two that LMDB begins with: 10 flags, 16 magic, 20 version, 40 length of
+ * a page, 44 and 92 kinds of the trees, 46 and 94 their depths. */
+static void
+store__head_flipped__is_not_opened(void **state)
+{
+	static const struct { unsigned at, bits; } flip[] = {
+		{ 10, 16 }, { 16, 64 }, { 40, 48 }, { 92, 16 }, { 95, 8 },
+	};
+	struct fx *fx = *state;
+	unsigned page, i, bit, ro;
+	uint8_t *b, *p;
+	size_t n;
+
+	fill(fx);
+	fx_close(fx);
+	b = image(fx, &n);
+	for (page = 0; page < 2; page++)
+		for (i = 0; i < sizeof flip / sizeof flip[0]; i++)
+			for (bit = 0; bit < flip[i].bits; bit++) {
+				p = b + page * PAGE + flip[i].at + bit / 8;
+				*p ^= (uint8_t)(1u << bit % 8);
+				put_image(fx, b, n);
+				for (ro = 0; ro < 2; ro++)
+					assert_int_equal(fx->ops->open(
+					    fx->dir.dirfd, false, ro,
+					    &fx->b), -VFS_CORRUPT);
+				*p ^= (uint8_t)(1u << bit % 8);
+			}
+	put_image(fx, b, n);
+	reopen(fx, false);
+	free(b);
+}
+
 /* Writing finds damage as well: an error, and the last one. */
 static void
 store__write_to_damaged__is_an_error(void **state)
@@ -703,6 +736,7 @@ static const struct contract_case cases[] = {
 	CASE_DISK(store__value_ends_behind_the_file__is_corrupt),
 	CASE_DISK(store__cut_short_while_open__nothing_dies),
 	CASE_DISK(store__branch_key_flipped__is_told),
+	CASE_DISK(store__head_flipped__is_not_opened),
 	CASE_DISK(store__write_to_damaged__is_an_error),
 	CASE_DISK(store__made_anew_twice__keeps_the_first),
 };

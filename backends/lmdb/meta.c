@@ -1,0 +1,105 @@
+/*
+ * lmdb/meta.c - the two pages that LMDB begins with
+ *
+ * LMDB takes their word for how long a page is, which kind of tree rows are
+ * in, and where it may write; of the two it goes on from the newer one.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "../dir.h"
+#include "../file/fd.h"
+#include "lmdb_store.h"
+
+#define META		0x08u		/* of a page's flags */
+#define MAGIC		0xbeefc0deu
+#define VERSION		1u
+#define FREE_FLAGS	0x4008u		/* keys are numbers; one file */
+#define PAGE_MIN	512u
+#define PAGE_MAX	32768u
+#define DEPTH_MAX	32u
+
+/* As LMDB 0.9 writes them, numbers as the machine has them. */
+struct tree_image {
+	uint32_t page;			/* its size, in that of free pages */
+	uint16_t flags, depth;
+	uint64_t branches, leaves, overflows, rows, root;
+};
+
+struct meta_image {
+	uint64_t no;
+	uint16_t pad, flags;
+	uint32_t none, magic, version;
+	uint64_t at, map;
+	struct tree_image free, rows;
+	uint64_t last, id;
+};
+
+static bool
+is_tree(const struct tree_image *t)
+{
+	return t->root == LMDB_NONE ? t->depth == 0 && t->rows == 0 :
+	    t->depth > 0 && t->depth <= DEPTH_MAX;
+}
+
+static struct lmdb_tree
+tree_of(const struct tree_image *t)
+{
+	return (struct lmdb_tree){ t->root, t->rows, t->depth };
+}
+
+static bool
+is_meta(const struct meta_image *m, size_t page, unsigned i)
+{
+	return m->no == i && m->flags == META && m->magic == MAGIC &&
+	    m->version == VERSION && m->free.page == page &&
+	    m->free.flags == FREE_FLAGS && is_tree(&m->free) &&
+	    m->rows.page == 0 && m->rows.flags == 0 && is_tree(&m->rows);
+}
+
+int
+lmdb_meta_read(int fd, size_t page, unsigned i, struct lmdb_meta *out)
+{
+	struct meta_image m;
+	size_t got;
+	int err;
+
+	if ((err = fd_read(fd, i * page, &m, sizeof m, &got)) < 0)
+		return err;
+	if (got < sizeof m || !is_meta(&m, page, i))
+		return -VFS_CORRUPT;
+	*out = (struct lmdb_meta){ tree_of(&m.free), tree_of(&m.rows),
+	    m.last + 1, m.id };
+	return 0;
+}
+
+/* Page 1 is where page 0 says, and both say the same. */
+static int
+metas_check(int fd)
+{
+	struct meta_image m;
+	struct lmdb_meta meta;
+	size_t got, page;
+	int err;
+
+	if ((err = fd_read(fd, 0, &m, sizeof m, &got)) < 0)
+		return err;
+	page = m.free.page;
+	if (got < sizeof m || page < PAGE_MIN || page > PAGE_MAX ||
+	    (page & (page - 1)) != 0)
+		return -VFS_CORRUPT;
+	err = lmdb_meta_read(fd, page, 0, &meta);
+	return err < 0 ? err : lmdb_meta_read(fd, page, 1, &meta);
+}
+
+int
+lmdb_meta_check(int dirfd, const char *name)
+{
+	int fd = be_dir_open(dirfd, name, O_RDONLY), err;
+
+	if (fd < 0)
+		return fd;
+	err = metas_check(fd);
+	close(fd);
+	return err;
+}
