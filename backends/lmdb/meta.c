@@ -54,7 +54,8 @@ is_meta(const struct meta_image *m, size_t page, unsigned i)
 	return m->no == i && m->flags == META && m->magic == MAGIC &&
 	    m->version == VERSION && m->free.page == page &&
 	    m->free.flags == FREE_FLAGS && is_tree(&m->free) &&
-	    m->rows.page == 0 && m->rows.flags == 0 && is_tree(&m->rows);
+	    m->rows.page == 0 && m->rows.flags == 0 && is_tree(&m->rows) &&
+	    m->last > 0 && m->last < LMDB_MAP_MAX / page;
 }
 
 int

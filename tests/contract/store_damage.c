@@ -648,12 +648,13 @@ store__branch_key_flipped__is_told(void **state)
 }
 
 /* The two that LMDB begins with: 10 flags, 16 magic, 20 version, 40 length of
- * a page, 44 and 92 kinds of the trees, 46 and 94 their depths. */
+ * a page, 44 and 92 kinds of the trees, 46 and 94 depths, 136 last page. */
 static void
 store__head_flipped__is_not_opened(void **state)
 {
 	static const struct { unsigned at, bits; } flip[] = {
 		{ 10, 16 }, { 16, 64 }, { 40, 48 }, { 92, 16 }, { 95, 8 },
+		{ 140, 32 },
 	};
 	struct fx *fx = *state;
 	unsigned page, i, bit, ro;
