@@ -194,6 +194,23 @@ env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
 	}
 }
 
+/* Who was killed before the new one had its name may have done so before. */
+static int
+keep_as(int dirfd, const char *keep)
+{
+	struct stat now, was;
+
+	if (linkat(dirfd, FILE_NAME, dirfd, keep, 0) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return vfs_err_from_os(errno);
+	if (fstatat(dirfd, FILE_NAME, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(dirfd, keep, &was, AT_SYMLINK_NOFOLLOW) < 0)
+		return vfs_err_from_os(errno);
+	return now.st_ino == was.st_ino && now.st_dev == was.st_dev ? 0 :
+	    -VFS_EXIST;
+}
+
 /*
  * LMDB writes the first meta pages and syncs neither them nor the
  * directory, and cannot read back a half-written pair.  So the file is
@@ -215,8 +232,8 @@ lmdb_make(int dirfd, int (*fill)(MDB_env *env, void *arg), void *arg,
 	if (err == 0)
 		err = lmdb_err(mdb_env_sync(env, 1));
 	mdb_env_close(env);
-	if (err == 0 && keep && linkat(dirfd, FILE_NAME, dirfd, keep, 0) < 0)
-		err = vfs_err_from_os(errno);
+	if (err == 0 && keep)
+		err = keep_as(dirfd, keep);
 	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0) {
 		err = vfs_err_from_os(errno);
 		if (keep)

@@ -725,6 +725,31 @@ store__made_anew_twice__keeps_the_first(void **state)
 	assert_int_equal(t.rows, ROWS);
 }
 
+/* Killed when the old one had its other name and the new one not yet its
+ * own. */
+static void
+store__made_anew_but_for_the_name__can_be_again(void **state)
+{
+	struct fx *fx = *state;
+	struct told t = { .rows = 0 };
+	struct store_scan to = { &t, told_row, told_lost };
+	int dir = fx->dir.dirfd;
+	struct stat now, was;
+	const char *kept;
+
+	fill(fx);
+	fx_close(fx);
+	assert_int_equal(linkat(dir, FILE_NAME, dir, FILE_NAME ".damaged", 0),
+	    0);
+	assert_int_equal(fx->ops->rebuild(dir, &to, NULL, &kept), 0);
+	assert_int_equal(fstatat(dir, FILE_NAME, &now, 0), 0);
+	assert_int_equal(fstatat(dir, kept, &was, 0), 0);
+	assert_true(now.st_ino != was.st_ino);
+	reopen(fx, false);
+	assert_int_equal(scan(fx, &t), 0);
+	assert_int_equal(t.rows, ROWS);
+}
+
 static const struct contract_case cases[] = {
 	CASE_DISK(store__undamaged__scan_tells_all),
 	CASE_DISK(store__any_page_overwritten__rest_is_told),
@@ -740,6 +765,7 @@ static const struct contract_case cases[] = {
 	CASE_DISK(store__head_flipped__is_not_opened),
 	CASE_DISK(store__write_to_damaged__is_an_error),
 	CASE_DISK(store__made_anew_twice__keeps_the_first),
+	CASE_DISK(store__made_anew_but_for_the_name__can_be_again),
 };
 
 int
