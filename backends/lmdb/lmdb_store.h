@@ -100,8 +100,9 @@ int lmdb_rebuild(int dirfd, const struct store_scan *to, store_anew *anew,
 int lmdb_reserve(void *self, uint64_t bytes);
 int lmdb_usage(void *self, struct store_usage *out);
 
-/* Nothing left but what is reserved. */
-bool lmdb_disk_full(struct lmdb_store *s);
+/* Nothing left but what is reserved.  LMDB calls it EIO when the host took a
+ * part of a write. */
+bool lmdb_disk_full(MDB_env *env);
 
 /* At close: gives back most of what lies past the file's end; if it fails,
  * no harm done. */

@@ -61,13 +61,13 @@ reserve_to(struct lmdb_store *s, int fd, uint64_t end)
 }
 
 bool
-lmdb_disk_full(struct lmdb_store *s)
+lmdb_disk_full(MDB_env *env)
 {
 	struct statvfs vfs;
 	struct stat st;
 	int fd;
 
-	if (mdb_env_get_fd(s->env, &fd) != 0 || fstatvfs(fd, &vfs) < 0 ||
+	if (mdb_env_get_fd(env, &fd) != 0 || fstatvfs(fd, &vfs) < 0 ||
 	    fstat(fd, &st) < 0)
 		return false;
 	return (uint64_t)vfs.f_bavail * vfs.f_frsize < RESERVE_STEP ||

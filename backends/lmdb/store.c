@@ -231,6 +231,8 @@ lmdb_make(int dirfd, int (*fill)(MDB_env *env, void *arg), void *arg,
 		err = fill(env, arg);
 	if (err == 0)
 		err = lmdb_err(mdb_env_sync(env, 1));
+	if (err == -VFS_IO && lmdb_disk_full(env))
+		err = -VFS_NOSPC;
 	mdb_env_close(env);
 	if (err == 0 && keep)
 		err = keep_as(dirfd, keep);
@@ -438,8 +440,7 @@ commit(void *arg)
 /*
  * LMDB goes on committing after a failed fdatasync; we do not.  Lack of
  * space is no such failure: whatever was written belongs to no commit,
- * and the next try writes each of its pages again.  LMDB calls it EIO
- * when the host took a part of a write.
+ * and the next try writes each of its pages again.
  */
 static int
 lmdb_apply(void *self, const struct store_batch *b)
@@ -456,7 +457,7 @@ lmdb_apply(void *self, const struct store_batch *b)
 		return s->failed;
 	s->free_known = false;
 	rc = escape_run(commit, &c, MDB_CORRUPTED);
-	err = rc == EIO && lmdb_disk_full(s) ? -VFS_NOSPC : lmdb_err(rc);
+	err = rc == EIO && lmdb_disk_full(s->env) ? -VFS_NOSPC : lmdb_err(rc);
 	if (is_final(err))
 		s->failed = err;
 	return err;

@@ -3,7 +3,9 @@
  * a scan tells what is lost and reaches the rest, and a store can be made
  * anew from that.
  */
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "store_fx.h"
 
@@ -750,6 +752,33 @@ store__made_anew_but_for_the_name__can_be_again(void **state)
 	assert_int_equal(t.rows, ROWS);
 }
 
+/* The host takes a part of a write: that is a full disk, too. */
+static void
+store__made_anew_without_room__is_nospc(void **state)
+{
+	struct fx *fx = *state;
+	struct told t = { .rows = 0 };
+	struct store_scan to = { &t, told_row, told_lost };
+	struct rlimit was, low;
+	const char *kept;
+	int err;
+
+	fill(fx);
+	fx_close(fx);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	low = was;
+	low.rlim_cur = 20 * PAGE + PAGE / 2;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	err = fx->ops->rebuild(fx->dir.dirfd, &to, NULL, &kept);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(err, -VFS_NOSPC);
+	assert_int_equal(faccessat(fx->dir.dirfd, kept, F_OK, 0), -1);
+	memset(&t, 0, sizeof t);
+	assert_int_equal(fx->ops->rebuild(fx->dir.dirfd, &to, NULL, &kept), 0);
+	reopen(fx, false);
+}
+
 static const struct contract_case cases[] = {
 	CASE_DISK(store__undamaged__scan_tells_all),
 	CASE_DISK(store__any_page_overwritten__rest_is_told),
@@ -766,6 +795,7 @@ static const struct contract_case cases[] = {
 	CASE_DISK(store__write_to_damaged__is_an_error),
 	CASE_DISK(store__made_anew_twice__keeps_the_first),
 	CASE_DISK(store__made_anew_but_for_the_name__can_be_again),
+	CASE_DISK(store__made_anew_without_room__is_nospc),
 };
 
 int
