@@ -14,7 +14,8 @@
 #define LMDB_MAP_MIN	(1ull << 32)
 
 struct lmdb_store {
-	MDB_env *env;
+	MDB_env *env;		/* NULL: only to be scanned */
+	int fd;			/* then; or -1 */
 	MDB_dbi dbi;
 	bool rdonly;
 	unsigned page;
@@ -87,9 +88,10 @@ struct lmdb_meta {
 };
 
 /* meta.c: one of the two pages that tell of all others, -VFS_CORRUPT if it
- * cannot; and whether both can. */
+ * cannot; whether both can; and a descriptor for a scan if one of them can. */
 int lmdb_meta_read(int fd, size_t page, unsigned i, struct lmdb_meta *out);
 int lmdb_meta_check(int dirfd, const char *name);
+int lmdb_meta_open(int dirfd, const char *name, unsigned *page);
 
 /* scan.c: the pages themselves. */
 int lmdb_scan(void *self, const struct store_scan *to);

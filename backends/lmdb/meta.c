@@ -74,33 +74,43 @@ lmdb_meta_read(int fd, size_t page, unsigned i, struct lmdb_meta *out)
 	return 0;
 }
 
-/* Page 1 is where page 0 says, and both say the same. */
+/* How long a page is, by one of the two. */
 static int
-metas_check(int fd)
+page_find(int fd, unsigned *page)
 {
-	struct meta_image m;
 	struct lmdb_meta meta;
-	size_t got, page;
-	int err;
+	unsigned n;
 
-	if ((err = fd_read(fd, 0, &m, sizeof m, &got)) < 0)
-		return err;
-	page = m.free.page;
-	if (got < sizeof m || page < PAGE_MIN || page > PAGE_MAX ||
-	    (page & (page - 1)) != 0)
-		return -VFS_CORRUPT;
-	err = lmdb_meta_read(fd, page, 0, &meta);
-	return err < 0 ? err : lmdb_meta_read(fd, page, 1, &meta);
+	for (n = PAGE_MIN; n <= PAGE_MAX; n *= 2)
+		if (lmdb_meta_read(fd, n, 0, &meta) == 0 ||
+		    lmdb_meta_read(fd, n, 1, &meta) == 0)
+			return *page = n, 0;
+	return -VFS_CORRUPT;
 }
 
 int
 lmdb_meta_check(int dirfd, const char *name)
 {
+	struct lmdb_meta meta;
+	unsigned page, i;
 	int fd = be_dir_open(dirfd, name, O_RDONLY), err;
 
 	if (fd < 0)
 		return fd;
-	err = metas_check(fd);
+	err = page_find(fd, &page);
+	for (i = 0; err == 0 && i < 2; i++)
+		err = lmdb_meta_read(fd, page, i, &meta);
+	close(fd);
+	return err;
+}
+
+int
+lmdb_meta_open(int dirfd, const char *name, unsigned *page)
+{
+	int fd = be_dir_open(dirfd, name, O_RDONLY), err;
+
+	if (fd < 0 || (err = page_find(fd, page)) == 0)
+		return fd;
 	close(fd);
 	return err;
 }

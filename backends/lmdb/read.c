@@ -136,6 +136,8 @@ lmdb_snap_begin(void *self, void **snap)
 	struct lmdb_snap *p;
 	int rc = MDB_READERS_FULL;
 
+	if (s->env == NULL)
+		return -VFS_CORRUPT;
 	if (!(p = calloc(1, sizeof *p)))
 		return -VFS_NOMEM;
 	p->s = s;

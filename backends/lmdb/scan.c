@@ -410,20 +410,38 @@ tree(struct scan *s, const struct lmdb_tree *t)
 
 /* --- the whole ----------------------------------------------------- */
 
-/* The roots as transaction id left them, unless two more have come. */
+/* The roots as transaction id left them (0: as the newest that can be read
+ * did), unless two more have come. */
 static int
 meta_read(struct scan *s, uint64_t id, struct lmdb_meta *out)
 {
+	struct lmdb_meta m;
+	bool found = false;
 	unsigned i;
-	int err;
+	int err = -VFS_AGAIN, rc;
 
 	for (i = 0; i < 2; i++) {
-		if ((err = lmdb_meta_read(s->fd, s->size, i, out)) < 0)
-			return err;
-		if (out->id == id)
-			return s->npages = out->npages, 0;
+		if ((rc = lmdb_meta_read(s->fd, s->size, i, &m)) < 0) {
+			err = rc;
+		} else if (id == 0 ? !found || m.id > out->id : m.id == id) {
+			*out = m;
+			found = true;
+		}
 	}
-	return -VFS_AGAIN;
+	return found ? 0 : err;
+}
+
+static void
+metas_lose(struct scan *s)
+{
+	struct vfs_slice none = { NULL, 0 };
+	struct lmdb_meta m;
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		if (lmdb_meta_read(s->fd, s->size, i, &m) < 0)
+			lose(s, i, none, none, "is no head of all others: "
+			    "what was written last may be lost");
 }
 
 static int
@@ -433,6 +451,11 @@ snap_begin(struct lmdb_store *store, struct scan *s, struct lmdb_meta *out,
 	unsigned i;
 	int err = -VFS_AGAIN;
 
+	*snap = NULL;
+	if (store->env == NULL)
+		return s->fd = store->fd, meta_read(s, 0, out);
+	if (mdb_env_get_fd(store->env, &s->fd) != 0)
+		return -VFS_IO;
 	for (i = 0; err == -VFS_AGAIN && i < META_TRIES; i++) {
 		if ((err = lmdb_snap_begin(store, snap)) < 0)
 			return err;
@@ -454,10 +477,10 @@ lmdb_scan(void *self, const struct store_scan *to)
 	unsigned i;
 	int err;
 
-	if (mdb_env_get_fd(store->env, &s.fd) != 0)
-		return -VFS_IO;
 	if ((err = snap_begin(store, &s, &meta, &snap)) < 0)
 		return err;
+	s.npages = meta.npages;
+	metas_lose(&s);
 	if ((s.seen = calloc(1, (size_t)(s.npages / 8 + 1))) == NULL)
 		err = -VFS_NOMEM;
 	if (err == 0)

@@ -308,8 +308,21 @@ lmdb_close(void *self)
 		lmdb_reserve_end(s);
 		mdb_env_close(s->env);
 	}
+	if (s->fd >= 0)
+		close(s->fd);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+static int
+store_map(struct lmdb_store *s, int dirfd)
+{
+	int err = env_open(dirfd, FILE_NAME,
+	    s->rdonly ? MDB_RDONLY | MDB_NOLOCK : 0, &s->env);
+
+	if (err == 0 && !s->rdonly)
+		own_readers(dirfd);
+	return err < 0 ? err : dbi_open(s);
 }
 
 static int
@@ -320,19 +333,18 @@ lmdb_open(int dirfd, bool create, bool rdonly, void **self)
 
 	assert(!(create && rdonly));
 	escape_begin();
-	if ((err = store_find(dirfd, create)) < 0 ||
-	    (err = lmdb_meta_check(dirfd, FILE_NAME)) < 0)
+	if ((err = store_find(dirfd, create)) < 0)
 		return err;
 	if (!(s = calloc(1, sizeof *s)))
 		return -VFS_NOMEM;
 	pthread_mutex_init(&s->lock, NULL);
 	s->rdonly = rdonly;
-	err = env_open(dirfd, FILE_NAME,
-	    rdonly ? MDB_RDONLY | MDB_NOLOCK : 0, &s->env);
-	if (err == 0 && !rdonly)
-		own_readers(dirfd);
+	s->fd = -1;
+	err = lmdb_meta_check(dirfd, FILE_NAME);
 	if (err == 0)
-		err = dbi_open(s);
+		err = store_map(s, dirfd);
+	else if (err == -VFS_CORRUPT && rdonly)
+		err = s->fd = lmdb_meta_open(dirfd, FILE_NAME, &s->page);
 	if (err < 0) {
 		lmdb_close(s);
 		return err;
