@@ -43,6 +43,8 @@ struct scan {
 	uint64_t npages;
 	uint8_t *seen;			/* a bit for each page */
 	uint8_t *page[DEPTH_MAX];	/* the way down */
+	unsigned at[DEPTH_MAX];		/* which of its nodes */
+	uint8_t *next;			/* a page behind it */
 	unsigned height;		/* of the tree that is walked */
 	bool is_free;			/* it is that of what is free */
 	uint8_t *big;			/* a value with pages of its own */
@@ -124,14 +126,12 @@ nodes(const uint8_t *p)
 }
 
 static const char *
-page_read(struct scan *s, uint64_t no, unsigned level)
+page_look(struct scan *s, uint64_t no, unsigned level, uint8_t *p)
 {
-	uint8_t *p = s->page[level];
 	const char *why;
 	unsigned kind = level + 1 == s->height ? LEAF : BRANCH;
 
-	if ((why = take(s, no, 1)) != NULL ||
-	    (why = bytes(s, no * s->size, p, s->size)) != NULL)
+	if ((why = bytes(s, no * s->size, p, s->size)) != NULL)
 		return why;
 	if (num(p, 8) != no)
 		return "is not what was written there";
@@ -141,6 +141,14 @@ page_read(struct scan *s, uint64_t no, unsigned level)
 	    num(p + 14, 2) < num(p + 12, 2) || num(p + 14, 2) > s->size)
 		return "has an impossible head";
 	return NULL;
+}
+
+static const char *
+page_read(struct scan *s, uint64_t no, unsigned level)
+{
+	const char *why = take(s, no, 1);
+
+	return why != NULL ? why : page_look(s, no, level, s->page[level]);
 }
 
 /* false: it is not within the page. */
@@ -255,12 +263,50 @@ row(struct scan *s, uint64_t no, const struct node *nd, struct vfs_slice to)
 	    -VFS_CANCELLED;
 }
 
+/* The first key behind this leaf, whatever branches say of it; until the next
+ * such call. */
+static bool
+first_behind(struct scan *s, struct vfs_slice *key)
+{
+	unsigned level = s->height - 1;
+	struct node nd;
+
+	do
+		if (level-- == 0)
+			return false;
+	while (s->at[level] + 1 >= nodes(s->page[level]));
+	if (!node_read(s, s->page[level], s->at[level] + 1, true, &nd))
+		return false;
+	if (s->next == NULL && (s->next = malloc(s->size)) == NULL)
+		return false;
+	while (++level < s->height)
+		if (nd.n >= s->npages ||
+		    page_look(s, nd.n, level, s->next) != NULL ||
+		    nodes(s->next) == 0 || !node_read(s, s->next, 0,
+		    level + 1 < s->height, &nd))
+			return false;
+	*key = nd.key;
+	return true;
+}
+
 /* Where rows lie that are not in their place. */
 struct astray {
 	unsigned bad;			/* not in order: not told */
 	unsigned hidden;		/* told, but a search passes them by */
 	struct vfs_slice low;		/* the least key of the bad ones */
+	struct vfs_slice behind;	/* where the next leaf begins */
+	bool looked;			/* for that */
 };
+
+/* It is the branch that is wrong, if the next leaf begins behind this row. */
+static bool
+is_before_next(struct scan *s, struct vfs_slice key, struct astray *a)
+{
+	if (!a->looked && !first_behind(s, &a->behind))
+		a->behind.n = 0;
+	a->looked = true;
+	return a->behind.n > 0 && in_order(s, key, a->behind);
+}
 
 static void
 lose_rows(struct scan *s, uint64_t no, const struct astray *a,
@@ -292,13 +338,16 @@ place(struct scan *s, const uint8_t *p, unsigned i, struct vfs_slice from,
 		a->bad++;
 		return false;
 	}
-	if (!in_order(s, nd->key, to)) {
+	if (in_order(s, nd->key, to)) {
+		a->hidden += from.n > 0 && compare(s, nd->key, from) < 0;
+	} else if (is_before_next(s, nd->key, a)) {
+		a->hidden++;
+	} else {
 		if (a->low.n == 0 || compare(s, nd->key, a->low) < 0)
 			a->low = nd->key;
 		a->bad++;
 		return false;
 	}
-	a->hidden += from.n > 0 && compare(s, nd->key, from) < 0;
 	return true;
 }
 
@@ -317,7 +366,7 @@ leaf(struct scan *s, uint64_t no, unsigned level, struct vfs_slice from,
 		if (!place(s, p, i, from, to, &nd, &a))
 			continue;
 		next = i + 1 < n && node_read(s, p, i + 1, false, &after) ?
-		    after.key : to;
+		    after.key : a.behind.n > 0 ? a.behind : to;
 		err = row(s, no, &nd, next);
 	}
 	lose_rows(s, no, &a, from, to);
@@ -374,6 +423,7 @@ below(struct scan *s, uint64_t no, unsigned level, struct vfs_slice from,
 	if (level + 1 == s->height)
 		return leaf(s, no, level, from, to);
 	for (i = 0, n = nodes(p); err == 0 && i < n; i++) {
+		s->at[level] = i;
 		hi = bound(s, no, p, i + 1, lo, to);
 		if (node_read(s, p, i, true, &nd))
 			err = below(s, nd.n, level + 1, lo, hi);
@@ -491,6 +541,7 @@ lmdb_scan(void *self, const struct store_scan *to)
 	lmdb_snap_end(snap);
 	for (i = 0; i < DEPTH_MAX; i++)
 		free(s.page[i]);
+	free(s.next);
 	free(s.big);
 	free(s.seen);
 	return err;
