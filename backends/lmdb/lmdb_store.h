@@ -98,6 +98,17 @@ int lmdb_scan(void *self, const struct store_scan *to);
 int lmdb_rebuild(int dirfd, const struct store_scan *to, store_anew *anew,
     const char **kept);
 
+/*
+ * way.c: may LMDB write where it will?  0, or one of its codes.  begin with a
+ * cursor of a transaction that has written nothing, and row before each row
+ * of a batch; both within escape_run, the other two outside.
+ */
+struct lmdb_way *lmdb_way_new(void);
+int lmdb_way_begin(struct lmdb_way *w, const struct lmdb_store *s,
+    MDB_cursor *c);
+int lmdb_way_row(struct lmdb_way *w, const struct store_row *row);
+void lmdb_way_free(struct lmdb_way *w);
+
 /* room.c: what the file takes on the host's disk. */
 int lmdb_reserve(void *self, uint64_t bytes);
 int lmdb_usage(void *self, struct store_usage *out);

@@ -375,10 +375,18 @@ last_key(MDB_cursor *c, unsigned char *buf, size_t cap, MDB_val *out)
 	return 0;
 }
 
+struct commit {
+	struct lmdb_store *s;
+	const struct store_batch *b;
+	struct lmdb_way *way;
+};
+
 /* Rows beyond the last key fill pages to the brim (MDB_APPEND). */
 static int
-put_rows(MDB_txn *txn, MDB_dbi dbi, const struct store_batch *b)
+put_rows(MDB_txn *txn, const struct commit *to)
 {
+	const struct store_batch *b = to->b;
+	MDB_dbi dbi = to->s->dbi;
 	unsigned char buf[512];
 	MDB_cursor *c;
 	MDB_val k, v, last;
@@ -388,12 +396,16 @@ put_rows(MDB_txn *txn, MDB_dbi dbi, const struct store_batch *b)
 
 	if ((rc = mdb_cursor_open(txn, dbi, &c)) != 0)
 		return rc;
-	rc = last_key(c, buf, sizeof buf, &last);
+	rc = lmdb_way_begin(to->way, to->s, c);
+	if (rc == 0)
+		rc = last_key(c, buf, sizeof buf, &last);
 	for (i = 0; rc == 0 && i < b->nrows; i++) {
 		k = val_of(b->rows[i].key);
 		v = val_of(b->rows[i].val);
 		if (k.mv_size < 1 || k.mv_size > VFS_KEY_MAX)
 			rc = MDB_BAD_VALSIZE;
+		else
+			rc = lmdb_way_row(to->way, &b->rows[i]);
 		if (rc != 0)
 			break;
 		if (!append)
@@ -423,11 +435,6 @@ snaps_pass(struct lmdb_store *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-struct commit {
-	struct lmdb_store *s;
-	const struct store_batch *b;
-};
-
 /* Escaped from, its transaction is LMDB's last: no lock is given back. */
 static int
 commit(void *arg)
@@ -438,7 +445,7 @@ commit(void *arg)
 
 	rc = mdb_txn_begin(c->s->env, NULL, 0, &txn);
 	if (rc == 0)
-		rc = put_rows(txn, c->s->dbi, c->b);
+		rc = put_rows(txn, c);
 	if (rc == 0) {
 		snaps_pass(c->s);
 		rc = mdb_txn_commit(txn);
@@ -458,7 +465,7 @@ static int
 lmdb_apply(void *self, const struct store_batch *b)
 {
 	struct lmdb_store *s = self;
-	struct commit c = { s, b };
+	struct commit c = { s, b, NULL };
 	int rc, err;
 
 	if (b->nrows > STORE_BATCH_MAX)
@@ -468,7 +475,10 @@ lmdb_apply(void *self, const struct store_batch *b)
 	if (s->failed)
 		return s->failed;
 	s->free_known = false;
+	if ((c.way = lmdb_way_new()) == NULL)
+		return -VFS_NOMEM;
 	rc = escape_run(commit, &c, MDB_CORRUPTED);
+	lmdb_way_free(c.way);
 	err = rc == EIO && lmdb_disk_full(s->env) ? -VFS_NOSPC : lmdb_err(rc);
 	if (is_final(err))
 		s->failed = err;

@@ -17,6 +17,7 @@
 #define KEY_SIZE	8u
 #define ROWS		(SMALL + LARGE)
 #define FLIPS		400u
+#define FLIPS_WRITTEN	100u		/* each with a sync */
 #define PAGE_HEAD	16u		/* LMDB's */
 #define NODE_HEAD	8u
 #define BRANCH		0x01u
@@ -43,8 +44,8 @@ val_of(unsigned i, char *val)
 }
 
 /* Every step-th row, put or deleted in one batch. */
-static void
-apply(struct fx *fx, unsigned step, bool del)
+static int
+try_apply(struct fx *fx, unsigned step, bool del)
 {
 	static char keys[ROWS][16], vals[ROWS][LARGE_SIZE + ROWS];
 	static struct store_row rows[ROWS];
@@ -64,7 +65,13 @@ apply(struct fx *fx, unsigned step, bool del)
 		rows[b.nrows++] = (struct store_row){ str(keys[i]), del ?
 		    absent : (struct vfs_slice){ vals[i], val_of(i, vals[i]) } };
 	}
-	assert_int_equal(fx->ops->apply(fx->b, &b), 0);
+	return fx->ops->apply(fx->b, &b);
+}
+
+static void
+apply(struct fx *fx, unsigned step, bool del)
+{
+	assert_int_equal(try_apply(fx, step, del), 0);
 }
 
 /* Several times, so that there are free pages as well. */
@@ -810,6 +817,82 @@ store__write_to_damaged__is_an_error(void **state)
 	free(b);
 }
 
+/* A batch is put into what is there, or refused; the heap stays whole. */
+static bool
+write_to(struct fx *fx, const uint8_t *b, size_t n, unsigned i)
+{
+	int err;
+
+	fx_close(fx);
+	put_image(fx, b, n);
+	if (fx->ops->open(fx->dir.dirfd, false, false, &fx->b) < 0) {
+		fx->b = NULL;
+		return false;
+	}
+	err = try_apply(fx, 5 + i % 9, i % 2 != 0);
+	assert_true(err == 0 || err == -VFS_CORRUPT);
+	return err == 0;
+}
+
+/* In each leaf, one bit of the upper byte of where nodes begin, or end. */
+static void
+flip_heads(uint8_t *b, size_t n, unsigned bit)
+{
+	uint16_t flags;
+	size_t at;
+
+	for (at = 2 * PAGE; at < n; at += PAGE) {
+		memcpy(&flags, b + at + 10, sizeof flags);
+		if ((flags & ~DIRTY) == LEAF)
+			b[at + (bit < 8 ? 15 : 13)] ^=
+			    (uint8_t)(1u << bit % 8);
+	}
+}
+
+/* LMDB copies a page by what its head says, and moves what is on it. */
+static void
+store__write_to_any_wrong_head__is_an_error(void **state)
+{
+	struct fx *fx = *state;
+	unsigned bit, i = 0;
+	size_t n;
+	uint8_t *b;
+
+	fill(fx);
+	fx_close(fx);
+	b = image(fx, &n);
+	for (bit = 0; bit < 16; bit++) {
+		flip_heads(b, n, bit);
+		assert_false(write_to(fx, b, n, i++));
+		flip_heads(b, n, bit);
+	}
+	free(b);
+}
+
+static void
+store__write_to_any_bit_flipped__heap_stays_whole(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t rng = scratch_seed();
+	unsigned i, ok = 0;
+	size_t n, at;
+	uint8_t *b;
+
+	fill(fx);
+	fx_close(fx);
+	b = image(fx, &n);
+	for (i = 0; i < FLIPS_WRITTEN; i++) {
+		at = 2 * PAGE + scratch_random(&rng) % (n - 2 * PAGE);
+		if (i % 4 != 0)		/* heads, and places of nodes */
+			at = at / PAGE * PAGE + at % 64;
+		b[at] ^= (uint8_t)(1u << i % 8);
+		ok += write_to(fx, b, n, i);
+		b[at] ^= (uint8_t)(1u << i % 8);
+	}
+	print_message("# %u of %u written\n", ok, FLIPS_WRITTEN);
+	free(b);
+}
+
 /* What it was made from is not overwritten by the next one. */
 static void
 store__made_anew_twice__keeps_the_first(void **state)
@@ -898,6 +981,8 @@ static const struct contract_case cases[] = {
 	CASE_DISK(store__head_flipped__is_told),
 	CASE_DISK(store__head_overwritten__rest_is_told),
 	CASE_DISK(store__write_to_damaged__is_an_error),
+	CASE_DISK(store__write_to_any_wrong_head__is_an_error),
+	CASE_DISK(store__write_to_any_bit_flipped__heap_stays_whole),
 	CASE_DISK(store__made_anew_twice__keeps_the_first),
 	CASE_DISK(store__made_anew_but_for_the_name__can_be_again),
 	CASE_DISK(store__made_anew_without_room__is_nospc),
