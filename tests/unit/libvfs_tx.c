@@ -391,22 +391,29 @@ handles__connection_lost__are_opened_again(void **state)
 	lossy_close(&l);
 }
 
+/* Until the daemon has noticed the loss the file is there: it was held by the
+ * session before. */
 static void
 handle__whose_object_has_gone__says_so(void **state)
 {
 	struct vfs_id f, h, none = { 0 };
 	struct lossy l;
 	char got[8];
+	int64_t n = 1;
+	unsigned i;
 
 	lossy_open(&l, state);
-	f = make(l.v, "f", "x");
-	OK(vfs_open(l.v, NULL, f, VFS_OPEN_READ, &h, NULL));
-	OK(vfs_unlink(l.v, NULL, ROOT, "f", VFS_UNLINK_FILE, none));
-	assert_int_equal(vfs_read(l.v, NULL, h, 0, got, 8), 1);
-	proxy_lose(&l.p, PROXY_REPLY, VFS_OP_STATFS);
-	OK(vfs_statfs(l.v, ROOT, &(struct vfs_statfs_reply){ 0 }));
-	assert_err((int)vfs_read(l.v, NULL, h, 0, got, 8), GONE);
-	OK(vfs_close(l.v, h));
+	for (i = 0; i < 20 && n == 1; i++) {
+		f = make(l.v, "f", "x");
+		OK(vfs_open(l.v, NULL, f, VFS_OPEN_READ, &h, NULL));
+		OK(vfs_unlink(l.v, NULL, ROOT, "f", VFS_UNLINK_FILE, none));
+		assert_int_equal(vfs_read(l.v, NULL, h, 0, got, 8), 1);
+		proxy_lose(&l.p, PROXY_REPLY, VFS_OP_STATFS);
+		OK(vfs_statfs(l.v, ROOT, &(struct vfs_statfs_reply){ 0 }));
+		n = vfs_read(l.v, NULL, h, 0, got, 8);
+		OK(vfs_close(l.v, h));
+	}
+	assert_err((int)n, GONE);
 	lossy_close(&l);
 }
 
