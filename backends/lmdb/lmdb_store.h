@@ -87,8 +87,11 @@ struct lmdb_meta {
 	uint64_t npages, id;		/* of the transaction */
 };
 
-/* meta.c: one of the two pages that tell of all others, -VFS_CORRUPT if it
- * cannot; whether both can; and a descriptor for a scan if one of them can. */
+/* meta.c: one of the two pages that tell of all others, false or -VFS_CORRUPT
+ * if it cannot; whether both can; and a descriptor for a scan if one of them
+ * can. */
+bool lmdb_meta_parse(const void *p, size_t page, unsigned i,
+    struct lmdb_meta *out);
 int lmdb_meta_read(int fd, size_t page, unsigned i, struct lmdb_meta *out);
 int lmdb_meta_check(int dirfd, const char *name);
 int lmdb_meta_open(int dirfd, const char *name, unsigned *page);

@@ -10,14 +10,11 @@
 #include "../dir.h"
 #include "../file/fd.h"
 #include "lmdb_store.h"
+#include "page.h"
 
-#define META		0x08u		/* of a page's flags */
 #define MAGIC		0xbeefc0deu
 #define VERSION		1u
 #define FREE_FLAGS	0x4008u		/* keys are numbers; one file */
-#define PAGE_MIN	512u
-#define PAGE_MAX	32768u
-#define DEPTH_MAX	32u
 
 /* As LMDB 0.9 writes them, numbers as the machine has them. */
 struct tree_image {
@@ -58,20 +55,30 @@ is_meta(const struct meta_image *m, size_t page, unsigned i)
 	    m->last > 0 && m->last < LMDB_MAP_MAX / page;
 }
 
+bool
+lmdb_meta_parse(const void *p, size_t page, unsigned i, struct lmdb_meta *out)
+{
+	struct meta_image m;
+
+	memcpy(&m, p, sizeof m);
+	if (!is_meta(&m, page, i))
+		return false;
+	*out = (struct lmdb_meta){ tree_of(&m.free), tree_of(&m.rows),
+	    m.last + 1, m.id };
+	return true;
+}
+
 int
 lmdb_meta_read(int fd, size_t page, unsigned i, struct lmdb_meta *out)
 {
-	struct meta_image m;
+	uint8_t b[sizeof(struct meta_image)];
 	size_t got;
 	int err;
 
-	if ((err = fd_read(fd, i * page, &m, sizeof m, &got)) < 0)
+	if ((err = fd_read(fd, i * page, b, sizeof b, &got)) < 0)
 		return err;
-	if (got < sizeof m || !is_meta(&m, page, i))
-		return -VFS_CORRUPT;
-	*out = (struct lmdb_meta){ tree_of(&m.free), tree_of(&m.rows),
-	    m.last + 1, m.id };
-	return 0;
+	return got == sizeof b && lmdb_meta_parse(b, page, i, out) ? 0 :
+	    -VFS_CORRUPT;
 }
 
 /* How long a page is, by one of the two. */

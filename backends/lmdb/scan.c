@@ -4,18 +4,6 @@
  * LMDB believes what stands on a page.  Here each page of the tree is read
  * from the file and looked at before anything on it is used, so that damage
  * is found where it is, and what it does not concern is still reached.
- *
- * As LMDB 0.9 writes them (data version 1), numbers as the machine has them:
- *
- *	page	0 its number u64, 10 flags u16, 12 end of the places u16,
- *		14 begin of the nodes u16, 16 places of the nodes, u16 each
- *	node	0 length of the value u32, 4 flags u16, 6 length of the key
- *		u16, 8 key, value; on a branch, the first six bytes are the
- *		number of a page with keys from this one on, and the first
- *		key is not used
- *	value	with the flag BIG, the number u64 of the first page of a run:
- *		0 its number, 10 flags, 12 how many pages u32, 16 the value
- *	free	a row: key u64, its transaction; value u64s: how many, pages
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,16 +12,9 @@
 #include "../../protocol/limits.h"
 #include "../file/fd.h"
 #include "lmdb_store.h"
+#include "page.h"
 
 #define KEPT		"rows.mdb.damaged"
-#define PAGE_HEAD	16u
-#define NODE_HEAD	8u
-#define BRANCH		0x01u
-#define LEAF		0x02u
-#define OVERFLOW	0x04u
-#define DIRTY		0x10u		/* set in memory, written so */
-#define BIG		0x01u
-#define DEPTH_MAX	32u		/* LMDB's own */
 #define META_TRIES	8u
 
 struct scan {
@@ -60,20 +41,6 @@ struct node {
 	struct vfs_slice key;
 	const uint8_t *val;
 };
-
-static uint64_t
-num(const uint8_t *p, size_t n)
-{
-	uint64_t v64;
-	uint32_t v32;
-	uint16_t v16;
-
-	if (n == 8)
-		return memcpy(&v64, p, 8), v64;
-	if (n == 4)
-		return memcpy(&v32, p, 4), v32;
-	return memcpy(&v16, p, 2), v16;
-}
 
 /* --- what is wrong ------------------------------------------------- */
 
@@ -119,12 +86,6 @@ bytes(struct scan *s, uint64_t at, uint8_t *p, size_t n)
 
 /* --- a page and its nodes ------------------------------------------ */
 
-static unsigned
-nodes(const uint8_t *p)
-{
-	return (unsigned)(num(p + 12, 2) - PAGE_HEAD) / 2;
-}
-
 static const char *
 page_look(struct scan *s, uint64_t no, unsigned level, uint8_t *p)
 {
@@ -133,12 +94,12 @@ page_look(struct scan *s, uint64_t no, unsigned level, uint8_t *p)
 
 	if ((why = bytes(s, no * s->size, p, s->size)) != NULL)
 		return why;
-	if (num(p, 8) != no)
+	if (u64(p) != no)
 		return "is not what was written there";
-	if ((num(p + 10, 2) & ~(uint64_t)DIRTY) != kind)
+	if ((u16(p + 10) & ~(uint64_t)DIRTY) != kind)
 		return kind == LEAF ? "does not hold rows" : "is no branch";
-	if (num(p + 12, 2) < PAGE_HEAD || num(p + 12, 2) % 2 != 0 ||
-	    num(p + 14, 2) < num(p + 12, 2) || num(p + 14, 2) > s->size)
+	if (u16(p + 12) < PAGE_HEAD || u16(p + 12) % 2 != 0 ||
+	    u16(p + 14) < u16(p + 12) || u16(p + 14) > s->size)
 		return "has an impossible head";
 	return NULL;
 }
@@ -156,15 +117,15 @@ static bool
 node_read(const struct scan *s, const uint8_t *p, unsigned i, bool branch,
     struct node *out)
 {
-	uint64_t at = num(p + PAGE_HEAD + 2 * (size_t)i, 2), left;
+	uint64_t at = u16(p + PAGE_HEAD + 2 * (size_t)i), left;
 
-	if (at < num(p + 14, 2) || at + NODE_HEAD > s->size)
+	if (at < u16(p + 14) || at + NODE_HEAD > s->size)
 		return false;
 	left = s->size - at - NODE_HEAD;
 	p += at;
-	out->n = num(p, 4);
-	out->flags = (unsigned)num(p + 4, 2);
-	out->key = (struct vfs_slice){ p + NODE_HEAD, num(p + 6, 2) };
+	out->n = u32(p);
+	out->flags = (unsigned)u16(p + 4);
+	out->key = (struct vfs_slice){ p + NODE_HEAD, u16(p + 6) };
 	out->val = p + NODE_HEAD + out->key.n;
 	if (out->key.n > left || out->key.n > VFS_KEY_MAX)
 		return false;
@@ -183,8 +144,8 @@ compare(const struct scan *s, struct vfs_slice a, struct vfs_slice b)
 	uint64_t x, y;
 
 	if (s->is_free && a.n == 8 && b.n == 8) {
-		x = num(a.p, 8);
-		y = num(b.p, 8);
+		x = u64(a.p);
+		y = u64(b.p);
 		return x < y ? -1 : x > y;
 	}
 	return store_key_cmp(a, b);
@@ -206,7 +167,7 @@ in_order(const struct scan *s, struct vfs_slice key, struct vfs_slice to)
 static const char *
 big_read(struct scan *s, const struct node *nd, struct vfs_slice *val)
 {
-	uint64_t no = num(nd->val, 8), n;
+	uint64_t no = u64(nd->val), n;
 	uint8_t head[PAGE_HEAD];
 	const char *why;
 	void *p;
@@ -215,8 +176,8 @@ big_read(struct scan *s, const struct node *nd, struct vfs_slice *val)
 	if ((why = take(s, no, n)) != NULL ||
 	    (why = bytes(s, no * s->size, head, sizeof head)) != NULL)
 		return why;
-	if (num(head, 8) != no || num(head + 12, 4) != n ||
-	    (num(head + 10, 2) & ~(uint64_t)DIRTY) != OVERFLOW)
+	if (u64(head) != no || u32(head + 12) != n ||
+	    (u16(head + 10) & ~(uint64_t)DIRTY) != OVERFLOW)
 		return "does not begin a large value";
 	if (nd->n > s->big_cap) {
 		if ((p = realloc(s->big, nd->n)) == NULL)
@@ -236,10 +197,10 @@ free_row(struct scan *s, struct vfs_slice key, struct vfs_slice val)
 	const char *why = NULL;
 	uint64_t n, i;
 
-	if (key.n != 8 || val.n < 8 || (n = num(p, 8)) > val.n / 8 - 1)
+	if (key.n != 8 || val.n < 8 || (n = u64(p)) > val.n / 8 - 1)
 		return "is no list of pages";
 	for (i = 1; i <= n && why == NULL; i++)
-		why = take(s, num(p + 8 * i, 8), 1);
+		why = take(s, u64(p + 8 * i), 1);
 	return why == NULL ? NULL : "names a page that is used, or none";
 }
 
@@ -253,7 +214,7 @@ row(struct scan *s, uint64_t no, const struct node *nd, struct vfs_slice to)
 	memcpy(s->last, nd->key.p, nd->key.n);
 	s->last_n = nd->key.n;
 	if (nd->flags == BIG && (why = big_read(s, nd, &val)) != NULL)
-		no = num(nd->val, 8);
+		no = u64(nd->val);
 	if (why == NULL && s->is_free)
 		why = free_row(s, nd->key, val);
 	if (why != NULL)

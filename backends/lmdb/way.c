@@ -10,7 +10,7 @@
  * They are read where LMDB has mapped them, each shortly before it is copied,
  * which costs least.  Until the commit no page of the file is overwritten that
  * the tree holds, so what was looked at stays as it was.  What a page looks
- * like is told in scan.c.
+ * like is told in page.h.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,23 +18,8 @@
 
 #include "../../protocol/limits.h"
 #include "lmdb_store.h"
+#include "page.h"
 
-#define PAGE_HEAD	16u
-#define PAGE_MAX	0x8000u		/* LMDB's */
-#define NODE_HEAD	8u
-#define META_MAGIC	0xbeefc0deu
-#define META_FREE	40u
-#define META_ROWS	88u
-#define META_TXN	144u
-#define TREE_DEPTH	6u
-#define TREE_ROOT	40u
-#define BRANCH		0x01u
-#define LEAF		0x02u
-#define OVERFLOW	0x04u
-#define DIRTY		0x10u
-#define BIG		0x01u
-#define NONE		UINT64_MAX
-#define DEPTH_MAX	32u		/* LMDB's */
 #define WORD		64u		/* bits */
 
 struct lmdb_way {
@@ -42,7 +27,7 @@ struct lmdb_way {
 	size_t size;			/* of a page */
 	uint64_t npages;
 	uint64_t *seen;			/* a bit for each page */
-	uint64_t root;			/* of the rows; or NONE */
+	uint64_t root;			/* of the rows; or LMDB_NONE */
 	unsigned depth;
 	const uint8_t *leaf;		/* where the last row goes; or NULL */
 	bool big;			/* may have values with own pages */
@@ -50,37 +35,7 @@ struct lmdb_way {
 	struct vfs_slice end;		/* its keys are before this, or empty */
 };
 
-static unsigned
-u16(const uint8_t *p)
-{
-	uint16_t v;
-
-	return memcpy(&v, p, sizeof v), v;
-}
-
-static uint32_t
-u32(const uint8_t *p)
-{
-	uint32_t v;
-
-	return memcpy(&v, p, sizeof v), v;
-}
-
-static uint64_t
-u64(const uint8_t *p)
-{
-	uint64_t v;
-
-	return memcpy(&v, p, sizeof v), v;
-}
-
 /* --- one page ------------------------------------------------------ */
-
-static unsigned
-nodes(const uint8_t *p)
-{
-	return (u16(p + 12) - PAGE_HEAD) / 2;
-}
 
 static const uint8_t *
 node(const uint8_t *p, unsigned i)
@@ -326,7 +281,7 @@ lmdb_way_row(struct lmdb_way *w, const struct store_row *row)
 {
 	bool del = row->val.p == NULL, same;
 
-	if (w->root == NONE)
+	if (w->root == LMDB_NONE)
 		return 0;
 	same = w->leaf != NULL && (w->around || !del) && (w->end.n == 0 ||
 	    store_key_cmp(row->key, w->end) < 0);
@@ -348,43 +303,41 @@ map_find(struct lmdb_way *w, const void *in_page)
 	if (u64(p) >= w->npages)
 		return false;
 	w->map = p - u64(p) * w->size;
-	return u64(w->map) == 0 && u32(w->map + PAGE_HEAD) == META_MAGIC;
-}
-
-static const uint8_t *
-meta_find(const struct lmdb_way *w, uint64_t txn)
-{
-	const uint8_t *m = w->map;
-
-	if (u64(m + META_TXN) != txn)
-		m += w->size;
-	return u64(m + META_TXN) == txn ? m : NULL;
+	return true;
 }
 
 static bool
-trees_begin(struct lmdb_way *w, const uint8_t *meta)
+meta_find(const struct lmdb_way *w, uint64_t txn, struct lmdb_meta *out)
 {
-	uint64_t root = u64(meta + META_FREE + TREE_ROOT);
-	unsigned depth = u16(meta + META_FREE + TREE_DEPTH);
+	unsigned i;
 
-	if (root != NONE && (depth < 1 || depth > DEPTH_MAX ||
-	    !all_below(w, root, depth)))
+	for (i = 0; i < 2; i++)
+		if (lmdb_meta_parse(w->map + i * w->size, w->size, i, out) &&
+		    out->id == txn)
+			return true;
+	return false;
+}
+
+static bool
+trees_begin(struct lmdb_way *w, const struct lmdb_meta *meta)
+{
+	if (meta->free.root != LMDB_NONE &&
+	    !all_below(w, meta->free.root, meta->free.depth))
 		return false;
-	w->root = u64(meta + META_ROWS + TREE_ROOT);
-	w->depth = u16(meta + META_ROWS + TREE_DEPTH);
-	return w->root != NONE && w->depth >= 1 && w->depth <= DEPTH_MAX &&
-	    edge(w, w->root, w->depth, true);
+	w->root = meta->rows.root;
+	w->depth = meta->rows.depth;
+	return w->root != LMDB_NONE && edge(w, w->root, w->depth, true);
 }
 
 int
 lmdb_way_begin(struct lmdb_way *w, const struct lmdb_store *s, MDB_cursor *c)
 {
 	MDB_envinfo info;
-	const uint8_t *meta;
+	struct lmdb_meta meta;
 	MDB_val k, v;
 	int rc;
 
-	w->root = NONE;
+	w->root = LMDB_NONE;
 	w->size = s->page;
 	rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
 	if (rc != 0)
@@ -399,8 +352,8 @@ lmdb_way_begin(struct lmdb_way *w, const struct lmdb_store *s, MDB_cursor *c)
 		return ENOMEM;
 	if (!map_find(w, k.mv_data))
 		return MDB_CORRUPTED;
-	meta = meta_find(w, info.me_last_txnid);
-	return meta != NULL && trees_begin(w, meta) ? 0 : MDB_CORRUPTED;
+	return meta_find(w, info.me_last_txnid, &meta) &&
+	    trees_begin(w, &meta) ? 0 : MDB_CORRUPTED;
 }
 
 struct lmdb_way *
