@@ -56,7 +56,7 @@ file (store is read-only)" "$vfsctl" check --repair "$work/ro"
 	umount "$work/ro"
 	mount -t tmpfs -o size=3500k tmpfs "$work/ro"
 	said "no_room_for_a_store" 1 "vfsd: $work/ro/s: cannot make the store: \
-make the log (no space left): make room on the disk and try again" \
+no space left: make room on the disk and try again" \
 	    "$vfsd" "$work/ro/s" "$mnt"
 	umount "$work/ro"
 fi
