@@ -44,6 +44,23 @@ be_no_room(int err)
 	return err == -VFS_FBIG || err == -VFS_QUOTA ? -VFS_NOSPC : err;
 }
 
+int
+be_own_blocks(int fd, off_t size)
+{
+	static const int modes[] = { FALLOC_FL_UNSHARE_RANGE, 0 };
+	unsigned i;
+	int rc;
+
+	for (i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+		while ((rc = fallocate(fd, modes[i], 0, size)) < 0 &&
+		    errno == EINTR)
+			;
+		if (rc < 0 && errno != EOPNOTSUPP && errno != EINVAL)
+			return vfs_err_from_os(errno);
+	}
+	return 0;
+}
+
 uint64_t
 be_file_max(void)
 {

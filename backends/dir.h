@@ -5,6 +5,7 @@
 #define BACKENDS_DIR_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A regular file of that name, made with mode 0600 if flags say so.  What a
  * link names is none of ours, and anything else might wait for somebody:
@@ -18,6 +19,12 @@ int be_dir_sync(int dirfd);
  * disk: what the caller writes is not too large, and what was written is not
  * lost. */
 int be_no_room(int err);
+
+/* A copy of the store may share its blocks (cp on XFS makes one), or have holes
+ * where there were zeroes, and a write there wants room: so its first size
+ * bytes, which are there, get blocks of their own now, where there is such a
+ * thing. */
+int be_own_blocks(int fd, off_t size);
 
 /* How large a file may be that this process writes; beyond is EFBIG, once
  * SIGXFSZ is ignored. */

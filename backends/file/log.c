@@ -226,24 +226,6 @@ cache_small(const struct log_file *l)
 	    POSIX_FADV_WILLNEED);
 }
 
-/*
- * A copy of the store may share its blocks (cp on XFS makes one), or have holes
- * where there were zeroes: a store into the mapping would want room, and a
- * full disk be an I/O error.  So now or never.
- */
-static int
-own_blocks(const struct log_file *l)
-{
-	static const int modes[] = { FALLOC_FL_UNSHARE_RANGE, 0 };
-	unsigned i;
-
-	for (i = 0; i < sizeof modes / sizeof modes[0]; i++)
-		if (fallocate(l->fd, modes[i], 0,
-		    (off_t)(RING_AT + l->size)) < 0 && errno == ENOSPC)
-			return -VFS_NOSPC;
-	return 0;
-}
-
 static int
 map(struct log_file *l)
 {
@@ -274,8 +256,9 @@ map(struct log_file *l)
 	if (l->rdonly)
 		return 0;
 	l->writes = on_btrfs(l->fd);
-	if ((err = own_blocks(l)) < 0)
-		return err;
+	/* A store into the mapping that wants room is an I/O error. */
+	if (be_own_blocks(l->fd, (off_t)(RING_AT + l->size)) == -VFS_NOSPC)
+		return -VFS_NOSPC;
 	cache_small(l);
 	return 0;
 }

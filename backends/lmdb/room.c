@@ -18,20 +18,6 @@
 #define RESERVE_STEP	(1u << 20)	/* reserve a little more than asked */
 #define RESERVE_KEPT	(6u << 20)	/* for who opens on a full disk */
 
-/* A copy of the store may share its blocks, and a write to those wants room.
- * Not everywhere is there such a thing. */
-static int
-own_blocks(int fd, off_t size)
-{
-	int rc;
-
-	while ((rc = fallocate(fd, FALLOC_FL_UNSHARE_RANGE, 0, size)) < 0 &&
-	    errno == EINTR)
-		;
-	return rc == 0 || errno == EOPNOTSUPP || errno == EINVAL ? 0 :
-	    vfs_err_from_os(errno);
-}
-
 static int
 reserve_to(struct lmdb_store *s, int fd, uint64_t end)
 {
@@ -48,7 +34,7 @@ reserve_to(struct lmdb_store *s, int fd, uint64_t end)
 	    (uint64_t)vfs.f_bavail * vfs.f_frsize;
 	if (end > have || end > be_file_max())
 		return -VFS_NOSPC;
-	if (s->reserved == 0 && (err = own_blocks(fd, st.st_size)) < 0)
+	if (s->reserved == 0 && (err = be_own_blocks(fd, st.st_size)) < 0)
 		return be_no_room(err);
 	/* From 0 the first time: a copied store may have holes. */
 	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)s->reserved,
