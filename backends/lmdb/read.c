@@ -14,7 +14,7 @@
 #define NODE_HEAD	8u		/* LMDB's, before a key */
 #define NODE_NEAR	512u		/* bytes worth a look ahead */
 #define CACHE_LINE	64u
-#define PAGE_MIN	4096u		/* of any machine */
+#define HOST_PAGE	4096u		/* of any machine */
 #define NEAR_STEPS	4u		/* rows; then a search is no dearer */
 
 struct lmdb_cur {
@@ -46,7 +46,7 @@ touch(const MDB_val *v)
 	const volatile char *p = v->mv_data;
 	size_t i;
 
-	for (i = 0; i < v->mv_size; i += PAGE_MIN)
+	for (i = 0; i < v->mv_size; i += HOST_PAGE)
 		(void)p[i];
 	if (v->mv_size > 0)
 		(void)p[v->mv_size - 1];

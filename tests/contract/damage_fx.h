@@ -4,6 +4,7 @@
 #ifndef CONTRACT_DAMAGE_FX_H
 #define CONTRACT_DAMAGE_FX_H
 
+#include "../../backends/lmdb/page.h"
 #include "store_fx.h"
 
 #define FILE_NAME	"rows.mdb"
@@ -13,11 +14,6 @@
 #define LARGE_SIZE	9000u
 #define KEY_SIZE	8u
 #define ROWS		(SMALL + LARGE)
-#define PAGE_HEAD	16u		/* LMDB's */
-#define NODE_HEAD	8u
-#define BRANCH		0x01u
-#define LEAF		0x02u
-#define DIRTY		0x10u
 
 /* Large ones stand between the small ones. */
 static inline void
@@ -112,6 +108,12 @@ put_image(struct fx *fx, const uint8_t *b, size_t n)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, b, n), n);
 	close(fd);
+}
+
+static inline bool
+is_kind(const uint8_t *page, unsigned kind)
+{
+	return (u16(page + 10) & ~DIRTY) == kind;
 }
 
 #endif

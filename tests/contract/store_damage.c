@@ -333,14 +333,6 @@ hidden(struct fx *fx)
 	return n;
 }
 
-static uint16_t
-at16(const uint8_t *p)
-{
-	uint16_t v;
-
-	return memcpy(&v, p, sizeof v), v;
-}
-
 /* One bit of a key by which LMDB finds a page: 1, a search misses rows. */
 static unsigned
 misled(struct fx *fx, uint8_t *b, size_t n, uint8_t *key, unsigned bit)
@@ -381,11 +373,11 @@ store__branch_key_flipped__all_is_told(void **state)
 	fx_close(fx);
 	b = image(fx, &n);
 	for (p = b + 2 * PAGE; p < b + n; p += PAGE)
-		for (i = 1; at16(p + 10) == 1 && 16 + 2 * i < at16(p + 12);
+		for (i = 1; u16(p + 10) == 1 && 16 + 2 * i < u16(p + 12);
 		    i++)
 			for (bit = i % 2; bit < 64; bit += 3)
 				miss += misled(fx, b, n, p + 8 +
-				    at16(p + 16 + 2 * i), bit);
+				    u16(p + 16 + 2 * i), bit);
 	assert_true(miss > 10);
 	free(b);
 }

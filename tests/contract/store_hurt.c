@@ -17,25 +17,30 @@ __lsan_default_suppressions(void)
 
 /* --- what damage leaves alone --------------------------------------- */
 
-/* The leaves with this row, the used one and those it was in before. */
+/* On the pages of a kind, those as well that the tree has left. */
 static void
-zero_leaves(struct fx *fx, const char *key)
+in_pages(struct fx *fx, unsigned kind,
+    void (*spoil_one)(uint8_t *page, const char *key), const char *key)
 {
-	uint16_t flags;
 	uint8_t *b;
 	size_t n, at;
 
 	fx_close(fx);
 	b = image(fx, &n);
-	for (at = 2 * PAGE; at < n; at += PAGE) {
-		memcpy(&flags, b + at + 10, sizeof flags);
-		if ((flags & ~DIRTY) == LEAF &&
-		    memmem(b + at, PAGE, key, strlen(key)) != NULL)
-			memset(b + at, 0, PAGE);
-	}
+	for (at = 2 * PAGE; at < n; at += PAGE)
+		if (is_kind(b + at, kind))
+			spoil_one(b + at, key);
 	put_image(fx, b, n);
 	reopen(fx, false);
 	free(b);
+}
+
+/* If it has this row, or had it. */
+static void
+zero(uint8_t *page, const char *key)
+{
+	if (memmem(page, PAGE, key, strlen(key)) != NULL)
+		memset(page, 0, PAGE);
 }
 
 /* A cursor elsewhere in the snapshot stays where it is. */
@@ -50,7 +55,7 @@ store__row_is_damaged__cursor_goes_on(void **state)
 
 	fill(fx);
 	key_of(500, k);
-	zero_leaves(fx, k);
+	in_pages(fx, LEAF, zero, k);
 	sn = snap(fx);
 	assert_int_equal(fx->ops->cur_open(sn, &cur), 0);
 	key_of(0, k);
@@ -79,41 +84,24 @@ places(uint8_t *page)
 
 /* Two rows, or ways down, change places. */
 static void
-swap_nodes(uint8_t *page)
+swap_nodes(uint8_t *page, const char *key)
 {
 	uint16_t first = places(page)[1];
 
+	(void)key;
 	places(page)[1] = places(page)[2];
 	places(page)[2] = first;
 }
 
 /* What is below the first way down is looked for before it. */
 static void
-raise_key(uint8_t *page)
+raise_key(uint8_t *page, const char *key)
 {
-	uint8_t *key = page + places(page)[1] + NODE_HEAD;
+	uint8_t *to = page + places(page)[1] + NODE_HEAD;
 
-	memcpy(key, page + places(page)[2] + NODE_HEAD, KEY_SIZE);
-	key[KEY_SIZE - 1]--;
-}
-
-static void
-in_pages(struct fx *fx, unsigned kind, void (*spoil_one)(uint8_t *page))
-{
-	uint16_t flags;
-	uint8_t *b;
-	size_t n, at;
-
-	fx_close(fx);
-	b = image(fx, &n);
-	for (at = 2 * PAGE; at < n; at += PAGE) {
-		memcpy(&flags, b + at + 10, sizeof flags);
-		if ((flags & ~DIRTY) == kind)
-			spoil_one(b + at);
-	}
-	put_image(fx, b, n);
-	reopen(fx, false);
-	free(b);
+	(void)key;
+	memcpy(to, page + places(page)[2] + NODE_HEAD, KEY_SIZE);
+	to[KEY_SIZE - 1]--;
 }
 
 /* A walk does not go back, or it might never end. */
@@ -127,7 +115,7 @@ walk_damaged(void **state, unsigned kind)
 	int err;
 
 	fill(fx);
-	in_pages(fx, kind, swap_nodes);
+	in_pages(fx, kind, swap_nodes, NULL);
 	sn = snap(fx);
 	assert_int_equal(fx->ops->cur_open(sn, &cur), 0);
 	for (err = fx->ops->cur_seek(cur, str("0"), &key, &val); err == 0;
@@ -166,7 +154,7 @@ store__seek_led_astray__is_corrupt(void **state)
 	int err;
 
 	fill(fx);
-	in_pages(fx, BRANCH, raise_key);
+	in_pages(fx, BRANCH, raise_key, NULL);
 	sn = snap(fx);
 	assert_int_equal(fx->ops->cur_open(sn, &cur), 0);
 	for (i = SMALL; i-- > 0;) {	/* LMDB looks ahead from where it is */
@@ -282,15 +270,12 @@ write_to(struct fx *fx, const uint8_t *b, size_t n, unsigned i)
 static void
 flip_heads(uint8_t *b, size_t n, unsigned bit)
 {
-	uint16_t flags;
 	size_t at;
 
-	for (at = 2 * PAGE; at < n; at += PAGE) {
-		memcpy(&flags, b + at + 10, sizeof flags);
-		if ((flags & ~DIRTY) == LEAF)
+	for (at = 2 * PAGE; at < n; at += PAGE)
+		if (is_kind(b + at, LEAF))
 			b[at + (bit < 8 ? 15 : 13)] ^=
 			    (uint8_t)(1u << bit % 8);
-	}
 }
 
 /* LMDB copies a page by what its head says, and moves what is on it. */
