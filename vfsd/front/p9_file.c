@@ -234,18 +234,24 @@ write_bytes(struct p9_req *q, struct p9_fid *f, const struct p9_twrite *t,
 	return err;
 }
 
+static int
+sync_fid(struct p9_req *q, const struct p9_fid *f, bool data_only,
+    const struct sync_call *c)
+{
+	struct req_env env;
+
+	p9_env(q, &env);
+	env.kernel_checked = env.privileged = true;
+	return dispatch_sync(q->c->p9->conf.server, &env, f->id,
+	    data_only ? VFS_SYNC_DATA : 0, c);
+}
+
 /* Opened with O_SYNC: the bytes are durable before the reply. */
 static int
 sync_written(struct p9_req *q, const struct p9_fid *f)
 {
-	struct req_env env;
-
-	if ((f->flags & P9_O_DSYNC) == 0)
-		return 0;
-	p9_env(q, &env);
-	env.kernel_checked = env.privileged = true;
-	return dispatch_sync(q->c->p9->conf.server, &env, f->id,
-	    (f->flags & P9_O_SYNC) == P9_O_SYNC ? 0 : VFS_SYNC_DATA, NULL);
+	return f->flags & P9_O_DSYNC ? sync_fid(q, f,
+	    (f->flags & P9_O_SYNC) != P9_O_SYNC, NULL) : 0;
 }
 
 static int
@@ -305,7 +311,6 @@ p9_do_fsync(struct p9_req *q, const struct p9_tfsync *t,
 	struct p9 *p = q->c->p9;
 	struct p9_fid *f = p9_fid_get(q->c, t->fid);
 	struct sync_call c = { .done = synced, .arg = q };
-	struct req_env env;
 	int err;
 
 	(void)r;
@@ -315,11 +320,8 @@ p9_do_fsync(struct p9_req *q, const struct p9_tfsync *t,
 		p9_fid_drop(f);
 		return err;
 	}
-	p9_env(q, &env);
-	env.kernel_checked = env.privileged = true;
 	atomic_fetch_add(&p->late, 1);
-	err = dispatch_sync(p->conf.server, &env, f->id,
-	    t->datasync != 0 ? VFS_SYNC_DATA : 0, &c);
+	err = sync_fid(q, f, t->datasync != 0, &c);
 	p9_fid_drop(f);
 	if (err == 1)
 		return P9_LATER;
