@@ -310,8 +310,6 @@ journal_trim(struct engine *e)
 	}
 }
 
-/* Up to the last commit, which has no records of its own: so this is no
- * position that anybody was given. */
 static int
 forget(struct engine *e)
 {
@@ -325,10 +323,7 @@ forget(struct engine *e)
 	if (err < 0)
 		return err;
 	m = e->mark;
-	m.journal_floor = (struct journal_pos){ atomic_load(&e->last_seq),
-		UINT32_MAX - 1 };
-	/* Of those that were counted, damage may have taken some before. */
-	m.journal_rows = m.journal_bytes = 0;
+	mark_forget(&m, atomic_load(&e->last_seq));
 	if ((err = batch_apply(&b, &m)) == 0) {
 		e->mark = m;
 		atomic_store(&e->journal.floor, m.journal_floor.seq);

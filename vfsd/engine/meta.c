@@ -114,6 +114,14 @@ mark_get(struct txn *t, struct ckpt_mark *m)
 	return err;
 }
 
+void
+mark_forget(struct ckpt_mark *m, uint64_t seq)
+{
+	m->journal_floor = (struct journal_pos){ seq, UINT32_MAX - 1 };
+	/* Of those that were counted, damage may have taken some before. */
+	m->journal_rows = m->journal_bytes = 0;
+}
+
 static bool
 is_mark(struct vfs_slice key, struct vfs_slice val)
 {
@@ -142,8 +150,7 @@ engine_row_anew(struct vfs_slice key, struct vfs_slice val,
 	if (!is_mark(key, val))
 		return val;
 	mark_parse(val.p, &m);
-	m.journal_rows = m.journal_bytes = 0;
-	m.journal_floor = (struct journal_pos){ m.seq, UINT32_MAX - 1 };
+	mark_forget(&m, m.seq);
 	mark_row(&m, &row);
 	memcpy(buf, row.val, row.n);
 	return (struct vfs_slice){ buf, row.n };
