@@ -8,6 +8,7 @@ limit=${SUITE_SECONDS:-900}
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
 passed=0 failed=0 skipped=0
+: >"$out/failed"
 
 suite() {	# NAME COMMAND...
 	local name=$1 log=$out/log rc n
@@ -31,8 +32,15 @@ suite() {	# NAME COMMAND...
 	    "$name" "$ok" "$bad" "$skip" $SECONDS
 	grep -E '^ok .*# *(SKIP|skip)' "$log" | sed 's/^ok [0-9]* *-* */    skipped: /'
 	if [ "$bad" -gt 0 ]; then
-		grep -E '^not ok ' "$log" | head -n 20 | sed 's/^/    /'
-		tail -n 40 "$log" | sed 's/^/    | /'
+		{
+			grep -E '^not ok ' "$log" | head -n 20 | sed 's/^/    /'
+			tail -n 40 "$log" | sed 's/^/    | /'
+		} >"$out/why"
+		cat "$out/why"
+		{
+			echo "$name failed (exit $rc):"
+			cat "$out/why"
+		} >>"$out/failed"
 	fi
 }
 
@@ -49,5 +57,6 @@ for t in tests/e2e/*.sh tests/plants.sh tests/tidy.sh; do
 	[ -x "$t" ] && suite "${t#tests/}" "$t"
 done
 
+cat "$out/failed"	# once more, where one looks first
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]
