@@ -109,7 +109,7 @@ content_plan_write(struct txn *rt, const struct node *n, uint64_t off,
 	s.data = (const uint8_t *)data.p - off % VFS_BLOCK;
 	s.n = (uint32_t)(last - first + 1);
 	if ((err = fill_edges(rt, n, off, data, &s)) < 0 ||
-	    (err = plan_hint(rt, n, first, &hint)) < 0)
+	    (err = plan_look(rt, p, n, first, last, &hint)) < 0)
 		return err;
 	end = (struct rest){ &s, blocks_in_line(n, off, data.n, hint, &s) };
 	if (end.from > 0 && (err = plan_write(rt, p, first, end.from, hint,

@@ -46,6 +46,7 @@ plan_again(struct txn *t, struct plan *p, struct vfs_id src)
 	if ((err = node_get(t, p->id, &n)) < 0)
 		return err;
 	p->ctime = n.in.ctime;
+	p->bare = p->bare_end = 0;	/* room may have been set aside since */
 	for (i = 0; i < p->nruns; i++)
 		p->runs[i].taken = false;
 	if (src.n == 0)
@@ -200,12 +201,15 @@ plan_reserve(struct txn *rt, struct plan *p, uint64_t first, uint64_t n,
 
 /* What lies under a run goes; *mapped: how many of its blocks all see. */
 static int
-make_way(struct txn *t, enum row_kind kind, const struct node *n,
-    const struct ext *x, uint64_t *mapped)
+make_way(struct txn *t, const struct plan *p, enum row_kind kind,
+    const struct node *n, const struct ext *x, uint64_t *mapped)
 {
 	uint64_t gone;
 	int err;
 
+	*mapped = 0;
+	if (x->first >= p->bare && ext_last(x) < p->bare_end)
+		return 0;
 	if ((err = ext_count(t, n, x->first, ext_last(x), mapped)) < 0)
 		return err;
 	return ext_clear(t, kind, n, x->first, ext_last(x), 0, &gone);
@@ -235,7 +239,8 @@ plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
 				return err;
 			continue;
 		}
-		if (!empty && (err = make_way(t, kind, n, &x, &mapped)) < 0)
+		if (!empty && (err = make_way(t, p, kind, n, &x,
+		    &mapped)) < 0)
 			return err;
 		if ((err = ext_put(t, kind, n, &x)) < 0)
 			return err;
@@ -255,11 +260,25 @@ is_broken(const struct ext_walk *w, const struct ext *x)
 	return row->first % VFS_EXTENT_BLOCKS_MAX != 0;
 }
 
+/* Nothing of first..last is mapped, as far as a walk goes that stands on x
+ * and began one block before. */
+static int
+is_bare(struct ext_walk *w, struct ext *x, uint64_t first, uint64_t last,
+    bool *bare)
+{
+	int err = 0;
+
+	if (ext_last(x) < first)
+		err = ext_walk_next(w, x);
+	*bare = err == -VFS_NOENT || (err == 0 && x->first > last);
+	return err == -VFS_NOENT ? 0 : err;
+}
+
 /* After the block before it; else over its own old place, so that small
  * appends stay near each other. */
-int
-plan_hint(struct txn *rt, const struct node *n, uint64_t first,
-    uint64_t *hint)
+static int
+look(struct txn *rt, const struct node *n, uint64_t first, uint64_t last,
+    uint64_t *hint, bool *bare)
 {
 	bool broken;
 	struct ext_walk w;
@@ -267,19 +286,46 @@ plan_hint(struct txn *rt, const struct node *n, uint64_t first,
 	int err;
 
 	*hint = 0;
-	if (n->in.blocks == 0)
+	*bare = false;
+	if (n->in.blocks == 0 || (n->in.flags & INODE_INLINE))
 		return 0;
 	if ((err = ext_walk_begin(&w, rt, n, first > 0 ? first - 1 : 0,
-	    first)) < 0)
+	    last)) < 0)
 		return err;
-	err = ext_walk_next(&w, &x);
-	broken = err == 0 && is_broken(&w, &x);
+	if ((err = ext_walk_next(&w, &x)) == 0) {
+		broken = is_broken(&w, &x);
+		if (first > 0 && x.first == first - 1)
+			*hint = (x.place + 1) | (broken ? DATA_GROWS : 0);
+		else if (x.first <= first)
+			*hint = x.place + (first - x.first);
+		err = is_bare(&w, &x, first, last, bare);
+	} else if (err == -VFS_NOENT) {
+		*bare = true;
+		err = 0;
+	}
 	ext_walk_end(&w);
-	if (err < 0)
-		return err == -VFS_NOENT ? 0 : err;
-	if (first > 0 && x.first == first - 1)
-		*hint = (x.place + 1) | (broken ? DATA_GROWS : 0);
-	else if (x.first <= first)
-		*hint = x.place + (first - x.first);
-	return 0;
+	return err;
+}
+
+int
+plan_hint(struct txn *rt, const struct node *n, uint64_t first,
+    uint64_t *hint)
+{
+	bool bare;
+
+	return look(rt, n, first, first, hint, &bare);
+}
+
+int
+plan_look(struct txn *rt, struct plan *p, const struct node *n,
+    uint64_t first, uint64_t last, uint64_t *hint)
+{
+	bool bare;
+	int err = look(rt, n, first, last, hint, &bare);
+
+	if (err == 0 && bare) {
+		p->bare = first;
+		p->bare_end = last + 1;
+	}
+	return err;
 }

@@ -33,6 +33,7 @@ struct plan {
 	struct vfs_id id;
 	struct vfs_time ctime;		/* of the file, when planned */
 	struct vfs_time src_ctime;	/* of a copy's source */
+	uint64_t bare, bare_end;	/* no block is mapped from .. before */
 	uint64_t len;			/* how much a copy copies */
 	struct plan_run *runs;
 	size_t nruns, runs_cap;
@@ -83,5 +84,9 @@ int plan_apply(struct txn *t, struct plan *p, enum row_kind kind,
  * before them lies in pieces. */
 int plan_hint(struct txn *rt, const struct node *n, uint64_t first,
     uint64_t *hint);
+
+/* The same, and the plan knows whether first..last is a hole. */
+int plan_look(struct txn *rt, struct plan *p, const struct node *n,
+    uint64_t first, uint64_t last, uint64_t *hint);
 
 #endif
