@@ -78,6 +78,11 @@ check "options of mount(8)" timeout 30 mount -t fuse.vfsd \
     -o nosuid,nodev,noatime,noexec "$store" "$mnt"
 refuse "nodev" sh -c "echo x >'$mnt/null'"
 refuse "noexec" "$mnt/id"
+check "remount, exec" mount -o remount,exec "$mnt"
+is "and only that" "$(findmnt -n -o VFS-OPTIONS -M "$mnt")" \
+    rw,nosuid,nodev,noatime
+check "remount, suid and dev" mount -o remount,suid,dev "$mnt"
+is "and only those" "$(findmnt -n -o VFS-OPTIONS -M "$mnt")" rw,noatime
 check "umount" ended
 echo "$store $mnt fuse.vfsd noauto,user,_netdev,x-systemd.automount 0 0" \
     >"$work/fstab"
@@ -104,6 +109,10 @@ check "his, by a line of fstab" timeout 30 mount "$mnt"
 is "his: no set-id bits, no devices" "$(flags)" "nosuid nodev "
 check "his: remount" mount -o remount,ro "$mnt"
 is "his: it stays so" "$(flags)" "ro nosuid nodev "
+check "his: remount, set-id bits" mount -o remount,suid,dev "$mnt"
+is "his: not without trust" "$(flags)" "nosuid nodev "
+check "his: remount, trusted" mount -o remount,trust-owner,suid,dev "$mnt"
+is "his: set-id bits now" "$(flags)" ""
 check "umount" ended
 echo "$store $mnt fuse.vfsd noauto,trust-owner,nodev 0 0" >"$work/fstab"
 check "trusted" timeout 30 mount "$mnt"
