@@ -92,6 +92,22 @@ said "grant_long_label" 2 "vfsctl grant: the label is longer than 64 bytes" \
 check "grant_label_at_the_limit" "$vfsctl" grant --label "${label#0}" "$mnt"
 said "revoke_no_number" 2 "vfsctl sessions: not a number: x" \
     "$vfsctl" sessions --revoke=x "$mnt"
+said "why_no_trace" 2 "vfsctl why: not a number in hexadecimal: zz" \
+    "$vfsctl" why "$mnt" zz
+said "why_empty_trace" 2 "vfsctl why: not a number in hexadecimal: " \
+    "$vfsctl" why "$mnt" ""
+said "why_trace_beyond_64_bits" 2 "vfsctl why: not a number in hexadecimal: \
+11111111111111111" "$vfsctl" why "$mnt" 11111111111111111
+said "why_no_pid" 2 "vfsctl why: not a number: abc" \
+    "$vfsctl" why --pid=abc "$mnt"
+said "why_pid_beyond_32_bits" 2 "vfsctl why: not a number: 4294967296" \
+    "$vfsctl" why --pid 4294967296 "$mnt"
+said "paths_no_id" 2 "vfsctl paths: not a number: abc" \
+    "$vfsctl" paths "$mnt" abc
+said "dump_no_id" 2 "vfsctl dump: not a number: x" \
+    "$vfsctl" dump --id=x "$store"
+said "dump_empty_id" 2 "vfsctl dump: not a number: " \
+    "$vfsctl" dump --id= "$store"
 said "revoke_nobody" 1 "vfsctl: 99: no session and no token has this number" \
     "$vfsctl" sessions --revoke=99 "$mnt"
 said "since_nothing" 2 "vfsctl changes: --since needs a value" \

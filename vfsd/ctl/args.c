@@ -1,5 +1,7 @@
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,6 +80,23 @@ ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
 		fprintf(stderr, "vfsctl %s: unexpected: %s\n", cmd->name,
 		    argv[i]);
 	ctl_usage(cmd, stderr);
+	return false;
+}
+
+bool
+ctl_number(const struct ctl_cmd *cmd, const char *s, int base, uint64_t max,
+    uint64_t *out)
+{
+	unsigned char c = (unsigned char)*s;
+	char *end = NULL;
+
+	errno = 0;
+	if (base == 16 ? isxdigit(c) : isdigit(c))	/* no sign, no blank */
+		*out = strtoull(s, &end, base);
+	if (end != NULL && *end == 0 && errno == 0 && *out <= max)
+		return true;
+	fprintf(stderr, "vfsctl %s: not a number%s: %s\n", cmd->name,
+	    base == 16 ? " in hexadecimal" : "", s);
 	return false;
 }
 

@@ -67,6 +67,11 @@ struct ctl_args {
 bool ctl_parse(const struct ctl_cmd *cmd, int argc, char **argv,
     const char *const *flags, int need, int max, struct ctl_args *out);
 
+/* An operand or a value that is a number from 0 to max, in this base; false:
+ * it was said that it is none. */
+bool ctl_number(const struct ctl_cmd *cmd, const char *s, int base,
+    uint64_t max, uint64_t *out);
+
 /* A list of fault records, as why has them. */
 void ctl_faults(const struct ctl_args *a, struct vfs_slice list);
 

@@ -2,7 +2,6 @@
  * vfsctl dump: every row of a store nobody serves, as it is
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../core/le.h"
@@ -402,18 +401,15 @@ ctl_dump(const struct ctl_cmd *cmd, int argc, char **argv)
 	struct filter f = { 0 };
 	struct ctl_args a;
 	struct addr addr;
-	char *end = "";
 	int err;
 
-	if (!ctl_parse(cmd, argc, argv, flags, 1, 1, &a))
+	if (!ctl_parse(cmd, argc, argv, flags, 1, 1, &a) ||
+	    (a.flag[1] && !ctl_number(cmd, a.value[1], 10, UINT64_MAX,
+	    &f.id)))
 		return CTL_USAGE;
 	o.json = a.json;
 	f.kind = a.flag[0] ? a.value[0] : NULL;
 	f.by_id = a.flag[1];
-	if (f.by_id)
-		f.id = strtoull(a.value[1], &end, 10);
-	if (*end != 0)
-		return ctl_usage(cmd, stderr);
 	if (f.kind != NULL && !known_kind(f.kind))
 		return CTL_USAGE;
 	if ((err = addr_find(a.arg[0], &addr)) < 0)

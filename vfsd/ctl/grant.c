@@ -423,18 +423,6 @@ show_audit(struct ctl *k, const struct ctl_args *a)
 	return err;
 }
 
-static bool
-parse_number(const char *s, uint64_t *out)
-{
-	char *end;
-
-	*out = strtoull(s, &end, 10);
-	if (*s >= '0' && *s <= '9' && *end == 0)
-		return true;
-	fprintf(stderr, "vfsctl sessions: not a number: %s\n", s);
-	return false;
-}
-
 static int
 take_back(struct ctl *k, uint64_t number)
 {
@@ -464,7 +452,8 @@ ctl_sessions(const struct ctl_cmd *cmd, int argc, char **argv)
 	int err;
 
 	if (!ctl_parse(cmd, argc, argv, flags, 1, 1, &a) ||
-	    (a.flag[0] && !parse_number(a.value[0], &number)))
+	    (a.flag[0] && !ctl_number(cmd, a.value[0], 10, UINT64_MAX,
+	    &number)))
 		return CTL_USAGE;
 	if (ctl_reach(a.arg[0], &addr, &k) < 0)
 		return CTL_FAILED;

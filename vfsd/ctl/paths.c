@@ -208,14 +208,11 @@ ctl_paths(const struct ctl_cmd *cmd, int argc, char **argv)
 	struct addr addr;
 	struct ctl k;
 	uint64_t id;
-	char *end;
 	int err;
 
-	if (!ctl_parse(cmd, argc, argv, NULL, 2, 2, &a))
+	if (!ctl_parse(cmd, argc, argv, NULL, 2, 2, &a) ||
+	    !ctl_number(cmd, a.arg[1], 10, UINT64_MAX, &id))
 		return CTL_USAGE;
-	id = strtoull(a.arg[1], &end, 10);
-	if (*end != 0 || end == a.arg[1])
-		return ctl_usage(cmd, stderr);
 	if (ctl_reach(a.arg[0], &addr, &k) < 0)
 		return CTL_FAILED;
 	if (a.json) {

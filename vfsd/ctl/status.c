@@ -2,7 +2,6 @@
  * vfsctl status, why, version: what the daemon says of itself
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ctl.h"
@@ -221,6 +220,21 @@ ctl_faults(const struct ctl_args *a, struct vfs_slice list)
 	}
 }
 
+static bool
+why_args(const struct ctl_cmd *cmd, const struct ctl_args *a,
+    struct vfs_why *q)
+{
+	uint64_t pid = 0;
+
+	if (a->arg[1] != NULL && !ctl_number(cmd, a->arg[1], 16, UINT64_MAX,
+	    &q->trace_id))
+		return false;
+	if (a->flag[0] && !ctl_number(cmd, a->value[0], 10, UINT32_MAX, &pid))
+		return false;
+	q->pid = (uint32_t)pid;
+	return true;
+}
+
 int
 ctl_why(const struct ctl_cmd *cmd, int argc, char **argv)
 {
@@ -230,17 +244,11 @@ ctl_why(const struct ctl_cmd *cmd, int argc, char **argv)
 	struct ctl_args a;
 	struct addr addr;
 	struct ctl k;
-	char *end = "";
 	int err;
 
-	if (!ctl_parse(cmd, argc, argv, flags, 1, 2, &a))
+	if (!ctl_parse(cmd, argc, argv, flags, 1, 2, &a) ||
+	    !why_args(cmd, &a, &q))
 		return CTL_USAGE;
-	if (a.arg[1] != NULL)
-		q.trace_id = strtoull(a.arg[1], &end, 16);
-	if (*end == 0 && a.flag[0])
-		q.pid = (uint32_t)strtoul(a.value[0], &end, 10);
-	if (*end != 0)
-		return ctl_usage(cmd, stderr);
 	if (ctl_reach(a.arg[0], &addr, &k) < 0)
 		return CTL_FAILED;
 	err = ctl_call(&k, VFS_OP_WHY, &q, &r);
