@@ -43,7 +43,8 @@ static const struct ctl_cmd cmds[] = {
 	    "    --id=N      only rows whose first number is N\n",
 	    ctl_dump, CTL_USAGE },
 	{ "why", "PATH [TRACE]", "where errors came from",
-	    "    --pid=N     the last errors of a process\n",
+	    "    --pid=N     the last errors of a process\n"
+	    "TRACE: the trace id that came with an error, in hexadecimal.\n",
 	    ctl_why, CTL_USAGE },
 	{ "publish", "SRC DST", "copy a directory in, in one step",
 	    "    --noreplace    DST must not exist (the default)\n"
