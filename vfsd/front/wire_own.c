@@ -1,6 +1,7 @@
 /*
  * wire_own.c - what the connection and the daemon themselves answer
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "../server/why.h"
@@ -191,45 +192,53 @@ tell_fault(struct proto_list *l, const struct fault_rec *rec)
 static bool
 tell_error(struct proto_list *l, const struct why_rec *rec)
 {
-	const char *text = vfs_err_text(rec->err);
+	char text[WHY_TEXT_MAX + 100];
 	struct proto_fault f = { .trace_id = rec->trace_id,
 		.when = rec->when, .pid = rec->pid, .id = rec->id,
 		.op = proto_ops[rec->op].number,
-		.err = (uint32_t)-rec->err, .text = { text, strlen(text) } };
+		.err = (uint32_t)-rec->err, .text = { text, 0 } };
 
+	snprintf(text, sizeof text, "%s%s%s", vfs_err_text(rec->err),
+	    rec->text[0] != 0 ? ": " : "", rec->text);
+	f.text.n = strlen(text);
 	return proto_fault_put(l, &f);
+}
+
+/* Of a trace, or all if it is 0. */
+static void
+tell_faults(struct wire_call *k, struct proto_list *l, uint64_t trace_id)
+{
+	struct fault_rec faults[64];
+	size_t i, n;
+
+	n = engine_faults(server_engine(k->w->conf.server), trace_id, faults,
+	    64);
+	for (i = 0; i < n; i++)
+		tell_fault(l, &faults[i]);
 }
 
 /* What requests were told, and where that was born if it was a surprise. */
 static int
 own_why(struct wire_call *k, const void *qp, void *rp)
 {
-	struct server *s = k->w->conf.server;
-	struct fault_rec faults[64];
-	struct why_rec recs[64];
+	struct why_rec recs[WHY_FOUND_MAX];
 	const struct vfs_why *q = qp;
 	struct vfs_why_reply *r = rp;
 	struct proto_list l = { .p = r->faults.p, .cap = r->faults.cap };
-	size_t i, j, n, m = 0;
+	size_t i, n;
 	int err;
 
 	if ((err = admin(k)) < 0)
 		return err;
-	n = why_find(server_why(s), q->trace_id, q->pid, recs, 64);
+	n = why_find(server_why(k->w->conf.server), q->trace_id, q->pid,
+	    recs);
 	for (i = 0; i < n; i++) {
 		tell_error(&l, &recs[i]);
-		if (q->pid == 0 || recs[i].trace_id == 0)
-			continue;
-		m = engine_faults(server_engine(s), recs[i].trace_id, faults,
-		    64);
-		for (j = 0; j < m; j++)
-			tell_fault(&l, &faults[j]);
+		if (q->pid != 0 && recs[i].trace_id != 0)
+			tell_faults(k, &l, recs[i].trace_id);
 	}
-	if (q->pid == 0) {
-		m = engine_faults(server_engine(s), q->trace_id, faults, 64);
-		for (j = 0; j < m; j++)
-			tell_fault(&l, &faults[j]);
-	}
+	if (q->pid == 0)
+		tell_faults(k, &l, q->trace_id);
 	r->faults.n = l.n;
 	return l.count == 0 && (q->trace_id != 0 || q->pid != 0) ?
 	    -VFS_NOENT : 0;

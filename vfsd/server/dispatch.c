@@ -466,6 +466,14 @@ first_id(enum vfs_op op, const void *q)
 	return proto_ops[op].req[0] == '8' ? field_id(q, 0) : 0;
 }
 
+static void
+note(struct server *s, enum vfs_op op, const struct req_env *env,
+    const void *q, int err)
+{
+	why_note(s->why, env, (struct why_what){ .op = op, .err = err,
+	    .id = first_id(op, q) });
+}
+
 int
 dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
     const void *q, void *r)
@@ -486,7 +494,7 @@ dispatch(struct server *s, enum vfs_op op, const struct req_env *env,
 	if (op != VFS_OP_SYNC)
 		counts_add(&s->counts, op, start, err);
 	if (err < 0)
-		why_note(s->why, env, op, first_id(op, q), err);
+		note(s, op, env, q, err);
 	return err;
 }
 
