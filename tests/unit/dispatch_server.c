@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../../vfsd/server/dispatch.h"
+#include "../../vfsd/server/why.h"
 #include "../cm.h"
 
 #define PATIENCE_MS	10000
@@ -469,6 +470,38 @@ counts__calls_and_errors__counted(void **state)
 	assert_true(c[VFS_OP_CREATE].ns_max <= c[VFS_OP_CREATE].ns_total);
 }
 
+/* --- why ---------------------------------------------------------------- */
+
+/* How many records there are of the answer. */
+static size_t
+asked_xattr(struct rig *r, bool from_kernel, const char *name)
+{
+	static uint64_t trace;
+	static struct why_rec rec[WHY_FOUND_MAX];
+	struct vfs_xattr_get q = { .id = { VFS_ID_ROOT },
+		.name = { name, strlen(name) } };
+	char value[8];
+	struct vfs_xattr_get_reply a = {
+		.value = { value, sizeof value, 0 } };
+	struct req_env env = r->fx->env;
+
+	env.from_kernel = from_kernel;
+	env.trace_id = ++trace;
+	assert_err(dispatch(r->s, VFS_OP_XATTR_GET, &env, &q, &a), NOXATTR);
+	return why_find(server_why(r->s), trace, 0, rec);
+}
+
+static void
+why__asked_by_the_kernel_itself__not_kept(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(asked_xattr(r, true, "security.capability"), 0);
+	assert_int_equal(asked_xattr(r, true, "system.posix_acl_access"), 0);
+	assert_int_equal(asked_xattr(r, true, "user.mime_type"), 1);
+	assert_int_equal(asked_xattr(r, false, "security.capability"), 1);
+}
+
 #define RIG_TEST(f)	cmocka_unit_test_setup_teardown(f, rig_setup, \
 			    rig_teardown)
 
@@ -491,6 +524,7 @@ main(void)
 		RIG_TEST(tmpfile__dropped_or_linked__goes_or_stays),
 		RIG_TEST(writes__many_threads__never_seen_in_part),
 		RIG_TEST(counts__calls_and_errors__counted),
+		RIG_TEST(why__asked_by_the_kernel_itself__not_kept),
 	};
 
 	return cmocka_run_group_tests_name("dispatch", tests, NULL, NULL);

@@ -466,10 +466,26 @@ first_id(enum vfs_op op, const void *q)
 	return proto_ops[op].req[0] == '8' ? field_id(q, 0) : 0;
 }
 
+/* The kernel asks for capabilities with each write, for access lists with
+ * each look at modes: no program has asked, none gets the answer. */
+static bool
+is_kernels_own(enum vfs_op op, const struct req_env *env, const void *q,
+    int err)
+{
+	static const char user[] = "user.";
+	const struct vfs_xattr_get *get = q;
+
+	return err == -VFS_NOXATTR && op == VFS_OP_XATTR_GET &&
+	    env->from_kernel && (get->name.n < sizeof user - 1 ||
+	    memcmp(get->name.p, user, sizeof user - 1) != 0);
+}
+
 static void
 note(struct server *s, enum vfs_op op, const struct req_env *env,
     const void *q, int err)
 {
+	if (is_kernels_own(op, env, q, err))
+		return;
 	why_note(s->why, env, (struct why_what){ .op = op, .err = err,
 	    .id = first_id(op, q) });
 }
