@@ -1,6 +1,8 @@
 /* libvfs: interactive transactions, answers that get lost, new
  * connections. */
 #include "../../libvfs/vfs_in.h"
+#include "../../vfsd/server/dispatch.h"
+#include "../../vfsd/server/why.h"
 #include "../cm.h"
 #include "../vfs_proxy.h"
 #include "../vfs_rig.h"
@@ -96,6 +98,39 @@ conflict__tells_the_loser_object_and_name(void **state)
 	assert_err(vfs_tx_commit(tx, 0, NULL), CONFLICT);
 	assert_int_equal(vfs_failure(r->v)->object.n, f.n);
 	vfs_disconnect(w);
+}
+
+/* What vfsctl why would tell of the last failure, if it has this text. */
+static bool
+why_has(struct vfs_rig *r, const char *text)
+{
+	static struct why_rec rec[WHY_FOUND_MAX];
+	uint64_t trace_id = vfs_failure(r->v)->trace_id;
+
+	assert_true(trace_id != 0);
+	assert_int_equal(why_find(server_why(r->server), trace_id, 0, rec),
+	    1);
+	assert_int_equal(rec[0].err, vfs_failure(r->v)->err);
+	if (strcmp(rec[0].text, text) != 0)
+		print_message("\"%s\" is not \"%s\"\n", rec[0].text, text);
+	return strcmp(rec[0].text, text) == 0;
+}
+
+static void
+failure__of_a_transaction__why_knows_it(void **state)
+{
+	struct vfs_rig *r = *state;
+	static struct why_rec rec[WHY_FOUND_MAX];
+	struct vfs_tx *tx;
+
+	OK(vfs_tx_begin(r->v, &tx));
+	assert_err(look(r->v, tx, "none"), NOENT);
+	assert_true(why_has(r, ""));
+	assert_int_equal(why_find(server_why(r->server),
+	    vfs_failure(r->v)->trace_id, 0, rec), 1);
+	assert_int_equal(rec[0].op, VFS_OP_LOOKUP);
+	assert_int_equal(rec[0].id, 1);
+	vfs_tx_abort(tx);
 }
 
 struct contend {
@@ -457,6 +492,7 @@ main(void)
 		VFS_TEST(tx__until_it_commits__is_private),
 		VFS_TEST(tx__back_to_a_savepoint__keeps_what_was_before),
 		VFS_TEST(conflict__tells_the_loser_object_and_name),
+		VFS_TEST(failure__of_a_transaction__why_knows_it),
 		VFS_TEST(run__while_others_are_faster__tries_again),
 		VFS_TEST(commit__answer_lost__is_found),
 		VFS_TEST(commit__request_lost__has_not_happened),

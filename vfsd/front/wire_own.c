@@ -234,7 +234,8 @@ own_why(struct wire_call *k, const void *qp, void *rp)
 	    recs);
 	for (i = 0; i < n; i++) {
 		tell_error(&l, &recs[i]);
-		if (q->pid != 0 && recs[i].trace_id != 0)
+		if (q->pid != 0 && recs[i].trace_id != 0 && (i == 0 ||
+		    recs[i].trace_id != recs[i - 1].trace_id))
 			tell_faults(k, &l, recs[i].trace_id);
 	}
 	if (q->pid == 0)

@@ -23,6 +23,7 @@
 #include "dispatch_in.h"
 #include "session.h"
 #include "tx.h"
+#include "why.h"
 
 #define SESSION_GROUPS_MAX	64u
 #define SESSION_SEEN		256u	/* remembered; a power of two */
@@ -159,6 +160,7 @@ struct run {
 	struct req_env env;
 	enum vfs_op op;
 	const void *q;			/* its request */
+	int told;			/* the error that was noted last */
 	unsigned n;			/* fields resolved */
 	struct field f[RUN_IDS];
 };
@@ -174,6 +176,8 @@ int run_core(struct run *r, enum vfs_op op, const void *q, void *rep);
 int run_plain(struct run *r, enum vfs_op op, void *q, void *rep);
 /* A refusal: noted. */
 int run_denied(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing);
+/* What why tells of an error that the dispatcher does not see. */
+void run_note(struct run *r, struct why_what what);
 /* Bytes of what was opened for it: the modes are not looked at again. */
 void run_opened(struct run *r, enum vfs_op op, const void *q);
 /* What a session without GETATTR may see of attributes. */

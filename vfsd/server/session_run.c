@@ -8,7 +8,6 @@
 #include "../clock.h"
 #include "../core/within.h"
 #include "session_in.h"
-#include "why.h"
 
 /* --- refusals ------------------------------------------------------------ */
 
@@ -30,6 +29,34 @@ int
 run_denied(struct run *r, enum vfs_op op, uint64_t id, uint32_t missing)
 {
 	return note(r, op, id, missing, -VFS_ACCESS);
+}
+
+void
+run_note(struct run *r, struct why_what what)
+{
+	r->told = what.err;
+	why_note(r->server->why, &r->env, what);
+}
+
+static int
+first_id(void *arg, struct vfs_id *id)
+{
+	*(struct vfs_id *)arg = *id;
+	return -VFS_INTR;		/* no other is asked for */
+}
+
+/* The request that got err, with its first object if that was found. */
+static void
+note_request(struct run *r, enum vfs_op op, const void *q, int err)
+{
+	union proto_req copy;
+	struct vfs_id id = { 0 };
+
+	memcpy(&copy, q, proto_ops[op].req_size);
+	(void)proto_each_id(op, &copy, first_id, &id);
+	if ((id.n & (VFS_HANDLE | VFS_TX_RESULT)) != 0)
+		id.n = 0;
+	run_note(r, (struct why_what){ .op = op, .err = err, .id = id.n });
 }
 
 /* Its client is told the same of what exists and of what never did; so is
@@ -166,10 +193,17 @@ int
 run_core(struct run *r, enum vfs_op op, const void *q, void *rep)
 {
 	struct tx_ref ref = { r->k->tx, r->s->number };
+	int err;
 
-	if (ref.tx != 0)
-		return tx_op(r->server, &r->env, ref, op, q, rep);
-	return dispatch(r->server, op, &r->env, q, rep);
+	if (ref.tx == 0) {
+		err = dispatch(r->server, op, &r->env, q, rep);
+		r->told = err;		/* it notes errors itself */
+		return err;
+	}
+	err = tx_op(r->server, &r->env, ref, op, q, rep);
+	if (err < 0)
+		note_request(r, op, q, err);
+	return err;
 }
 
 void
@@ -419,6 +453,8 @@ session_run(struct session_call *k, enum vfs_op op, void *q, void *rep)
 	if (err == -VFS_NO_SUCH_ID &&
 	    (k->s->rights & VFS_RIGHT_OPEN_BY_ID) != 0)
 		note_outside(&r);
+	if (err < 0 && err != r.told)
+		note_request(&r, op, q, err);
 	if (table_mode(op) == MODE_NONE && op != VFS_OP_SYNC &&
 	    op != VFS_OP_SETTLE)	/* the dispatcher counts those */
 		counts_add(&r.server->counts, op, start, err);
