@@ -117,6 +117,54 @@ why_has(struct vfs_rig *r, const char *text)
 }
 
 static void
+conflict__why_tells_what_of_which_object(void **state)
+{
+	struct vfs_rig *r = *state;
+	struct vfs *w = vfs_rig_peer(r, NULL);
+	struct vfs_id f = make(r->v, "f", "x");
+	struct vfs_tx *tx;
+	char text[80], got[4];
+
+	OK(vfs_tx_begin(r->v, &tx));
+	assert_int_equal(vfs_read(r->v, tx, f, 0, got, 1), 1);
+	OK(vfs_mkdir(r->v, tx, ROOT, "d", 0755, NULL));
+	OK(vfs_write(w, NULL, f, 0, "y", 1));
+	OK(vfs_sync(w, f, false, NULL));
+	assert_err(vfs_tx_commit(tx, 0, NULL), CONFLICT);
+	snprintf(text, sizeof text, "object %llu: content",
+	    (unsigned long long)f.n);
+	assert_true(why_has(r, text));
+	OK(vfs_tx_begin(r->v, &tx));
+	OK(vfs_mkdir(r->v, tx, ROOT, "name", 0755, NULL));
+	OK(vfs_mkdir(w, NULL, ROOT, "name", 0755, NULL));
+	assert_err(vfs_tx_commit(tx, 0, NULL), CONFLICT);
+	assert_true(why_has(r, "directory 1: name \"name\""));
+	vfs_disconnect(w);
+}
+
+static void
+conflict__while_run_again__why_tells_the_operation(void **state)
+{
+	struct vfs_rig *r = *state;
+	struct vfs *w = vfs_rig_peer(r, NULL);
+	struct vfs_attr a, b;
+	struct vfs_tx *tx;
+
+	OK(vfs_mkdir(w, NULL, ROOT, "a", 0755, &a));
+	OK(vfs_mkdir(w, NULL, ROOT, "b", 0755, &b));
+	OK(vfs_tx_begin(r->v, &tx));
+	OK(vfs_mkdir(r->v, tx, ROOT, "other", 0755, NULL));
+	OK(vfs_rename(r->v, tx, &(struct vfs_move){ .dir = ROOT,
+	    .name = "a", .dir2 = b.id, .name2 = "x" }));
+	OK(vfs_rename(w, NULL, &(struct vfs_move){ .dir = ROOT,
+	    .name = "b", .dir2 = a.id, .name2 = "y" }));
+	assert_err(vfs_tx_commit(tx, 0, NULL), CONFLICT);
+	assert_true(why_has(r, "operation 1, RENAME, now fails: invalid "
+	    "argument"));
+	vfs_disconnect(w);
+}
+
+static void
 failure__of_a_transaction__why_knows_it(void **state)
 {
 	struct vfs_rig *r = *state;
@@ -131,6 +179,21 @@ failure__of_a_transaction__why_knows_it(void **state)
 	assert_int_equal(rec[0].op, VFS_OP_LOOKUP);
 	assert_int_equal(rec[0].id, 1);
 	vfs_tx_abort(tx);
+}
+
+static void
+precondition__why_tells_what_of_which_object(void **state)
+{
+	struct vfs_rig *r = *state;
+	uint8_t buf[1024], pre[1024];
+	struct vfs_pack p;
+
+	make(r->v, "f", "x");
+	vfs_pack_begin(&p, r->v, buf, sizeof buf, pre, sizeof pre);
+	vfs_pack_if_absent(&p, ROOT, "f");
+	vfs_pack_mkdir(&p, ROOT, "d", 0755);
+	assert_err(vfs_pack_exec(&p, 0, NULL, NULL, 0, NULL), PRECOND);
+	assert_true(why_has(r, "precondition 0: directory 1: name \"f\""));
 }
 
 struct contend {
@@ -492,7 +555,10 @@ main(void)
 		VFS_TEST(tx__until_it_commits__is_private),
 		VFS_TEST(tx__back_to_a_savepoint__keeps_what_was_before),
 		VFS_TEST(conflict__tells_the_loser_object_and_name),
+		VFS_TEST(conflict__why_tells_what_of_which_object),
+		VFS_TEST(conflict__while_run_again__why_tells_the_operation),
 		VFS_TEST(failure__of_a_transaction__why_knows_it),
+		VFS_TEST(precondition__why_tells_what_of_which_object),
 		VFS_TEST(run__while_others_are_faster__tries_again),
 		VFS_TEST(commit__answer_lost__is_found),
 		VFS_TEST(commit__request_lost__has_not_happened),

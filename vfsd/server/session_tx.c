@@ -4,11 +4,14 @@
  * A confined session's names of commits are its root's own: nobody learns
  * by TX_STATUS what others did elsewhere, or takes their names away.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "../../protocol/codec.h"
 #include "../../protocol/records.h"
 #include "session_in.h"
 #include "share.h"
@@ -102,11 +105,46 @@ results_end(struct tx_verdict *v, struct vfs_buf *out)
 	return (uint32_t)v->nresults;
 }
 
+/* Which object and what of it, for who looks into it afterwards. */
+static void
+object_text(const struct tx_verdict *v, char *buf, size_t cap)
+{
+	unsigned long long id = v->object.n;
+
+	if (v->again != VFS_OP_NONE)
+		snprintf(buf, cap, "operation %" PRIu32 ", %s, now %s%s",
+		    v->op_index, proto_ops[v->again].name,
+		    v->cause < 0 ? "fails: " : "makes another object",
+		    v->cause < 0 ? vfs_err_text(v->cause) : "");
+	else if (v->name_n > 0)
+		snprintf(buf, cap, "directory %llu: name \"%.*s\"", id,
+		    (int)v->name_n, v->name);
+	else if (id != 0)
+		snprintf(buf, cap, "object %llu: %s", id,
+		    v->about != NULL ? v->about : "version");
+}
+
+static void
+verdict_note(struct run *r, const struct tx_verdict *v, int err)
+{
+	char text[WHY_TEXT_MAX] = "";
+	size_t n = 0;
+
+	if (err == -VFS_PRECOND)
+		n = (size_t)snprintf(text, sizeof text,
+		    "precondition %" PRIu32 ": ", v->op_index);
+	if (err == -VFS_PRECOND || err == -VFS_CONFLICT)
+		object_text(v, text + n, sizeof text - n);
+	run_note(r, (struct why_what){ .op = r->op, .err = err,
+	    .id = v->object.n, .text = text });
+}
+
 static int
 explain(struct run *r, const struct tx_verdict *v, int err)
 {
 	if (err == 0)
 		return 0;
+	verdict_note(r, v, err);
 	r->k->e.op_index = v->op_index;
 	r->k->e.detail = err == -VFS_PRECOND ? v->detail : v->object.n;
 	return err;

@@ -52,6 +52,9 @@ struct tx_verdict {
 	size_t name_n;			/* its name there, if one decided */
 	char name[VFS_NAME_MAX];
 	uint64_t detail;		/* PRECOND: the version there is */
+	const char *about;		/* CONFLICT: what of the object; or */
+	enum vfs_op again;		/* op_index, which did otherwise when */
+	int cause;			/* run again: its error, 0: none */
 	/* One for each operation: */
 	struct proto_brief *results;
 	size_t cap, nresults;		/* nresults may be beyond cap */

@@ -481,6 +481,25 @@ deps_note(struct deps *d, struct txn *below, struct own own,
 	return 0;
 }
 
+static const char *
+kind_text(unsigned kind)
+{
+	switch (kind) {
+	case ALIVE:
+		return "that it is there";
+	case PERM:
+		return "mode, owner or access list";
+	case META:
+		return "attributes";
+	case DATA:
+		return "content";
+	case OUTSIDE:
+		return "that it is outside of the session's root";
+	default:
+		return "name";
+	}
+}
+
 int
 deps_check(const struct deps *d, struct txn *t, struct tx_verdict *v)
 {
@@ -495,6 +514,7 @@ deps_check(const struct deps *d, struct txn *t, struct tx_verdict *v)
 		if (same < 0)
 			return same;
 		v->object.n = d->v[i].id;
+		v->about = kind_text(d->v[i].kind);
 		v->name_n = name.n;
 		if (name.n > 0)
 			memcpy(v->name, name.p, name.n);

@@ -363,6 +363,8 @@ run_one(const struct commit *c, struct txn *t, size_t i, struct orphans *o,
 	if (c->deps == NULL || passes(err))
 		return err;
 	v->object = was;
+	v->again = it->op;
+	v->cause = err == -VFS_CONFLICT ? 0 : err;
 	return -VFS_CONFLICT;
 }
 
