@@ -181,6 +181,54 @@ is "damaged_bytes_not_read__is_0" $? 0
 is "check__modifies_nothing" "$(cd "$work/damaged" && md5sum ./* | md5sum)" \
     "$before"
 
+# --- damage that was met is counted, and remembered whatever else happens
+cp -a --sparse=always "$work/damaged" "$work/met"
+sound=$store
+store=$work/met
+corrupt() {
+	"$vfsctl" why "$mnt" | grep -c CORRUPT
+}
+# misses of more names than are remembered, and the kernel's own questions
+misses() {
+	local i
+	for ((i = 0; i < 3000; i++)); do
+		[ -e "$mnt/nope$i" ] || [ -e "$mnt/d/nope$i" ]
+	done
+	for ((i = 0; i < 100; i++)); do
+		echo $i >"$mnt/d/probed"
+	done
+}
+check "mount_damaged" mount_store
+is "status_json__no_damage_met" "$("$vfsctl" status --json "$mnt" |
+    json 'd["faults.corrupt"], d["faults.io"]')" "0 0"
+bash -c 'echo $$ >"$1"; exec cat "$0"/d/*' "$mnt" "$work/pid" \
+    >/dev/null 2>"$work/out"
+check "damaged_file__is_EIO" grep -q 'Input/output error' "$work/out"
+is "status__damage_met" "$("$vfsctl" status "$mnt" |
+    awk '$1 == "faults.corrupt" { print ($2 > 0) }')" 1
+is "status_json__damage_met" "$("$vfsctl" status --json "$mnt" |
+    json 'd["faults.corrupt"] > 0, d["faults.io"]')" "True 0"
+n=$(corrupt)
+check "why__damage_is_told" test "$n" -gt 0
+misses
+is "why__damage_outlasts_misses" "$(corrupt)" "$n"
+is "why__the_kernels_own_questions_are_left_out" \
+    "$("$vfsctl" why "$mnt" | grep -c 'NOXATTR')" 0
+"$vfsctl" why --pid="$(cat "$work/pid")" "$mnt" >"$work/out"
+check "why_of_a_process__damage_outlasts_misses" \
+    grep -q 'CORRUPT pid .* READ id ' "$work/out"
+check "why_of_a_process__and_where_it_was_met" \
+    grep -q 'CORRUPT at .*: object [0-9]*: bytes at' "$work/out"
+bash -c 'echo $$ >"$1"; exec cat "$0/nope"' "$mnt" "$work/pid" 2>/dev/null
+is "why_of_a_process__a_miss_too" "$("$vfsctl" why \
+    --pid="$(cat "$work/pid")" "$mnt" | grep -c 'NOENT pid .* LOOKUP id 1')" 1
+bash -c 'echo $$ >"$1"; exec getfattr -n user.none "$0/d/small"' "$mnt" \
+    "$work/pid" >/dev/null 2>&1
+is "why_of_a_process__an_attribute_too" "$("$vfsctl" why \
+    --pid="$(cat "$work/pid")" "$mnt" | grep -c 'NOXATTR pid .* XATTR_GET')" 1
+check "unmount_damaged" unmount_store
+store=$sound
+
 # --- damage: a byte of a row, found where the row store has it
 python3 - "$work/damaged/rows.mdb" <<'PY'
 import sys

@@ -159,6 +159,31 @@ is_latched(struct bad *b, int rows)
 }
 
 static void
+faults__damage_and_errors__counted_apart(void **state)
+{
+	struct engine_status st;
+	struct txn *t;
+	struct fx fx;
+
+	(void)state;
+	fx_init(&fx, true);
+	fx_start(&fx);
+	engine_status(fx.e, &st);
+	assert_int_equal(st.faults_corrupt, 0);
+	assert_int_equal(st.faults_io, 0);
+	assert_int_equal(txn_begin(fx.e, TXN_READ, NULL, &t), 0);
+	fault(t, -VFS_CORRUPT, "object 1");
+	fault(t, -VFS_CORRUPT, "object 1");
+	fault(t, -VFS_IO, "place 1");
+	fault(t, -VFS_NOSPC, "no room");
+	txn_abort(t);
+	engine_status(fx.e, &st);
+	assert_int_equal(st.faults_corrupt, 2);
+	assert_int_equal(st.faults_io, 1);
+	fx_close(&fx);
+}
+
+static void
 latch__append_fails__not_visible(void **state)
 {
 	struct bad b;
@@ -500,6 +525,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(faults__damage_and_errors__counted_apart),
 		cmocka_unit_test(latch__append_fails__not_visible),
 		cmocka_unit_test(latch__log_sync_fails__is_never_tried_again),
 		cmocka_unit_test(latch__apply_fails__rows_stay_in_the_log),

@@ -69,6 +69,7 @@ struct engine_status {
 	uint64_t opens;			/* times the store was opened */
 	bool latched;
 	struct fault_rec latch;
+	uint64_t faults_corrupt, faults_io;	/* met since it was opened */
 	uint64_t log_size, log_used, log_end;	/* log_end: a position */
 	uint64_t table_bytes, table_rows, frozen_rows;
 	uint64_t drafts;

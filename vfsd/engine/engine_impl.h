@@ -300,11 +300,11 @@ struct engine {
 	pthread_mutex_t head_lock;
 	struct head head;
 
-	/* fault.lock: the ring of recent faults. */
+	/* fault.lock: the ring of recent faults, and how many there were. */
 	struct {
 		pthread_mutex_t lock;
 		struct fault_rec ring[FAULTS_MAX];
-		uint64_t n;
+		uint64_t n, corrupt, io;
 		struct fault_rec latch;
 	} fault;
 	_Atomic int latched;		/* the error, or 0 */

@@ -31,6 +31,8 @@ fault_keep(struct engine *e, const struct fault_rec *f)
 {
 	pthread_mutex_lock(&e->fault.lock);
 	e->fault.ring[e->fault.n++ % FAULTS_MAX] = *f;
+	e->fault.corrupt += f->err == -VFS_CORRUPT;
+	e->fault.io += f->err == -VFS_IO;
 	pthread_mutex_unlock(&e->fault.lock);
 	if (e->conf.report != NULL)
 		e->conf.report(e->conf.report_arg, f);

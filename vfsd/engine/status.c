@@ -24,6 +24,8 @@ status_fault(struct engine *e, struct engine_status *s)
 	s->latched = atomic_load(&e->latched) != 0;
 	pthread_mutex_lock(&e->fault.lock);
 	s->latch = e->fault.latch;
+	s->faults_corrupt = e->fault.corrupt;
+	s->faults_io = e->fault.io;
 	pthread_mutex_unlock(&e->fault.lock);
 }
 

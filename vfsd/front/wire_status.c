@@ -79,6 +79,8 @@ engine(const struct engine_status *st, struct proto_list *l)
 	number(l, "recovery.ms", st->recovered_ms);
 	number(l, "recovery.drafts_published", st->drafts_published);
 	number(l, "recovery.drafts_dropped", st->drafts_dropped);
+	number(l, "faults.corrupt", st->faults_corrupt);
+	number(l, "faults.io", st->faults_io);
 	number(l, "latched", st->latched);
 	if (st->latched) {
 		number(l, "latch.trace", st->latch.trace_id);
