@@ -64,7 +64,7 @@ struct vfs {
 	int lost;			/* why; 0: it is not */
 	char *where;			/* NULL: cannot be made again */
 	struct vfs_conf conf;
-	char client[33];
+	char client[VFS_CLIENT_MAX + 1];
 	uint8_t token[VFS_TOKEN_BYTES];
 	bool has_token;
 	uint32_t epoch;			/* counts connections */

@@ -58,6 +58,7 @@
 #define VFS_WAIT_MS_MAX		30000u		/* of WAIT without a deadline */
 #define VFS_TOKEN_BYTES		32u		/* of a bearer token */
 #define VFS_TOKENS_MAX		4096u		/* grants that are out */
+#define VFS_CLIENT_MAX		32u		/* bytes of a client's name */
 #define VFS_LABEL_MAX		64u		/* bytes of a grant's label */
 #define VFS_AGE_MS		500u		/* a request of the lowest priority
 						 * starts before it is so old */

@@ -89,6 +89,8 @@ is "sessions__tells_the_path" "$("$vfsctl" sessions "$mnt" |
     grep -c 'token .* /proj .*ci')" 1
 is "sessions__do_not_tell_the_token" "$("$vfsctl" sessions --json "$mnt" |
     grep -c "$tok")" 0
+is "sessions__name_the_client" "$("$vfsctl" sessions --json "$mnt" |
+    json '[t["label"] for t in d if t["kind"] == "session"]')" "['vfsctl']"
 esc=$'\e]0;x\a\302\2332J\342\200\256'
 mkdir "$mnt/$esc" && "$vfsctl" grant --root "$mnt/$esc" --label odd "$mnt" >"$log"
 is "sessions__the_path_is_escaped" "$("$vfsctl" sessions "$mnt" |
@@ -104,6 +106,9 @@ number=$("$vfsctl" sessions --json "$mnt" |
     json '[t["number"] for t in d if t["label"] == "ci"][0]')
 mkfifo "$work/go"
 begin
+is "sessions__name_who_came_with_a_token" "$("$vfsctl" sessions --json "$mnt" |
+    json '[t["label"] for t in d if t["kind"] == "session" and
+	t["parent"] > 0]')" "['second']"
 check "revoke" "$vfsctl" sessions --revoke "$number" "$mnt"
 go_on
 is "revoked__at_once" "$(tail -n 1 "$work/waits")" REVOKED

@@ -144,6 +144,7 @@ struct wire_conn {
 	 * transport's name changes once, before the first one: w->lock. */
 	struct session_who who;
 	uint32_t groups[LINK_GROUPS_MAX];
+	char client[VFS_CLIENT_MAX];	/* from the first HELLO on */
 	bool token_first;
 	bool own;			/* the owner's or root's */
 	pthread_mutex_t send_lock;

@@ -31,6 +31,23 @@ tell_store(struct wire_call *k, struct vfs_hello_reply *r)
 	r->next_id = st->next_id;
 }
 
+/* Sessions that it attaches later get it from c->who. */
+static void
+name_client(struct wire_call *k, struct vfs_slice client)
+{
+	struct wire_conn *c = k->q->c;
+	bool first;
+
+	pthread_mutex_lock(&k->w->lock);
+	if ((first = !c->hello) && client.n > 0) {
+		memcpy(c->client, client.p, client.n);
+		c->who.client = (struct vfs_slice){ c->client, client.n };
+	}
+	pthread_mutex_unlock(&k->w->lock);
+	if (first && k->q->s != NULL)
+		session_client(k->q->s, client);
+}
+
 static int
 own_hello(struct wire_call *k, const void *qp, void *rp)
 {
@@ -42,7 +59,7 @@ own_hello(struct wire_call *k, const void *qp, void *rp)
 	if (q->magic != PROTO_MAGIC || q->version_min > PROTO_VERSION ||
 	    q->version_max < PROTO_VERSION)
 		return -VFS_VERSION;
-	if (q->max_msg < PROTO_MSG_MIN || q->client.n > 32)
+	if (q->max_msg < PROTO_MSG_MIN || q->client.n > VFS_CLIENT_MAX)
 		return -VFS_INVAL;
 	*r = (struct vfs_hello_reply){
 		.version = PROTO_VERSION, .max_msg = c->link->max_msg,
@@ -58,6 +75,7 @@ own_hello(struct wire_call *k, const void *qp, void *rp)
 			sizeof who - 1 },
 	};
 	tell_store(k, r);
+	name_client(k, q->client);
 	pthread_mutex_lock(&k->w->lock);
 	c->hello = true;
 	c->max_msg = q->max_msg < r->max_msg ? q->max_msg : r->max_msg;

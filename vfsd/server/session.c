@@ -145,6 +145,15 @@ static const struct session_limits limits_max = {
 	.stage = VFS_STAGE_MAX,
 };
 
+static void
+put_client(struct session *s, struct vfs_slice client)
+{
+	s->client_n = client.n < sizeof s->client ? client.n :
+	    sizeof s->client;
+	if (s->client_n > 0)
+		memcpy(s->client, client.p, s->client_n);
+}
+
 static struct session *
 session_of(struct sessions *ss, const struct session_who *who)
 {
@@ -161,6 +170,7 @@ session_of(struct sessions *ss, const struct session_who *who)
 	if (who->transport != NULL)
 		strncpy(s->transport, who->transport,
 		    sizeof s->transport - 1);
+	put_client(s, who->client);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->begin, NULL);
 	return s;
@@ -462,6 +472,14 @@ uint64_t
 session_whose(const struct session *s)
 {
 	return s->token != 0 ? 1ull << 32 | s->token << 33 : s->uid;
+}
+
+void
+session_client(struct session *s, struct vfs_slice client)
+{
+	pthread_mutex_lock(&s->ss->lock);
+	put_client(s, client);
+	pthread_mutex_unlock(&s->ss->lock);
 }
 
 struct vfs_id

@@ -26,6 +26,7 @@ struct sessions;			/* all of a server */
 /* How it came. */
 struct session_who {
 	const char *transport;		/* "unix", "tcp", "ring", "9p" ... */
+	struct vfs_slice client;	/* what it says of itself */
 	bool has_cred;			/* the transport knows the user */
 	uint32_t uid, gid, pid;
 	const uint32_t *groups;
@@ -97,6 +98,8 @@ uint64_t session_whose(const struct session *s);
 struct vfs_id session_root(const struct session *s);
 void session_limits(const struct session *s, struct session_limits *out);
 /* Whose its transactions are; never 0, never used again. */
+/* What it says of itself, at most VFS_CLIENT_MAX bytes: for SESSIONS. */
+void session_client(struct session *s, struct vfs_slice client);
 uint64_t session_number(const struct session *s);
 /* Has it ended?  0, -VFS_REVOKED, -VFS_EXPIRED, -VFS_SESSION_CLOSED.
  * fn(arg) is called once, from any thread, when it is revoked; it must not

@@ -84,6 +84,8 @@ struct session {
 	struct vfs_time since, expires;	/* expires.sec 0: never */
 	uint64_t token;			/* it came from; 0: an identity */
 	char transport[SESSION_TRANSPORT_MAX];
+	char client[VFS_CLIENT_MAX];	/* ss->lock; client_n bytes */
+	size_t client_n;
 
 	pthread_mutex_t begin;		/* its transactions are counted, and
 					 * one more begins, in one step */

@@ -49,8 +49,8 @@ put_session(struct proto_list *l, struct session *s)
 		.root = s->root, .since = s->since, .expires = s->expires,
 		.flags = s->cred ? PROTO_SESSION_CRED : 0,
 		.rights = s->rights, .uid = s->uid, .gid = s->gid,
-		.pid = s->pid, .transport = { s->transport,
-		strlen(s->transport) } };
+		.pid = s->pid, .label = { s->client, s->client_n },
+		.transport = { s->transport, strlen(s->transport) } };
 
 	pthread_mutex_lock(&s->lock);
 	r.handles = s->used;
