@@ -137,7 +137,7 @@ nobodys(struct vfs *v, const struct proto_hdr *h)
 	if (i < VFS_CANCELS && op == VFS_OP_CANCEL)
 		v->cancels[i] = 0;
 	else if (v->forgotten > 0 && h->req_id <= v->req_id)
-		v->forgotten--;
+		lv_forgotten(v);
 	else
 		return lv_lose(v, -VFS_MALFORMED);
 	lv_pay(v, op, h);

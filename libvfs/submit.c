@@ -78,6 +78,7 @@ waiting_add(struct vfs *v, struct vfs_call *c)
 	v->waiting++;
 	v->waiting_own += c->own;
 	v->waiting_normal += !lv_is_control(c->op);
+	v->bytes += c->len;
 }
 
 static void
@@ -92,6 +93,7 @@ waiting_take(struct vfs *v, struct vfs_call *c)
 		v->expires_ms = 0;
 	v->waiting_own -= c->own;
 	v->waiting_normal -= !lv_is_control(c->op);
+	v->bytes -= c->len;
 	if (v->rx.on && v->rx.call == c) {
 		v->rx.call = NULL;	/* the rest of it is skipped */
 		v->rx.to = NULL;
@@ -126,6 +128,27 @@ lv_done_take(struct vfs *v, struct vfs_call *c)
 		v->done_end = at;
 	v->ndone--;
 	c->state = CALL_IDLE;
+}
+
+/* --- forgotten --------------------------------------------------------------- */
+
+/* The daemon still has it: to be called before it leaves the waiting. */
+static void
+forget(struct vfs *v, const struct vfs_call *c)
+{
+	v->forgotten++;
+	v->forgotten_bytes += c->len;
+	v->bytes += c->len;
+}
+
+/* One of them has been answered; whose it was nobody knows. */
+void
+lv_forgotten(struct vfs *v)
+{
+	if (--v->forgotten > 0)
+		return;
+	v->bytes -= v->forgotten_bytes;
+	v->forgotten_bytes = 0;
 }
 
 /* --- ends -------------------------------------------------------------------- */
@@ -165,7 +188,7 @@ lv_calls_expire(struct vfs *v, uint64_t now)
 			if (c->expires_ms == 0)
 				continue;
 			if (c->expires_ms <= now) {
-				v->forgotten++;
+				forget(v, c);
 				lv_call_fail(v, c, -VFS_DEADLINE);
 			} else if (first == 0 || c->expires_ms < first) {
 				first = c->expires_ms;
@@ -259,6 +282,9 @@ may_submit(struct vfs *v, enum vfs_op op)
 		return -VFS_INVAL;
 	if (lv_is_control(op))
 		return v->control > 0 ? 0 : -VFS_AGAIN;
+	if (v->waiting_normal + v->forgotten > 0 &&
+	    v->waiting_normal + v->forgotten >= v->max_credits)
+		return -VFS_AGAIN;
 	if (v->credits > 0)
 		return 0;
 	return v->waiting_normal > 0 || v->forgotten > 0 ? -VFS_AGAIN :
@@ -340,6 +366,14 @@ set_expiry(struct vfs *v, struct vfs_call *c)
 		v->expires_ms = c->expires_ms;
 }
 
+/* One that is too long by itself is the daemon's to refuse. */
+static bool
+is_too_much(const struct vfs *v, enum vfs_op op, size_t len)
+{
+	return !lv_is_control(op) && v->bytes > 0 &&
+	    (v->bytes > v->max_bytes || len > v->max_bytes - v->bytes);
+}
+
 static void
 accepted(struct vfs *v, struct vfs_call *c, size_t len)
 {
@@ -347,6 +381,7 @@ accepted(struct vfs *v, struct vfs_call *c, size_t len)
 		lv_handles_closed(v, ((const struct vfs_close *)c->q)->handles);
 	v->out_n += len;
 	c->req_id = ++v->req_id;
+	c->len = lv_is_control(c->op) ? 0 : (uint32_t)len;
 	if (lv_is_control(c->op))
 		v->control--;
 	else
@@ -376,7 +411,10 @@ submit(struct vfs *v, struct vfs_call *c, bool own)
 	if (lv_gives_handle(c->op, c->q) &&
 	    (err = lv_handle_promise(v, c->op, c->q, &c->given)) < 0)
 		return err;
-	if ((err = encode_somewhere(v, c, v->req_id + 1, &len)) < 0) {
+	err = encode_somewhere(v, c, v->req_id + 1, &len);
+	if (err == 0 && is_too_much(v, c->op, len))
+		err = -VFS_AGAIN;
+	if (err < 0) {
 		lv_handle_unpromise(v, c->given);
 		return err;
 	}
@@ -463,9 +501,9 @@ void
 vfs_forget(struct vfs *v, struct vfs_call *c)
 {
 	if (c->state == CALL_WAITS) {
+		forget(v, c);
 		waiting_take(v, c);
 		lv_handle_unpromise(v, c->given);
-		v->forgotten++;
 		c->state = CALL_IDLE;
 	} else if (c->state != CALL_IDLE) {
 		lv_done_take(v, c);

@@ -130,6 +130,9 @@ fresh(struct vfs *v, int fd)
 	v->out_at = v->out_n = v->in_at = v->in_n = 0;
 	v->rx = (struct rx){ .on = false };
 	v->forgotten = 0;
+	v->bytes = v->forgotten_bytes = 0;
+	v->max_bytes = UINT64_MAX;
+	v->max_credits = UINT32_MAX;
 	v->expires_ms = 0;
 	memset(v->cancels, 0, sizeof v->cancels);
 	v->peer.max_msg = PROTO_MSG_MIN;
@@ -162,6 +165,7 @@ hello_keep(struct vfs *v, const struct vfs_hello_reply *r)
 		r->server.n };
 	v->known = true;
 	v->credits = r->credits;
+	v->max_bytes = r->max_bytes;
 }
 
 static int
@@ -201,6 +205,9 @@ attach(struct vfs *v)
 		return err;
 	v->rights = r.rights;
 	v->root = r.root_id;
+	v->max_credits = r.max_credits;
+	if (r.max_bytes < v->max_bytes)
+		v->max_bytes = r.max_bytes;
 	if ((h = lv_handle_find(v, r.root)) != NULL)
 		lv_handle_drop(v, h);
 	return 0;

@@ -166,7 +166,7 @@ struct vfs_call {
 	/* The library's. */
 	struct vfs_call *next;
 	uint64_t req_id, expires_ms;
-	uint32_t state, given;
+	uint32_t state, given, len;
 	bool own;		/* nobody else is to be given it */
 	uint64_t small[64];
 };

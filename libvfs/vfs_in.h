@@ -80,6 +80,9 @@ struct vfs {
 	/* requests */
 	uint64_t req_id;		/* the last */
 	uint32_t credits, control;	/* left */
+	uint32_t max_credits;		/* of this session */
+	uint64_t bytes, max_bytes;	/* unanswered; with those forgotten */
+	uint64_t forgotten_bytes;	/* of these; none if forgotten is 0 */
 	uint32_t waiting, waiting_normal, waiting_own, ndone;
 	struct vfs_call *bucket[VFS_BUCKETS];
 	struct vfs_call *done, **done_end;
@@ -132,6 +135,8 @@ void lv_calls_expire(struct vfs *v, uint64_t now_ms);
 /* Takes c off the done ones. */
 void lv_done_take(struct vfs *v, struct vfs_call *c);
 bool lv_is_control(enum vfs_op op);
+/* A reply to one that nobody waits for. */
+void lv_forgotten(struct vfs *v);
 /* A reply brings credits. */
 void lv_pay(struct vfs *v, enum vfs_op op, const struct proto_hdr *h);
 int lv_err_of_status(uint32_t status);

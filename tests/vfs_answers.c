@@ -79,10 +79,14 @@ vfs_answer(uint8_t *p, size_t cap, enum vfs_op op, uint64_t req_id)
 		r.hello.version = 1;
 		r.hello.max_msg = VFS_MSG_MAX;
 		r.hello.credits = 8;
+		r.hello.max_bytes = VFS_MSG_MAX;
 		r.hello.uuid = (struct vfs_buf){ uuid, 16, 16 };
 		r.hello.server.n = 5;
 	}
-	if (op == VFS_OP_ATTACH)
+	if (op == VFS_OP_ATTACH) {
 		r.attach.rights = VFS_RIGHTS_ALL;
+		r.attach.max_credits = 8;
+		r.attach.max_bytes = VFS_MSG_MAX;
+	}
 	return proto_reply_encode(op, &r, &h, p, cap) < 0 ? 0 : h.len;
 }

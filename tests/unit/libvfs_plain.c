@@ -121,6 +121,55 @@ requests__long_ones__go_both_ways(void **state)
 	free(data);
 }
 
+/* How many of these are taken while nothing is completed. */
+static unsigned
+taken_at_once(struct vfs *v, const struct vfs_call *like, struct vfs_call *c,
+    unsigned n)
+{
+	unsigned i;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		c[i] = *like;
+		if ((err = vfs_submit(v, &c[i])) == -VFS_AGAIN)
+			break;
+		OK(err);
+		while (vfs_events(v) & POLLOUT)
+			OK(vfs_flush(v));	/* the daemon reads on */
+	}
+	return i;
+}
+
+static void
+all_end(struct vfs *v)
+{
+	while (vfs_pending(v) > 0)
+		assert_int_equal(finish_one(v)->err, 0);
+}
+
+/* The daemon counts bytes, too, and refuses what goes beyond. */
+static void
+requests__more_bytes_than_are_taken__wait(void **state)
+{
+	struct vfs_rig *r = *state;
+	size_t n = VFS_IO_MAX;
+	uint8_t *data = calloc(1, n);
+	struct vfs_write w = { .data = { data, n } };
+	struct vfs_call like = { .op = VFS_OP_WRITE, .q = &w }, c[6];
+
+	w.id = make(r->v, "f", "");
+	assert_int_equal(taken_at_once(r->v, &like, c, 6), 2);
+	all_end(r->v);
+	assert_int_equal(taken_at_once(r->v, &like, c, 6), 2);
+	vfs_forget(r->v, &c[0]);
+	vfs_forget(r->v, &c[1]);
+	assert_int_equal(vfs_submit(r->v, &c[2]), -VFS_AGAIN);
+	OK(vfs_write(r->v, NULL, w.id, 0, data, n));
+	assert_int_equal(taken_at_once(r->v, &like, c, 6), 2);
+	all_end(r->v);
+	free(data);
+}
+
 static void
 reply__without_room__is_too_big(void **state)
 {
@@ -321,6 +370,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		VFS_TEST(requests__more_than_there_are_credits__all_come_back),
 		VFS_TEST(requests__long_ones__go_both_ways),
+		VFS_TEST(requests__more_bytes_than_are_taken__wait),
 		VFS_TEST(reply__without_room__is_too_big),
 		VFS_TEST(blocking__beside_plain__disturbs_nothing),
 		VFS_TEST(cancel__of_one_that_waits__has_no_effect),

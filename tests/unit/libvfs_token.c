@@ -197,6 +197,34 @@ paths__not_all_known__are_not_told(void **state)
 	confined_close(&k);
 }
 
+/* Of those that the connection has, a token may leave few. */
+static void
+credits__few_for_the_session__the_rest_wait(void **state)
+{
+	uint8_t token[VFS_TOKEN_BYTES];
+	struct vfs_conf conf = { .token = token };
+	struct vfs_stat q = { ROOT };
+	struct vfs_call c[5], *got;
+	struct vfs_rig *r = *state;
+	unsigned i, n = 0;
+	struct vfs *v;
+
+	grant_as(r->v, (struct vfs_grant){ .root = ROOT,
+	    .rights = VFS_RIGHTS_ALL, .max_credits = 3 }, token);
+	OK(vfs_connect(r->dir.path, &conf, &v));
+	for (i = 0; i < 5; i++) {
+		c[i] = (struct vfs_call){ .op = VFS_OP_STAT, .q = &q };
+		assert_int_equal(vfs_submit(v, &c[i]), i < 3 ? 0 : -VFS_AGAIN);
+	}
+	while (vfs_pending(v) > 0)
+		if (vfs_complete(v, &got) == 1) {
+			OK(got->err);
+			n++;
+		}
+	assert_int_equal(n, 3);
+	vfs_disconnect(v);
+}
+
 static void
 session__connection_lost__is_the_same_again(void **state)
 {
@@ -267,6 +295,7 @@ main(void)
 		VFS_TEST(utimens__not_the_owner__only_both_to_now),
 		VFS_TEST(paths__below_a_root__begin_there),
 		VFS_TEST(paths__not_all_known__are_not_told),
+		VFS_TEST(credits__few_for_the_session__the_rest_wait),
 		VFS_TEST(session__connection_lost__is_the_same_again),
 		VFS_TEST(rights__that_are_missing__are_missed),
 		cmocka_unit_test(token__as_text__is_read),
