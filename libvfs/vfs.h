@@ -70,7 +70,8 @@ struct vfs_conf {
  *	unix:PATH		a socket of -o listen=
  *	tcp:127.0.0.1:PORT	the same, with a token
  * A path that begins with "unix:" or "tcp:" is written "./unix:...".
- * -VFS_NOENT: neither a mount nor a store; -VFS_OFFLINE: nobody serves it.
+ * -VFS_NOENT: there is nothing, or no directory; -VFS_OFFLINE: nobody serves
+ * it (a directory may become a store).
  */
 int vfs_connect(const char *where, const struct vfs_conf *conf,
     struct vfs **out);
