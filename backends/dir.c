@@ -39,6 +39,22 @@ be_dir_sync(int dirfd)
 }
 
 int
+be_dir_keep(int dirfd, const char *name, const char *keep)
+{
+	struct stat now, was;
+
+	if (linkat(dirfd, name, dirfd, keep, 0) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return vfs_err_from_os(errno);
+	if (fstatat(dirfd, name, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(dirfd, keep, &was, AT_SYMLINK_NOFOLLOW) < 0)
+		return vfs_err_from_os(errno);
+	return now.st_ino == was.st_ino && now.st_dev == was.st_dev ? 0 :
+	    -VFS_EXIST;
+}
+
+int
 be_no_room(int err)
 {
 	return err == -VFS_FBIG || err == -VFS_QUOTA ? -VFS_NOSPC : err;

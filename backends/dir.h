@@ -15,6 +15,11 @@ int be_dir_open(int dirfd, const char *name, int flags);
 /* Names made or changed in dirfd (which may be O_PATH) are durable. */
 int be_dir_sync(int dirfd);
 
+/* Another name for a file that is about to be replaced; -VFS_EXIST if another
+ * one has that.  Who was killed before the new one had its name may have done
+ * so before. */
+int be_dir_keep(int dirfd, const char *name, const char *keep);
+
 /* A file that may not grow, or an owner who may not have more, is a full
  * disk: what the caller writes is not too large, and what was written is not
  * lost. */

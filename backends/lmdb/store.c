@@ -194,23 +194,6 @@ env_open(int dirfd, const char *name, unsigned flags, MDB_env **out)
 	}
 }
 
-/* Who was killed before the new one had its name may have done so before. */
-static int
-keep_as(int dirfd, const char *keep)
-{
-	struct stat now, was;
-
-	if (linkat(dirfd, FILE_NAME, dirfd, keep, 0) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return vfs_err_from_os(errno);
-	if (fstatat(dirfd, FILE_NAME, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fstatat(dirfd, keep, &was, AT_SYMLINK_NOFOLLOW) < 0)
-		return vfs_err_from_os(errno);
-	return now.st_ino == was.st_ino && now.st_dev == was.st_dev ? 0 :
-	    -VFS_EXIST;
-}
-
 /*
  * LMDB writes the first meta pages and syncs neither them nor the
  * directory, and cannot read back a half-written pair.  So the file is
@@ -235,7 +218,7 @@ lmdb_make(int dirfd, int (*fill)(MDB_env *env, void *arg), void *arg,
 		err = -VFS_NOSPC;
 	mdb_env_close(env);
 	if (err == 0 && keep)
-		err = keep_as(dirfd, keep);
+		err = be_dir_keep(dirfd, FILE_NAME, keep);
 	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0) {
 		err = vfs_err_from_os(errno);
 		if (keep)
