@@ -36,6 +36,7 @@
 
 #define FILE_NAME	"log"
 #define FILE_NEW	"log.new"	/* a creation under way */
+#define KEPT		"log.damaged"
 #define SLOT_SIZE	512u
 #define SLOT_STEP	4096u
 #define SLOT_DATA	32u
@@ -43,6 +44,7 @@
 #define RING_AT		65536u		/* page-aligned on every machine */
 #define CREATE_CHUNK	4096u		/* see cache_small */
 #define LARGE		(128u << 10)	/* an append of many pages */
+#define CUT_MAX		(4u << 20)	/* less than that was a longer ring */
 
 _Static_assert(SLOT_DATA + LOG_HEAD_MAX == SLOT_SIZE, "a slot is full");
 
@@ -152,11 +154,10 @@ slot_newest(int fd, struct slot *out, unsigned *at)
 /* --- opening and creating ------------------------------------------ */
 
 static int
-fill(int fd, uint64_t size)
+fill(int fd, const struct slot *s)
 {
-	struct slot s = { .size = size };
 	static const unsigned char zero[CREATE_CHUNK];
-	uint64_t off, end = RING_AT + size;
+	uint64_t off, end = RING_AT + s->size;
 	int err = 0;
 
 	/* One long extent where the host can give it; else as it comes. */
@@ -164,9 +165,9 @@ fill(int fd, uint64_t size)
 	for (off = 0; err == 0 && off < end; off += CREATE_CHUNK)
 		err = fd_write(fd, off, zero, CREATE_CHUNK);
 	if (err == 0)
-		err = slot_write(fd, 0, &s);
+		err = slot_write(fd, 0, s);
 	if (err == 0)
-		err = slot_write(fd, 1, &s);
+		err = slot_write(fd, 1, s);
 	if (err == 0 && fsync(fd) < 0)
 		err = vfs_err_from_os(errno);
 	return err;
@@ -176,6 +177,7 @@ fill(int fd, uint64_t size)
 static int
 file_create(int dirfd, uint64_t size)
 {
+	struct slot s = { .size = size };
 	int fd, err;
 
 	if (size < LOG_SIZE_MIN || size % 4096 != 0 || size > INT64_MAX / 2)
@@ -183,7 +185,7 @@ file_create(int dirfd, uint64_t size)
 	fd = be_dir_open(dirfd, FILE_NEW, O_RDWR | O_CREAT | O_TRUNC);
 	if (fd < 0)
 		return fd;
-	err = fill(fd, size);
+	err = fill(fd, &s);
 	if (err == 0 && renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) < 0)
 		err = vfs_err_from_os(errno);
 	if (err == 0)
@@ -460,6 +462,101 @@ log_head_get(void *self, void *p, size_t cap, size_t *n)
 	return 0;
 }
 
+/* --- made anew ----------------------------------------------------- */
+
+/* What the file was, as far as it tells: its header, its size, or neither. */
+static void
+slot_guess(int fd, struct slot *s)
+{
+	struct slot old;
+	struct stat st;
+	unsigned at;
+	uint64_t n;
+
+	if (fd < 0)
+		return;
+	if (slot_newest(fd, &old, &at) == 0) {
+		s->size = old.size;
+		if (old.gen > 0)
+			*s = old;
+	} else if (fstat(fd, &st) == 0 && st.st_size >= RING_AT + CUT_MAX) {
+		n = (uint64_t)st.st_size - RING_AT;
+		s->size = (n + 4095) & ~(uint64_t)4095;
+	}
+}
+
+/* What the host cannot read stays zeroes: history ends there. */
+static int
+ring_copy(int from, int to, uint64_t size)
+{
+	unsigned char b[CREATE_CHUNK];
+	uint64_t off = RING_AT;
+	size_t n = 1;
+	int err = 0, bad;
+
+	for (; err == 0 && n > 0 && off < RING_AT + size; off += sizeof b) {
+		bad = fd_read(from, off, b, sizeof b, &n);
+		if (bad == 0)
+			err = fd_write(to, off, b, n);
+	}
+	return err == 0 && fsync(to) < 0 ? vfs_err_from_os(errno) : err;
+}
+
+static int
+put_in_place(int dirfd, const char *keep)
+{
+	int err = 0;
+
+	if (keep != NULL && (err = be_dir_keep(dirfd, FILE_NAME, keep)) < 0)
+		return err;
+	if (renameat(dirfd, FILE_NEW, dirfd, FILE_NAME) == 0)
+		return be_dir_sync(dirfd);
+	err = vfs_err_from_os(errno);
+	if (keep != NULL)
+		(void)unlinkat(dirfd, keep, 0);
+	return err;
+}
+
+static int
+make_anew(int dirfd, int from, const struct slot *s, const char *keep)
+{
+	int fd, err;
+
+	fd = be_dir_open(dirfd, FILE_NEW, O_RDWR | O_CREAT | O_TRUNC);
+	if (fd < 0)
+		return fd;
+	err = fill(fd, s);
+	if (err == 0 && from >= 0)
+		err = ring_copy(from, fd, s->size);
+	if (err == 0)
+		err = put_in_place(dirfd, keep);
+	if (err < 0)
+		(void)unlinkat(dirfd, FILE_NEW, 0);
+	close(fd);
+	return err;
+}
+
+static int
+log_anew(int dirfd, uint64_t size, const void *head, size_t n,
+    const char **kept)
+{
+	struct slot s = { .gen = 1, .size = size, .n = (uint32_t)n };
+	int from, err;
+
+	if (size < LOG_SIZE_MIN || size % 4096 != 0 || n > LOG_HEAD_MAX)
+		return -VFS_INVAL;
+	from = be_dir_open(dirfd, FILE_NAME, O_RDONLY);
+	if (from < 0 && from != -VFS_NOENT && from != -VFS_CORRUPT)
+		return from;
+	memcpy(s.data, head, n);
+	slot_guess(from, &s);
+	*kept = from == -VFS_NOENT ? NULL : KEPT;
+	err = make_anew(dirfd, from, &s, *kept);
+	if (from >= 0)
+		close(from);
+	return err;
+}
+
 const struct log_ops be_log_file = {
 	.name = "file",
 	.open = log_open,
@@ -470,4 +567,5 @@ const struct log_ops be_log_file = {
 	.read = log_read,
 	.head_put = log_head_put,
 	.head_get = log_head_get,
+	.anew = log_anew,
 };

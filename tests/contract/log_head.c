@@ -195,6 +195,135 @@ log__cut_file__corrupt(void **state)
 	close(fd);
 }
 
+/* --- made anew ----------------------------------------------------- */
+
+static off_t
+length(struct fx *fx, const char *name)
+{
+	struct stat st;
+
+	return fstatat(fx->dir.dirfd, name, &st, 0) == 0 ? st.st_size : -1;
+}
+
+static const char *
+anew(struct fx *fx)
+{
+	const char *kept = "not set";
+
+	fx_close(fx);
+	assert_int_equal(fx->ops->anew(fx->dir.dirfd, 2 * SIZE, "given", 5,
+	    &kept), 0);
+	reopen(fx, false);
+	return kept;
+}
+
+static void
+cut(struct fx *fx, off_t size)
+{
+	int fd = openat(fx->dir.dirfd, "log", O_RDWR);
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+static void
+log__anew_where_none_is__is_empty(void **state)
+{
+	unsigned char got[100], zero[100] = { 0 };
+	struct fx *fx = *state;
+
+	assert_int_equal(unlinkat(fx->dir.dirfd, "log", 0), 0);
+	assert_null(anew(fx));
+	assert_head(fx, "given");
+	assert_int_equal(fx->ops->size(fx->b), 2 * SIZE);
+	assert_int_equal(fx->ops->read(fx->b, 0, got, sizeof got), 0);
+	assert_memory_equal(got, zero, sizeof got);
+	put_head(fx, "next");
+	reopen(fx, false);
+	assert_head(fx, "next");
+}
+
+/* The file's size tells where its bytes lay. */
+static void
+log__anew_without_header__has_the_ring(void **state)
+{
+	struct fx *fx = *state;
+	struct stat st;
+
+	cut(fx, 65536 + 4 * SIZE + 4095);
+	scribble(fx, 0, 512);
+	scribble(fx, SLOT_STEP, 512);
+	fx_close(fx);
+	assert_int_equal(fx->ops->anew(fx->dir.dirfd, 2 * SIZE, "x", 1,
+	    &(const char *){ NULL }), 0);
+	assert_int_equal(fstatat(fx->dir.dirfd, "log", &st, 0), 0);
+	assert_int_equal(st.st_size, 65536 + 4 * SIZE + 4096);
+	assert_int_equal(unlinkat(fx->dir.dirfd, "log.damaged", 0), 0);
+	reopen(fx, false);
+	append_pattern(fx, SIZE - 50, 100);
+	scribble(fx, 0, 512);
+	scribble(fx, SLOT_STEP, 512);
+	assert_string_equal(anew(fx), "log.damaged");
+	assert_head(fx, "given");
+	assert_pattern(fx, SIZE - 50, 100);
+}
+
+static void
+log__anew_of_a_wrong_size__has_its_own_again(void **state)
+{
+	static const off_t by[] = { -100, -4096, -(off_t)SIZE / 2, 1, SIZE };
+	struct fx *fx = *state;
+	size_t i;
+
+	put_head(fx, "one");
+	append_pattern(fx, 0, SIZE / 4);
+	for (i = 0; i < sizeof by / sizeof by[0]; i++) {
+		cut(fx, 65536 + SIZE + by[i]);
+		assert_string_equal(anew(fx), "log.damaged");
+		assert_head(fx, "one");
+		assert_int_equal(fx->ops->size(fx->b), SIZE);
+		assert_pattern(fx, 0, SIZE / 4);
+		assert_int_equal(length(fx, "log.damaged"),
+		    65536 + SIZE + by[i]);
+		assert_int_equal(unlinkat(fx->dir.dirfd, "log.damaged", 0), 0);
+	}
+}
+
+static void
+log__anew_where_one_is_kept__exist(void **state)
+{
+	struct fx *fx = *state;
+	const char *kept;
+
+	cut(fx, 65536);
+	anew(fx);
+	fx_close(fx);
+	cut(fx, 1000);
+	assert_int_equal(fx->ops->anew(fx->dir.dirfd, SIZE, "x", 1, &kept),
+	    -VFS_EXIST);
+	assert_int_equal(length(fx, "log"), 1000);
+	assert_int_equal(length(fx, "log.damaged"), 65536);
+	assert_int_equal(length(fx, "log.new"), -1);
+	/* Of one that was killed before the new one had its name. */
+	assert_int_equal(unlinkat(fx->dir.dirfd, "log.damaged", 0), 0);
+	assert_int_equal(linkat(fx->dir.dirfd, "log", fx->dir.dirfd,
+	    "log.damaged", 0), 0);
+	assert_string_equal(anew(fx), "log.damaged");
+	assert_int_equal(length(fx, "log.damaged"), 1000);
+}
+
+static void
+log__anew__is_synced_before_it_has_its_name(void **state)
+{
+	struct fx *fx = *state;
+
+	scribble(fx, 0, 512);
+	scribble(fx, SLOT_STEP, 512);
+	hostcalls_reset();
+	anew(fx);
+	assert_string_equal(hostcalls_seen(), "ffrd");
+}
+
 /* --- every case on every backend ----------------------------------- */
 
 static const struct contract_case cases[] = {
@@ -207,6 +336,11 @@ static const struct contract_case cases[] = {
 	CASE_DISK(log__first_head_damaged__is_still_there),
 	CASE_DISK(log__both_heads_damaged__corrupt),
 	CASE_DISK(log__cut_file__corrupt),
+	CASE_DISK(log__anew_where_none_is__is_empty),
+	CASE_DISK(log__anew_without_header__has_the_ring),
+	CASE_DISK(log__anew_of_a_wrong_size__has_its_own_again),
+	CASE_DISK(log__anew_where_one_is_kept__exist),
+	CASE_DISK(log__anew__is_synced_before_it_has_its_name),
 };
 
 int
