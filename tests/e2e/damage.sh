@@ -22,6 +22,7 @@ sums() {
 }
 names >"$work/names"
 sums >"$work/sums"
+commit=$("$vfsctl" status "$mnt" | sed -n 's/^seq.visible *//p')
 unmount_store
 mv "$store" "$work/good"
 rows=$store/rows.mdb
@@ -108,6 +109,8 @@ names >"$work/some"
 check "repaired__has_all_names" cmp "$work/names" "$work/some"
 sums >"$work/now"
 check "repaired__has_all_bytes" cmp "$work/sums" "$work/now"
+"$vfsctl" changes --since "$commit" "$mnt" >"$work/out" 2>&1
+is "repaired__the_last_commit_is_no_cursor" $? 3
 echo new >"$mnt/new"
 unmount_store
 check "repaired__is_clean" "$vfsctl" check "$store"

@@ -444,8 +444,8 @@ struct meta_row {
 int mark_get(struct txn *t, struct ckpt_mark *m);	/* as t sees it */
 int mark_read(struct engine *e, struct ckpt_mark *m);
 void mark_row(const struct ckpt_mark *m, struct meta_row *r);
-/* The journal begins anew behind this commit, which has no records of its own:
- * so the floor is no position that anybody was given. */
+/* The journal begins anew behind this number: once the store is open, one that
+ * no commit has. */
 void mark_forget(struct ckpt_mark *m, uint64_t seq);
 void format_row(const struct engine *e, struct meta_row *r);
 int format_check(struct engine *e);

@@ -311,7 +311,7 @@ journal_trim(struct engine *e)
 }
 
 static int
-forget(struct engine *e)
+forget(struct engine *e, uint64_t seq)
 {
 	struct store_row row;
 	struct batch b = { .e = e, .row = &row, .n = 1 };
@@ -323,7 +323,7 @@ forget(struct engine *e)
 	if (err < 0)
 		return err;
 	m = e->mark;
-	mark_forget(&m, atomic_load(&e->last_seq));
+	mark_forget(&m, seq);
 	if ((err = batch_apply(&b, &m)) == 0) {
 		e->mark = m;
 		atomic_store(&e->journal.floor, m.journal_floor.seq);
@@ -333,17 +333,33 @@ forget(struct engine *e)
 	return err;
 }
 
-int
-engine_journal_forget(struct engine *e)
+/* A number of its own: whoever goes on behind the last commit by that one's
+ * number is to be told, too. */
+static int
+number_take(struct engine *e, uint64_t *seq)
 {
 	int err;
 
-	if ((err = engine_checkpoint(e)) < 0)
+	pthread_mutex_lock(&e->serial);
+	if ((err = marks_need(e)) == 0)
+		*seq = atomic_fetch_add(&e->seq_now, 1);
+	pthread_mutex_unlock(&e->serial);
+	return err;
+}
+
+int
+engine_journal_forget(struct engine *e)
+{
+	uint64_t seq = 0;
+	int err;
+
+	if ((err = number_take(e, &seq)) < 0 ||
+	    (err = engine_checkpoint(e)) < 0)
 		return err;
 	pthread_mutex_lock(&e->ckpt_lock);
 	err = atomic_load(&e->latched);
 	if (err == 0)
-		err = forget(e);
+		err = forget(e, seq);
 	pthread_mutex_unlock(&e->ckpt_lock);
 	if (err < 0)
 		return err;
