@@ -62,11 +62,11 @@ struct log_ops {
 	/*
 	 * Make the log in dirfd, which nobody has open, anew, because open or
 	 * head_get say that it is not whole, or there is none: with what can
-	 * be read of its ring where that lay, zeroes elsewhere, and its header
-	 * if one checks, else this one.  size is that of the ring if the old
-	 * log does not tell.  What it was stays beside it, as *kept (static;
-	 * NULL: there was none); -VFS_EXIST if one is kept already.  All or
-	 * nothing, durable on return.  NULL: there is no such need.
+	 * be read of its ring where that lay, zeroes elsewhere, and this header.
+	 * size is that of the ring if the old log does not tell.  What it was
+	 * stays beside it, as *kept (static; NULL: there was none);
+	 * -VFS_EXIST if one is kept already.  All or nothing, durable on
+	 * return.  NULL: there is no such need.
 	 */
 	int (*anew)(int dirfd, uint64_t size, const void *head, size_t n,
 	    const char **kept);

@@ -73,8 +73,11 @@ failed(struct serve *s, const char *fmt, ...)
 /* --- the store ----------------------------------------------------- */
 
 static const char *
-advice(int err)
+advice(int err, const struct engine_lost *lost)
 {
+	if (lost != NULL && lost->what != NULL)
+		return ": vfsctl check --repair makes a new one, but what was "
+		    "acknowledged since the last checkpoint may be lost";
 	switch (-err) {
 	case VFS_NOSPC:
 		return ": make room on the disk and try again";
@@ -91,11 +94,13 @@ static int
 open_engine(struct serve *s, const struct core_root *root,
     const uint64_t boot[2])
 {
+	struct engine_lost lost = { NULL, NULL };
 	struct engine_conf ec = {
 		.dirfd = s->d->fd, .create = s->d->fresh,
 		.rdonly = s->c->rdonly, .sync_all = s->c->sync_all,
 		.journal_bytes_max = s->c->journal_max,
 		.boot = { boot[0], boot[1] },
+		.lost = &lost,
 		.report = report_fault, .report_arg = s->r,
 		.format = core_format, .format_arg = root,
 	};
@@ -115,7 +120,7 @@ open_engine(struct serve *s, const struct core_root *root,
 		return failed(s, "%s: cannot %s the store: %s (%s)%s",
 		    s->c->store, s->d->fresh ? "make" : "open",
 		    s->r->last[0] ? s->r->last : "it failed",
-		    vfs_err_text(err), advice(err));
+		    vfs_err_text(err), advice(err, &lost));
 	if (!s->d->fresh)
 		return 0;
 	engine_status(s->engine, &st);
@@ -159,7 +164,7 @@ open_store(struct serve *s)
 	sc.engine = s->engine;
 	if ((err = server_new(&sc, &s->server)) < 0)
 		return failed(s, "%s: cannot serve the store: %s%s",
-		    s->c->store, vfs_err_text(err), advice(err));
+		    s->c->store, vfs_err_text(err), advice(err, NULL));
 	(void)fstat(s->d->fd, &st);
 	if ((err = sessions_new(s->server, st.st_uid, s->c->allow_peers,
 	    &s->sessions)) < 0)
@@ -308,7 +313,7 @@ start_wire(struct serve *s)
 
 	if ((err = wire_start(&wc, &s->wire)) < 0)
 		return failed(s, "%s: cannot make the control socket: %s%s",
-		    s->c->store, vfs_err_text(err), advice(err));
+		    s->c->store, vfs_err_text(err), advice(err, NULL));
 	return 0;
 }
 

@@ -464,25 +464,21 @@ log_head_get(void *self, void *p, size_t cap, size_t *n)
 
 /* --- made anew ----------------------------------------------------- */
 
-/* What the file was, as far as it tells: its header, its size, or neither. */
-static void
-slot_guess(int fd, struct slot *s)
+/* By the header, or the file's own size, if either tells. */
+static uint64_t
+size_guess(int fd, uint64_t size)
 {
 	struct slot old;
 	struct stat st;
 	unsigned at;
-	uint64_t n;
 
 	if (fd < 0)
-		return;
-	if (slot_newest(fd, &old, &at) == 0) {
-		s->size = old.size;
-		if (old.gen > 0)
-			*s = old;
-	} else if (fstat(fd, &st) == 0 && st.st_size >= RING_AT + CUT_MAX) {
-		n = (uint64_t)st.st_size - RING_AT;
-		s->size = (n + 4095) & ~(uint64_t)4095;
-	}
+		return size;
+	if (slot_newest(fd, &old, &at) == 0)
+		return old.size;
+	if (fstat(fd, &st) < 0 || st.st_size < RING_AT + CUT_MAX)
+		return size;
+	return ((uint64_t)st.st_size - RING_AT + 4095) & ~(uint64_t)4095;
 }
 
 /* What the host cannot read stays zeroes: history ends there. */
@@ -540,7 +536,7 @@ static int
 log_anew(int dirfd, uint64_t size, const void *head, size_t n,
     const char **kept)
 {
-	struct slot s = { .gen = 1, .size = size, .n = (uint32_t)n };
+	struct slot s = { .gen = 1, .n = (uint32_t)n };
 	int from, err;
 
 	if (size < LOG_SIZE_MIN || size % 4096 != 0 || n > LOG_HEAD_MAX)
@@ -549,7 +545,7 @@ log_anew(int dirfd, uint64_t size, const void *head, size_t n,
 	if (from < 0 && from != -VFS_NOENT && from != -VFS_CORRUPT)
 		return from;
 	memcpy(s.data, head, n);
-	slot_guess(from, &s);
+	s.size = size_guess(from, size);
 	*kept = from == -VFS_NOENT ? NULL : KEPT;
 	err = make_anew(dirfd, from, &s, *kept);
 	if (from >= 0)

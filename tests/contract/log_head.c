@@ -280,7 +280,7 @@ log__anew_of_a_wrong_size__has_its_own_again(void **state)
 	for (i = 0; i < sizeof by / sizeof by[0]; i++) {
 		cut(fx, 65536 + SIZE + by[i]);
 		assert_string_equal(anew(fx), "log.damaged");
-		assert_head(fx, "one");
+		assert_head(fx, "given");
 		assert_int_equal(fx->ops->size(fx->b), SIZE);
 		assert_pattern(fx, 0, SIZE / 4);
 		assert_int_equal(length(fx, "log.damaged"),

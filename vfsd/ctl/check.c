@@ -207,17 +207,33 @@ progress(void *arg, uint64_t done, uint64_t total)
 	return true;
 }
 
+/* What kept the store from being opened, or would have. */
+static void
+show_opening(struct show *s, const struct ctl_store *st)
+{
+	char text[400];
+	int n = snprintf(text, sizeof text, "%s", st->why);
+
+	if (st->lost != NULL)
+		n = snprintf(text, sizeof text, "%s: what was acknowledged "
+		    "since the last checkpoint, unpublished bytes included, "
+		    "may be lost", st->lost);
+	show_finding(s, &(struct proto_finding){ .kind = 'A',
+	    .text = { text, (size_t)n } });
+}
+
 /* What the rows say, after how they are kept was looked at. */
 static int
 offline_rows(struct show *s, const char *store, struct ctl_store *st,
     const struct check_conf *conf, struct check_sum *sum)
 {
 	int err = ctl_store_load(st, conf->repair);
+	bool lost = err == 0 && st->lost != NULL;
 
+	if (err == -VFS_CORRUPT || lost)
+		show_opening(s, st);
 	if (err == -VFS_CORRUPT) {
 		*sum = (struct check_sum){ .found = 1, .left = 1 };
-		show_finding(s, &(struct proto_finding){ .kind = 'A',
-		    .text = { st->why, strlen(st->why) } });
 		return 0;
 	}
 	if (err < 0) {
@@ -225,6 +241,8 @@ offline_rows(struct show *s, const char *store, struct ctl_store *st,
 		return err;
 	}
 	err = check_store(st->engine, conf, sum);
+	sum->found += lost;
+	sum->fixed += lost;
 	if (err < 0)
 		ctl_fail(store, err);
 	if (ctl_store_close(st) < 0 && conf->repair && err == 0) {
@@ -244,6 +262,14 @@ kept_fail(const char *store, const char *kept, int err)
 	else
 		ctl_fail(store, err);
 	return err;
+}
+
+static void
+kept_said(const char *store, const char *kept, const char *what)
+{
+	if (kept != NULL)
+		fprintf(stderr, "vfsctl: %s/%s holds the %s; remove it when "
+		    "you do not need it\n", store, kept, what);
 }
 
 static int
@@ -272,9 +298,10 @@ offline(const char *store, struct show *s, bool bytes, bool repair)
 		sum = rows;
 	}
 	ctl_store_close(&st);
-	if (err == 0 && kept != NULL)
-		fprintf(stderr, "vfsctl: %s/%s holds the rows as they were; "
-		    "remove it when you do not need it\n", store, kept);
+	if (err == 0) {
+		kept_said(store, kept, "rows as they were");
+		kept_said(store, st.kept, "log as it was");
+	}
 	return show_end(s, &sum, err);
 }
 

@@ -120,6 +120,10 @@ struct ctl_store {
 	struct storedir dir;
 	struct engine *engine;
 	char why[300];			/* what an open said, if it failed */
+	const char *lost;		/* what is wrong with the log, or was
+					 * before it was made anew; NULL: all
+					 * of it is there */
+	const char *kept;		/* the old one's name now, or NULL */
 };
 
 /* Opens a store nobody serves, damaged or not; write only for repairs.  Says

@@ -34,7 +34,9 @@ ctl_store_hold(const char *dir, bool write, struct ctl_store *out)
 int
 ctl_store_load(struct ctl_store *s, bool write)
 {
+	struct engine_lost lost = { NULL, NULL };
 	struct engine_conf conf = { .rdonly = !write, .damaged_ok = true,
+		.log_anew = write, .lost = &lost,
 		.journal_bytes_max = UINT64_MAX,
 		.report = note, .report_arg = s };
 	struct timespec ts;
@@ -45,6 +47,8 @@ ctl_store_load(struct ctl_store *s, bool write)
 	conf.dirfd = s->dir.fd;
 	boot_id(conf.boot);
 	err = engine_open(&conf, &s->engine);
+	s->lost = lost.what;
+	s->kept = lost.kept;
 	if (err == 0)
 		s->why[0] = 0;
 	else if (s->why[0] == 0)

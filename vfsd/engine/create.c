@@ -17,8 +17,8 @@
 #define FORMAT_ROWS_MAX	64u
 
 /* An eighth of what is free, within bounds. */
-static uint64_t
-ring_size(struct engine *e)
+uint64_t
+create_ring_size(const struct engine *e)
 {
 	struct statvfs st;
 	uint64_t n = LOG_MAX;
@@ -41,7 +41,7 @@ backends_make(struct engine *e)
 	if ((err = e->dops->open(fd, true, false, &e->data)) < 0)
 		return efault(e, err, "make the data file");
 	if (e->log == NULL && (err = e->lops->open(fd, true, false,
-	    ring_size(e), &e->log)) < 0)
+	    create_ring_size(e), &e->log)) < 0)
 		return efault(e, err, "make the log");
 	return 0;
 }

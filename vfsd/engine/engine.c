@@ -123,25 +123,6 @@ engine_free(struct engine *e)
 
 /* --- opening ------------------------------------------------------- */
 
-/* The log tells whether there is a store. */
-static int
-log_open(struct engine *e)
-{
-	int err;
-
-	err = e->lops->open(e->conf.dirfd, false, e->conf.rdonly, 0, &e->log);
-	if (err < 0 && err != -VFS_NOENT)
-		return efault(e, err, "open the log");
-	if (err == 0)
-		err = head_read(e, &e->head);
-	if (err == -VFS_NOENT && e->conf.create && !e->conf.rdonly)
-		return store_create(e);
-	if (err == -VFS_NOENT)
-		return efault(e, -VFS_CORRUPT, e->log == NULL ?
-		    "the log is missing" : "the log has no header");
-	return err;
-}
-
 static int
 rest_open(struct engine *e)
 {
@@ -228,9 +209,10 @@ open_all(struct engine *e)
 		return err;
 	if (e->conf.rdonly)
 		return 0;
-	if ((err = log_opening(e)) < 0)
+	if ((err = log_opening(e)) < 0 ||
+	    (!e->conf.no_threads && (err = bg_start(e)) < 0))
 		return err;
-	return e->conf.no_threads ? 0 : bg_start(e);
+	return lost_journal(e);
 }
 
 int
@@ -241,6 +223,8 @@ engine_open(const struct engine_conf *conf, struct engine **out)
 
 	if ((err = engine_new(conf, &e)) == 0)
 		err = open_all(e);
+	if (e != NULL && conf->lost != NULL)
+		*conf->lost = e->lost;
 	if (err < 0) {
 		engine_free(e);
 		return err;

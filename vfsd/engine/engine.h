@@ -35,12 +35,21 @@ struct fault_rec {
 	char text[200];			/* what failed; err says why */
 };
 
+/* A log that is not whole, for which log_anew is. */
+struct engine_lost {
+	const char *what;		/* it is, or was; NULL: whole */
+	const char *kept;		/* the old one's name now, or NULL */
+};
+
 struct engine_conf {
 	int dirfd;			/* the store's directory, kept open */
 	bool create;			/* make it when there is none */
 	bool rdonly;			/* recover into memory, write nothing */
 	bool damaged_ok;		/* for the checker: open all the same,
 					 * cursors step over damaged rows */
+	bool log_anew;			/* for a repair: a log that is lost, in
+					 * part or whole, is made anew */
+	struct engine_lost *lost;	/* open tells, or NULL */
 	bool sync_all;			/* durability=sync */
 	uint64_t log_bytes;		/* of a new store; 0: by the disk's room */
 	size_t table_bytes_max;		/* freeze the active table at; 0: 32 MiB */

@@ -160,6 +160,7 @@ struct head {
 	uint64_t id_mark, seq_mark;	/* none at or above was handed out */
 	uint64_t opens;
 	bool clean;
+	bool anew;			/* the journal is to begin anew */
 };
 
 /* The META row that the last batch of a checkpoint writes. */
@@ -318,6 +319,7 @@ struct engine {
 	size_t carried_len;
 	uint64_t recovered_records, recovered_ms;
 	bool recovered_unclean, drafts_kept, drafts_dropped;
+	struct engine_lost lost;
 #ifdef PLANT_ACK_BEFORE_APPEND
 	struct vec held;		/* the record that is still to append */
 	uint64_t held_pos;
@@ -399,11 +401,19 @@ const char *key_text(struct vfs_slice key, char *buf, size_t cap);
 /* marks.c */
 int head_read(struct engine *e, struct head *h);
 int head_write(struct engine *e);
+size_t head_encode(const struct head *h, uint8_t b[LOG_HEAD_MAX]);
+/* Is the clock right, as far as is known, and at or beyond this number? */
+bool marks_clock_past(const struct engine *e, uint64_t n);
 void marks_start(struct engine *e);
 int marks_open(struct engine *e);
 int marks_need(struct engine *e);	/* serial: renew leases if used up */
 int marks_renew(struct engine *e);	/* any thread: at half */
 bool marks_due(struct engine *e);
+
+/* lost.c */
+int log_open(struct engine *e);
+int log_ends_short(struct engine *e, uint64_t upto);
+int lost_journal(struct engine *e);	/* once it is open */
 
 /* recover.c */
 int replay(struct engine *e, const struct ckpt_mark *from);
@@ -415,6 +425,7 @@ int verify_store(struct engine *e);
 
 /* create.c: an empty store */
 int store_create(struct engine *e);
+uint64_t create_ring_size(const struct engine *e);
 int versions_make(struct engine *e);
 
 /* lock.c */
@@ -449,6 +460,7 @@ void mark_row(const struct ckpt_mark *m, struct meta_row *r);
 void mark_forget(struct ckpt_mark *m, uint64_t seq);
 void format_row(const struct engine *e, struct meta_row *r);
 int format_check(struct engine *e);
+int format_uuid(struct engine *e, uint8_t uuid[16]);
 struct store_row meta_store_row(const struct meta_row *r);
 
 /* background.c */

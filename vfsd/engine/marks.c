@@ -27,7 +27,7 @@
 /* --- the header ---------------------------------------------------- */
 
 /* 0 magic, 8 uuid, 24 boot id, 40 id mark, 48 seq mark, 56 opens,
- * 64 clean; the rest is spare. */
+ * 64 clean, 65 anew; the rest is spare. */
 int
 head_read(struct engine *e, struct head *h)
 {
@@ -35,7 +35,7 @@ head_read(struct engine *e, struct head *h)
 	size_t n;
 	int err = e->lops->head_get(e->log, b, sizeof(b), &n);
 
-	if (err == -VFS_NOENT)
+	if (err == -VFS_NOENT || err == -VFS_CORRUPT)
 		return err;
 	if (err < 0)
 		return efault(e, err, "header of the log");
@@ -51,17 +51,15 @@ head_read(struct engine *e, struct head *h)
 	h->seq_mark = le_get64(b + 48);
 	h->opens = le_get64(b + 56);
 	h->clean = b[64] != 0;
+	h->anew = b[65] != 0;
 	return 0;
 }
 
-/* Under head_lock, or before there are threads. */
-int
-head_write(struct engine *e)
+size_t
+head_encode(const struct head *h, uint8_t b[LOG_HEAD_MAX])
 {
-	const struct head *h = &e->head;
-	uint8_t b[HEAD_SIZE] = HEAD_MAGIC;
-	int err;
-
+	memset(b, 0, HEAD_SIZE);
+	memcpy(b, HEAD_MAGIC, 8);
 	memcpy(b + 8, h->uuid, sizeof(h->uuid));
 	le_put64(b + 24, h->boot[0]);
 	le_put64(b + 32, h->boot[1]);
@@ -69,7 +67,17 @@ head_write(struct engine *e)
 	le_put64(b + 48, h->seq_mark);
 	le_put64(b + 56, h->opens);
 	b[64] = h->clean;
-	err = e->lops->head_put(e->log, b, sizeof(b));
+	b[65] = h->anew;
+	return HEAD_SIZE;
+}
+
+/* Under head_lock, or before there are threads. */
+int
+head_write(struct engine *e)
+{
+	uint8_t b[LOG_HEAD_MAX];
+	int err = e->lops->head_put(e->log, b, head_encode(&e->head, b));
+
 	return err < 0 ? latch(e, err, "write the log's header") : 0;
 }
 
@@ -85,6 +93,12 @@ clock_mark(const struct vfs_time *now)
 		return 0;
 	ms = (uint64_t)(now->sec - YEAR_2020) * 1000 + now->nsec / 1000000;
 	return ms << CLOCK_SHIFT;
+}
+
+bool
+marks_clock_past(const struct engine *e, uint64_t n)
+{
+	return clock_mark(&e->conf.now) >= n;
 }
 
 /* Let the clock come up to where numbers start. */

@@ -169,9 +169,8 @@ mark_read(struct engine *e, struct ckpt_mark *m)
 	return err;
 }
 
-/* The row store and the log must be of one store. */
 int
-format_check(struct engine *e)
+format_uuid(struct engine *e, uint8_t uuid[16])
 {
 	uint8_t b[FORMAT_SIZE];
 	int err = meta_get(e, META_FORMAT, sizeof(b), b);
@@ -187,8 +186,19 @@ format_check(struct engine *e)
 		return efault(e, -VFS_VERSION,
 		    "the store has format %u, we know %u",
 		    le_get32(b + 4), FORMAT_VERSION);
-	if (memcmp(b + 8, e->head.uuid, 16) != 0)
+	memcpy(uuid, b + 8, 16);
+	return 0;
+}
+
+/* The row store and the log must be of one store. */
+int
+format_check(struct engine *e)
+{
+	uint8_t uuid[16];
+	int err = format_uuid(e, uuid);
+
+	if (err == 0 && memcmp(uuid, e->head.uuid, 16) != 0)
 		return efault(e, -VFS_CORRUPT,
 		    "the log belongs to another store than the rows");
-	return 0;
+	return err;
 }

@@ -416,10 +416,7 @@ replay(struct engine *e, const struct ckpt_mark *m)
 		err = replay_all(&r, e->cur->active);
 	free(r.rec);
 	if (err == 0 && atomic_load(&e->log_end) < m->upto)
-		err = efault(e, -VFS_CORRUPT, "the log ends at %llu, but a "
-		    "checkpoint had synced it up to %llu",
-		    (unsigned long long)atomic_load(&e->log_end),
-		    (unsigned long long)m->upto);
+		err = log_ends_short(e, m->upto);
 	e->drafts_kept = atomic_load(&e->drafts) > 0;
 	return err;
 }
