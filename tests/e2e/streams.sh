@@ -47,6 +47,43 @@ check "unlink every second" half
 is "the others are left" "$(ls "$mnt/d" | wc -l)" $((n / 2))
 check "rm -r" rm -r "$mnt/d"
 is "empty" "$(ls -A "$mnt")" ""
+# --- listings of two directories at once, while somebody commits
+lists() {	# DIR WHO: how many of his listings are not what is there
+	local wrong=0 n=0
+	while [ -e "$work/go" ]; do
+		ls -f "$mnt/$1" | cmp -s - "$work/$1" ||
+		    wrong=$((wrong + 1))
+		n=$((n + 1))
+	done
+	echo "$wrong of $n" >"$work/$1.$2"
+}
+for d in one two; do
+	mkdir "$mnt/$d"
+	(cd "$mnt/$d" && seq -f "$d-%05g" 3000 | xargs touch)
+	ls -f "$mnt/$d" >"$work/$d"
+	is "3000 names, and the two" "$(wc -l <"$work/$d")" 3002
+done
+commits() {
+	while [ -e "$work/go" ]; do
+		mkdir "$mnt/busy" && rmdir "$mnt/busy"
+	done
+}
+touch "$work/go"
+pids=
+for i in 1 2; do
+	lists one $i & pids="$pids $!"
+	lists two $i & pids="$pids $!"
+done
+commits & pids="$pids $!"
+sleep 6
+rm "$work/go"
+# shellcheck disable=SC2086
+wait $pids
+for d in one.1 one.2 two.1 two.2; do
+	is "$d: none is another's" "$(cut -d' ' -f1 "$work/$d")" 0
+	echo "# $(cat "$work/$d") listings"
+done
+
 check "unmount" unmount_store
 check "the store is clean" store_is_clean
 finish

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "../../vfsd/front/fuse_dir.h"
+#include "../../vfsd/front/fuse_handle.h"
+#include "../../vfsd/front/fuse_req.h"
 #include "../../vfsd/front/fuse_stats.h"
 #include "../../vfsd/server/visible.h"
 
@@ -386,6 +389,35 @@ readdirplus__changed_since_it_was_made__is_made_anew(void **state)
 	assert_int_equal(made_ahead(r, 0).pages_stale, 1);
 }
 
+/* A page that is not good any more stays where it is: others make theirs
+ * there while this one's is made anew. */
+static void
+ahead__stale_page__its_room_is_not_lent(void **state)
+{
+	struct rig *r = *state;
+	struct fuse_page page = { .dir = fx_id(r->fx, "/d"), .plus = true };
+	struct freq q = { .f = r->front };
+	struct fuse_page_out out = { 0 };
+	struct fuse_handle *h;
+	struct listing l;
+	uint8_t own;
+
+	listing_begin(&l, r);
+	assert_true(listing_next(&l));
+	made_ahead(r, 1);
+	assert_int_equal(fx_mkdir(r->fx, "/other", 0755), 0);
+	h = fuse_handle_find(r->front->handles, l.in.fh, page.dir);
+	assert_non_null(h);
+	page.fh = l.in.fh;
+	page.cookie = l.in.offset;
+	page.cap = l.in.size;
+	page.fence = atomic_load(&h->fence);
+	out.p = &own;
+	assert_false(fuse_ahead_take(&q, h, &page, &out));
+	assert_ptr_equal(out.p, &own);
+	assert_int_equal(made_ahead(r, 0).pages_stale, 1);
+}
+
 /* xorshift: the seed is printed when something fails */
 static uint32_t
 rnd(uint64_t *s)
@@ -469,6 +501,7 @@ main(void)
 		T(notices__stopped_while_pages_go__nothing_stays),
 		T(readdirplus__nothing_changes__pages_are_made_ahead),
 		T(readdirplus__changed_since_it_was_made__is_made_anew),
+		T(ahead__stale_page__its_room_is_not_lent),
 		T(hostile_bytes__any__it_still_serves),
 	};
 

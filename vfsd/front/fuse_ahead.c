@@ -157,7 +157,8 @@ fuse_ahead_take(struct freq *q, struct fuse_handle *h,
 		a->state = good ? TAKEN : EMPTY;
 		a->sent += good;
 		a->stale += !good;
-		*out = a->out;
+		if (good)		/* else *out keeps its own room */
+			*out = a->out;
 	} else if (a->state == ASKED && is_page(a, page)) {
 		a->state = EMPTY;	/* here it is made sooner */
 		then = FUSE_AHEAD_MAY;
