@@ -56,6 +56,23 @@ open_flags(const struct fuse_front *f, uint32_t flags)
 	return fl;
 }
 
+/*
+ * Does a write of his take set-id bits away?  With HANDLE_KILLPRIV_V2 the
+ * kernel leaves that to us, goes on with the mode that it knows, and would
+ * run the file by it: it is told before the reply.  It holds the inode's
+ * lock from before the request, so no bits come in between.
+ */
+static bool
+has_setid(struct freq *q, struct vfs_id id)
+{
+	struct vfs_stat sq = { .id = id };
+	struct vfs_stat_reply r = { 0 };
+
+	return !q->env.privileged &&
+	    freq_dispatch(q, VFS_OP_STAT, &sq, &r) == 0 &&
+	    (r.attr.mode & (S_ISUID | S_ISGID)) != 0;
+}
+
 int
 fuse_do_open(struct freq *q)
 {
@@ -65,7 +82,7 @@ fuse_do_open(struct freq *q)
 	struct fuse_open_out out = {
 		.open_flags = open_flags(q->f, in->flags)
 	};
-	bool trunc = in->flags & O_TRUNC;
+	bool trunc = in->flags & O_TRUNC, setid;
 	int err;
 
 	if ((in->flags & O_ACCMODE) != O_WRONLY)
@@ -83,9 +100,12 @@ fuse_do_open(struct freq *q)
 		oq.flags |= VFS_OPEN_TRUNC;
 	if (in->open_flags & FUSE_OPEN_KILL_SUIDGID)
 		oq.flags |= VFS_OPEN_KILL_SUIDGID;
+	setid = (oq.flags & VFS_OPEN_KILL_SUIDGID) && has_setid(q, oq.id);
 	freq_watch(q);
 	if ((err = freq_dispatch(q, VFS_OP_OPEN, &oq, &r)) < 0)
 		return err;
+	if (setid)
+		fuse_forget_attr(q->f, oq.id);
 	/* Its bytes are about to change, or have, and pages of before may
 	 * be there still. */
 	if (!freq_keeps_pages(q, oq.id))
@@ -294,6 +314,7 @@ fuse_do_write(struct freq *q)
 	struct vfs_write_reply r = { 0 };
 	struct fuse_write_out out = { 0 };
 	struct fuse_handle *h = handle_of(q, in->fh);
+	bool setid;
 	int err;
 
 	if (in->size > q->n - sizeof *in || in->size > VFS_IO_MAX)
@@ -313,8 +334,11 @@ fuse_do_write(struct freq *q)
 		atomic_store(&h->wrote, true);
 	if (h != NULL)
 		atomic_store_explicit(&h->read, false, memory_order_relaxed);
+	setid = (wq.flags & VFS_WRITE_KILL_SUIDGID) && has_setid(q, wq.id);
 	if ((err = freq_dispatch(q, VFS_OP_WRITE, &wq, &r)) < 0)
 		return err;
+	if (setid)
+		fuse_forget_attr(q->f, wq.id);
 	out.size = r.count;
 	if (wq.flags & VFS_WRITE_APPEND && r.off != in->offset &&
 	    !dropped_all(h, in, &r))
@@ -382,6 +406,7 @@ fuse_do_fallocate(struct freq *q)
 		.id = freq_id(q), .off = in->offset, .len = in->length
 	};
 	struct vfs_allocate_reply r = { 0 };
+	bool setid;
 	int err;
 
 	if (in->mode & ~(uint32_t)(FALLOC_FL_KEEP_SIZE |
@@ -396,8 +421,11 @@ fuse_do_fallocate(struct freq *q)
 	/* Nothing in the request tells; the kernel leaves it to us. */
 	if (!q->env.privileged)
 		aq.flags |= VFS_ALLOC_KILL_SUIDGID;
+	setid = has_setid(q, aq.id);
 	if ((err = freq_dispatch(q, VFS_OP_ALLOCATE, &aq, &r)) < 0)
 		return err;
+	if (setid)
+		fuse_forget_attr(q->f, aq.id);
 	freq_reply(q, NULL, 0);
 	return 0;
 }
@@ -456,10 +484,14 @@ copy_range(struct freq *q, uint64_t max, uint64_t *copied)
 	};
 	struct vfs_copy_range_reply r = { 0 };
 	struct fuse_handle *h;
+	bool setid;
 	int err;
 
+	setid = has_setid(q, cq.dst);
 	if ((err = freq_dispatch(q, VFS_OP_COPY_RANGE, &cq, &r)) < 0)
 		return err;
+	if (setid)
+		fuse_forget_attr(q->f, cq.dst);
 	h = fuse_handle_find(q->f->handles, in->fh_out, cq.dst);
 	if (h != NULL)
 		atomic_store(&h->wrote, true);

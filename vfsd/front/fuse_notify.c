@@ -77,6 +77,12 @@ inval_inode(struct fuse_front *f, struct vfs_id id, bool pages)
 }
 
 void
+fuse_forget_attr(struct fuse_front *f, struct vfs_id id)
+{
+	(void)inval_inode(f, id, false);
+}
+
+void
 fuse_forget_names(struct fuse_front *f)
 {
 	(void)send_notice(f, FUSE_NOTIFY_INC_EPOCH, NULL, 0,

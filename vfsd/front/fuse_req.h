@@ -177,6 +177,9 @@ void fuse_groups(const struct fuse_front *f, struct req_env *env);
 bool freq_may_search(struct freq *q, struct vfs_id id);
 /* The mode or an ACL of id has changed.  Before the reply. */
 void freq_shut(struct freq *q, struct vfs_id id);
+/* fuse_notify.c: the kernel asks for the object's attributes anew.  Takes no
+ * lock of its, so before any reply. */
+void fuse_forget_attr(struct fuse_front *f, struct vfs_id id);
 /* fuse_notify.c: the kernel asks for each name anew.  Takes no lock of its,
  * and so does not wait. */
 void fuse_forget_names(struct fuse_front *f);
