@@ -13,15 +13,8 @@ done
 for i in $(seq 20); do
 	head -c 100000 /dev/urandom >"$mnt/d/e/big$i"
 done
-names() {
-	(cd "$mnt" && find . -mindepth 1 ! -name lost+found | LC_ALL=C sort)
-}
-sums() {
-	(cd "$mnt" && find . -type f -exec md5sum {} + 2>/dev/null |
-	    LC_ALL=C sort)
-}
-names >"$work/names"
-sums >"$work/sums"
+mounted_names >"$work/names"
+mounted_sums >"$work/sums"
 commit=$("$vfsctl" status "$mnt" | sed -n 's/^seq.visible *//p')
 unmount_store
 mv "$store" "$work/good"
@@ -42,7 +35,7 @@ left() {
 
 # Nothing that can be read is other than it was.
 true_bytes() {
-	sums >"$work/now"
+	mounted_sums >"$work/now" 2>/dev/null
 	[ -z "$(LC_ALL=C comm -13 "$work/sums" "$work/now")" ]
 }
 
@@ -90,7 +83,7 @@ fresh
 page=$(grep -abo small250 "$rows" | tail -n 1 | cut -d: -f1)
 spoil $((page / 4096)) 1
 check "damaged__mounts" mount_store
-names >"$work/some" 2>/dev/null
+mounted_names >"$work/some" 2>/dev/null
 check "damaged__most_is_there" test "$(wc -l <"$work/some")" -gt 200
 check "damaged__what_is_read_is_true" true_bytes
 "$vfsctl" check "$mnt" >"$work/out" 2>&1
@@ -105,9 +98,9 @@ check "repair__says_where_the_old_rows_are" \
     grep -q 'rows.mdb.damaged holds the rows as they were' "$work/out"
 check "repair__keeps_them" test -s "$store/rows.mdb.damaged"
 check "repaired__mounts" mount_store
-names >"$work/some"
+mounted_names >"$work/some"
 check "repaired__has_all_names" cmp "$work/names" "$work/some"
-sums >"$work/now"
+mounted_sums >"$work/now"
 check "repaired__has_all_bytes" cmp "$work/sums" "$work/now"
 "$vfsctl" changes --since "$commit" "$mnt" >"$work/out" 2>&1
 is "repaired__the_last_commit_is_no_cursor" $? 3

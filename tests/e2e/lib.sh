@@ -238,3 +238,11 @@ need_root() {
 	skip "$(basename "$0" .sh)" "needs root"
 	finish
 }
+
+# What is in the mount: names alone, and bytes of what can be read.
+mounted_names() {
+	(cd "$mnt" && find . -mindepth 1 ! -name lost+found | LC_ALL=C sort)
+}
+mounted_sums() {
+	(cd "$mnt" && find . -type f -exec md5sum {} + | LC_ALL=C sort)
+}

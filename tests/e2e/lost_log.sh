@@ -7,12 +7,6 @@
 
 head=$((64 * 1024))
 
-names() {
-	(cd "$mnt" && find . -mindepth 1 ! -name lost+found | LC_ALL=C sort)
-}
-sums() {
-	(cd "$mnt" && find . -type f -exec md5sum {} + | LC_ALL=C sort)
-}
 files() {	# of the store: what they are, and what is in them
 	(cd "$store" && stat -c '%n %s' -- * && md5sum -- log rows.mdb data) 2>&1
 }
@@ -42,8 +36,8 @@ done
 for i in $(seq 5); do
 	head -c 300000 /dev/urandom >"$mnt/d/e/big$i"
 done
-names >"$work/names"
-sums >"$work/sums"
+mounted_names >"$work/names"
+mounted_sums >"$work/sums"
 top=$(highest)
 cursor=$(cursor)
 commit=$(commit)
@@ -55,8 +49,8 @@ fresh clean
 mount_store
 echo later >"$mnt/later"
 sync -f "$mnt/later"
-names >"$work/names.later"
-sums >"$work/sums.later"
+mounted_names >"$work/names.later"
+mounted_sums >"$work/sums.later"
 latest=$(highest)
 cursor_later=$(cursor)
 commit_later=$(commit)
@@ -93,9 +87,9 @@ repaired() {	# NAME
 }
 
 goes_on() {	# NAME LAST-ID NAMES SUMS
-	names >"$work/now"
+	mounted_names >"$work/now"
 	check "$1__has_the_names" cmp "$3" "$work/now"
-	sums >"$work/now"
+	mounted_sums >"$work/now"
 	check "$1__has_the_bytes" cmp "$4" "$work/now"
 	echo new >"$mnt/new"
 	check "$1__ids_go_on" test "$(stat -c %i "$mnt/new")" -gt "$2"
@@ -190,7 +184,7 @@ again() {
 	"$vfsctl" check "$store" >"$work/out" 2>&1 ||
 	    { echo "# check"; return 1; }
 	mount_store || return 1
-	names | cmp "$work/names.later" - || { echo "# names"; return 1; }
+	mounted_names | cmp "$work/names.later" - || { echo "# names"; return 1; }
 	"$vfsctl" changes --since "$cursor_later" "$mnt" >"$work/out" 2>&1
 	[ $? -eq 3 ] || { echo "# cursor"; return 1; }
 	unmount_store
