@@ -132,23 +132,20 @@ lv_done_take(struct vfs *v, struct vfs_call *c)
 
 /* --- forgotten --------------------------------------------------------------- */
 
-/* The daemon still has it: to be called before it leaves the waiting. */
+/* The daemon still has it. */
 static void
 forget(struct vfs *v, const struct vfs_call *c)
 {
 	v->forgotten++;
 	v->forgotten_bytes += c->len;
-	v->bytes += c->len;
 }
 
 /* One of them has been answered; whose it was nobody knows. */
 void
 lv_forgotten(struct vfs *v)
 {
-	if (--v->forgotten > 0)
-		return;
-	v->bytes -= v->forgotten_bytes;
-	v->forgotten_bytes = 0;
+	if (--v->forgotten == 0)
+		v->forgotten_bytes = 0;
 }
 
 /* --- ends -------------------------------------------------------------------- */
@@ -275,6 +272,8 @@ lv_call_finish(struct vfs *v, struct vfs_call *c, const struct proto_hdr *h,
 static int
 may_submit(struct vfs *v, enum vfs_op op)
 {
+	uint32_t busy = v->waiting_normal + v->forgotten;
+
 	if (v->lost != 0)
 		return v->lost;
 	if (op <= VFS_OP_NONE || op >= VFS_OP_COUNT ||
@@ -282,13 +281,11 @@ may_submit(struct vfs *v, enum vfs_op op)
 		return -VFS_INVAL;
 	if (lv_is_control(op))
 		return v->control > 0 ? 0 : -VFS_AGAIN;
-	if (v->waiting_normal + v->forgotten > 0 &&
-	    v->waiting_normal + v->forgotten >= v->max_credits)
+	if (busy > 0 && busy >= v->max_credits)
 		return -VFS_AGAIN;
 	if (v->credits > 0)
 		return 0;
-	return v->waiting_normal > 0 || v->forgotten > 0 ? -VFS_AGAIN :
-	    -VFS_NO_CREDIT;
+	return busy > 0 ? -VFS_AGAIN : -VFS_NO_CREDIT;
 }
 
 static void
@@ -370,8 +367,10 @@ set_expiry(struct vfs *v, struct vfs_call *c)
 static bool
 is_too_much(const struct vfs *v, enum vfs_op op, size_t len)
 {
-	return !lv_is_control(op) && v->bytes > 0 &&
-	    (v->bytes > v->max_bytes || len > v->max_bytes - v->bytes);
+	uint64_t bytes = v->bytes + v->forgotten_bytes;
+
+	return !lv_is_control(op) && bytes > 0 &&
+	    (bytes > v->max_bytes || len > v->max_bytes - bytes);
 }
 
 static void
@@ -381,11 +380,13 @@ accepted(struct vfs *v, struct vfs_call *c, size_t len)
 		lv_handles_closed(v, ((const struct vfs_close *)c->q)->handles);
 	v->out_n += len;
 	c->req_id = ++v->req_id;
-	c->len = lv_is_control(c->op) ? 0 : (uint32_t)len;
-	if (lv_is_control(c->op))
+	c->len = 0;			/* these are not counted */
+	if (lv_is_control(c->op)) {
 		v->control--;
-	else
+	} else {
 		v->credits--;
+		c->len = (uint32_t)len;
+	}
 	set_expiry(v, c);
 	waiting_add(v, c);
 }

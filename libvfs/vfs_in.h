@@ -81,8 +81,8 @@ struct vfs {
 	uint64_t req_id;		/* the last */
 	uint32_t credits, control;	/* left */
 	uint32_t max_credits;		/* of this session */
-	uint64_t bytes, max_bytes;	/* unanswered; with those forgotten */
-	uint64_t forgotten_bytes;	/* of these; none if forgotten is 0 */
+	uint64_t bytes, max_bytes;	/* of those that wait; of all */
+	uint64_t forgotten_bytes;	/* until none is forgotten */
 	uint32_t waiting, waiting_normal, waiting_own, ndone;
 	struct vfs_call *bucket[VFS_BUCKETS];
 	struct vfs_call *done, **done_end;

@@ -31,21 +31,14 @@ tell_store(struct wire_call *k, struct vfs_hello_reply *r)
 	r->next_id = st->next_id;
 }
 
-/* Sessions that it attaches later get it from c->who. */
+/* Under w->lock.  Sessions that it attaches later get it from c->who. */
 static void
-name_client(struct wire_call *k, struct vfs_slice client)
+name_client(struct wire_conn *c, struct vfs_slice client)
 {
-	struct wire_conn *c = k->q->c;
-	bool first;
-
-	pthread_mutex_lock(&k->w->lock);
-	if ((first = !c->hello) && client.n > 0) {
-		memcpy(c->client, client.p, client.n);
-		c->who.client = (struct vfs_slice){ c->client, client.n };
-	}
-	pthread_mutex_unlock(&k->w->lock);
-	if (first && k->q->s != NULL)
-		session_client(k->q->s, client);
+	if (client.n == 0)
+		return;
+	memcpy(c->client, client.p, client.n);
+	c->who.client = (struct vfs_slice){ c->client, client.n };
 }
 
 static int
@@ -55,6 +48,7 @@ own_hello(struct wire_call *k, const void *qp, void *rp)
 	struct wire_conn *c = k->q->c;
 	const struct vfs_hello *q = qp;
 	struct vfs_hello_reply *r = rp;
+	bool first;
 
 	if (q->magic != PROTO_MAGIC || q->version_min > PROTO_VERSION ||
 	    q->version_max < PROTO_VERSION)
@@ -75,12 +69,15 @@ own_hello(struct wire_call *k, const void *qp, void *rp)
 			sizeof who - 1 },
 	};
 	tell_store(k, r);
-	name_client(k, q->client);
 	pthread_mutex_lock(&k->w->lock);
+	if ((first = !c->hello))
+		name_client(c, q->client);
 	c->hello = true;
 	c->max_msg = q->max_msg < r->max_msg ? q->max_msg : r->max_msg;
 	r->credits = c->granted;
 	pthread_mutex_unlock(&k->w->lock);
+	if (first && k->q->s != NULL)
+		session_client(k->q->s, q->client);
 	return 0;
 }
 

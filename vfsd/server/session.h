@@ -97,9 +97,9 @@ bool session_is_own(const struct session *s);
 uint64_t session_whose(const struct session *s);
 struct vfs_id session_root(const struct session *s);
 void session_limits(const struct session *s, struct session_limits *out);
-/* Whose its transactions are; never 0, never used again. */
 /* What it says of itself, at most VFS_CLIENT_MAX bytes: for SESSIONS. */
 void session_client(struct session *s, struct vfs_slice client);
+/* Whose its transactions are; never 0, never used again. */
 uint64_t session_number(const struct session *s);
 /* Has it ended?  0, -VFS_REVOKED, -VFS_EXPIRED, -VFS_SESSION_CLOSED.
  * fn(arg) is called once, from any thread, when it is revoked; it must not
